@@ -1,0 +1,1 @@
+"""What the replications share: metrics, post-processing, splits, media, training, results."""

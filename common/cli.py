@@ -1,0 +1,47 @@
+"""Command lines that end well: one-line errors, exit codes for scripts, Ctrl-C without a traceback."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+EXIT_DIFFERS = 1  # `--check` found a number that moved, or `datasets.check` a gap
+EXIT_USAGE = 2  # argparse uses the same
+EXIT_INPUT = 3  # a corpus, a file or a setting cannot be used
+EXIT_WRITE = 4  # results cannot be written
+EXIT_INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """Something that the user can mend: the message is one line that names the file and the remedy."""
+
+    exit_code = EXIT_INPUT
+
+
+class InputError(UserError):
+    """A file or folder that cannot be used as input."""
+
+
+class WriteError(UserError):
+    """A file or folder that cannot be written."""
+
+    exit_code = EXIT_WRITE
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """Call `main` and return its exit code; errors that the user can mend become one line on stderr."""
+    try:
+        return main() or 0
+    except UserError as error:
+        message, code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        message, code = "interrupted; what is finished is kept, the same command goes on from there", EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, `head` say, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        message, code = f"{error.filename or 'a file'}: {error.strerror}; free some space or choose another folder", EXIT_WRITE
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,114 @@
+"""Who trains and who is tested: challenge partitions, leave-one-subject-out, K-fold, a held-out part.
+
+Only ids pass through here. They are sorted first, so the order in which a corpus lists them changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, LeaveOneGroupOut, ShuffleSplit
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The ids of one train/test division."""
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def partitions(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Challenge partitions by the prefix of the recording names: {"Devel": ("Devel_01", ...), "Train": (...)}.
+
+    Raises:
+        ValueError: a name that occurs twice or has no underscore.
+    """
+    parts: dict[str, tuple[str, ...]] = {}
+    for name in _sorted(names):
+        prefix, underscore, _ = name.partition("_")
+        if not (prefix and underscore):
+            raise ValueError(f"no partition in the recording name {name!r}: expected a form like 'Train_01'")
+        parts[prefix] = (*parts.get(prefix, ()), name)
+    return parts
+
+
+def leave_one_subject_out(subjects: Mapping[str, str]) -> list[Fold]:
+    """One fold per subject, named after the subject, who alone is tested in it.
+
+    Args:
+        subjects: id -> subject.
+
+    Raises:
+        ValueError: fewer than two subjects.
+    """
+    ids = _sorted(subjects)
+    if len(set(subjects.values())) < 2:
+        raise ValueError("leaving one subject out needs two subjects or more")
+    return [
+        _fold(str(subjects[ids[test[0]]]), ids, train, test)
+        for train, test in LeaveOneGroupOut().split(ids, groups=_groups(ids, subjects))
+    ]
+
+
+def k_fold(ids: Iterable[str], k: int, seed: int, groups: Mapping[str, str] | None = None) -> list[Fold]:
+    """`k` folds named "1" to "k", drawn with `seed`; every id is tested once.
+
+    Args:
+        ids: what is divided.
+        k: number of folds, two or more.
+        seed: of the draw.
+        groups: id -> subject. With it, all ids of a subject are on the same side.
+
+    Raises:
+        ValueError: an id occurs twice or has no group, or there are fewer ids (or groups) than folds.
+    """
+    ids = _sorted(ids)
+    splitter = (KFold if groups is None else GroupKFold)(k, shuffle=True, random_state=seed)
+    divisions = splitter.split(ids, groups=_groups(ids, groups))
+    return [_fold(str(number), ids, train, test) for number, (train, test) in enumerate(divisions, start=1)]
+
+
+def hold_out(ids: Iterable[str], fraction: float, seed: int, groups: Mapping[str, str] | None = None) -> Fold:
+    """One fold, "held_out", that tests about `fraction` of the ids (of the groups, where there are any), rounded up.
+
+    Args:
+        ids: what is divided, for instance the training ids.
+        fraction: between 0 and 1.
+        seed: of the draw.
+        groups: id -> subject. With it, all ids of a subject are on the same side.
+
+    Raises:
+        ValueError: an id occurs twice or has no group, or one side would be empty.
+    """
+    ids = _sorted(ids)
+    splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(1, test_size=float(fraction), random_state=seed)
+    train, test = next(splitter.split(ids, groups=_groups(ids, groups)))
+    return _fold("held_out", ids, train, test)
+
+
+def assert_disjoint(fold: Fold, subjects: Mapping[str, str]) -> None:
+    """Raise ValueError, naming them, if there are subjects on both sides of the fold."""
+    if shared := set(_groups(fold.train, subjects)) & set(_groups(fold.test, subjects)):
+        raise ValueError(f"fold {fold.name}: on both sides: {', '.join(sorted(map(str, shared)))}")
+
+
+def _sorted(ids: Iterable[str]) -> list[str]:
+    ids = sorted(ids)
+    if twice := sorted({a for a, b in zip(ids, ids[1:]) if a == b}):
+        raise ValueError(f"listed twice: {', '.join(map(str, twice))}")
+    return ids
+
+
+def _groups(ids: Iterable[str], groups: Mapping[str, str] | None) -> list[str] | None:
+    if groups is None:
+        return None
+    if missing := [name for name in ids if name not in groups]:
+        raise ValueError(f"no subject is known for {', '.join(map(str, missing))}")
+    return [groups[name] for name in ids]
+
+
+def _fold(name: str, ids: list[str], train: np.ndarray, test: np.ndarray) -> Fold:
+    """Positions to ids; sorted, because scikit-learn's shuffling splitters return the positions shuffled."""
+    return Fold(name, tuple(ids[i] for i in sorted(train)), tuple(ids[i] for i in sorted(test)))
