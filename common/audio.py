@@ -1,0 +1,86 @@
+"""Reading WAV files, and openSMILE's eGeMAPS functionals over windows."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import InputError
+
+EGEMAPS_FUNCTIONALS = 88
+# the last eGeMAPS frame is 60 ms long, so contours end that much before the signal does
+CONTOUR_END = 0.07
+SHORTEST_WINDOW = 0.5  # seconds; below, several functionals are undefined
+
+
+def duration(path: Path) -> float:
+    """Seconds of audio in a WAV file. Raises InputError."""
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as audio ({error}); copy it again from the distribution") from error
+    if info.frames == 0:
+        raise InputError(f"{path}: holds no audio; copy it again from the distribution")
+    return info.frames / info.samplerate
+
+
+def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
+    """A mono signal at `rate` Hz, shape (samples,), float32 in [-1, 1].
+
+    Audio with several channels or another rate is averaged and resampled (polyphase filter) when `resample`
+    is true, and refused otherwise: features of resampled audio are not the features of the original.
+    Raises InputError.
+    """
+    import soundfile
+
+    duration(path)
+    signal, found = soundfile.read(path, dtype="float32", always_2d=True)
+    if (found != rate or signal.shape[1] != 1) and not resample:
+        raise InputError(
+            f"{path}: {signal.shape[1]} channel(s) at {found} Hz where mono at {rate} Hz is expected; "
+            f"convert it, or let it be converted with --set resample=true"
+        )
+    signal = signal.mean(axis=1)
+    if found == rate:
+        return signal
+    from scipy.signal import resample_poly
+
+    return resample_poly(signal, rate, found).astype(np.float32)
+
+
+def egemaps(signal: np.ndarray, rate: int, windows: np.ndarray, version: str = "v01a", source: str = "contours") -> np.ndarray:
+    """eGeMAPS functionals of `windows` (n, 2), start and end in seconds; returns (n, 88) float32.
+
+    source "contours": low-level descriptors are computed once over the whole signal and functionals over each
+    window of them, in one pass of openSMILE. "waveform": each window is cut out and processed on its own; LLD
+    near its borders then lack context, and the work grows with the overlap of the windows.
+    Values that openSMILE leaves undefined in silence are 0. Raises ValueError for a window that is too short.
+    """
+    import opensmile
+
+    windows = np.asarray(windows, dtype=float)
+    if (windows[:, 1] - windows[:, 0] < SHORTEST_WINDOW).any():
+        raise ValueError(f"eGeMAPS windows must last {SHORTEST_WINDOW} s or more")
+    if source == "waveform":
+        smile = _smile(version, {})
+        rows = [smile.process_signal(signal[round(a * rate) : round(b * rate)], rate).to_numpy()[0] for a, b in windows]
+        return np.nan_to_num(np.array(rows, dtype=np.float32))
+    end = len(signal) / rate - CONTOUR_END
+    config = Path(opensmile.__file__).parent / "core" / "config" / "shared" / "FrameModeFunctionalsMulti.conf.inc"
+    frames = ",".join(f"{min(a, end - SHORTEST_WINDOW / 2):.3f}s-{min(b, end):.3f}s" for a, b in windows)
+    smile = _smile(version, {"frameModeFunctionalsConf": str(config), "frameList": frames})
+    rows = smile.process_signal(signal, rate).to_numpy(dtype=np.float32)
+    if len(rows) != len(windows):
+        raise ValueError(f"openSMILE returned {len(rows)} rows for {len(windows)} windows of {end:.2f} s")
+    return np.nan_to_num(rows)
+
+
+def _smile(version: str, options: dict[str, str]):
+    import opensmile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # older sets are called deprecated; the challenges used v01a
+        feature_set = opensmile.FeatureSet[f"eGeMAPS{version}"]
+        return opensmile.Smile(feature_set, opensmile.FeatureLevel.Functionals, options=options)

@@ -1,0 +1,380 @@
+"""A paper as data: what is printed in it, what we set and why, read from the `paper.toml` of its subpackage.
+
+A key that nobody reads would act silently, so unknown keys are refused, as are missing and mistyped ones.
+"""
+
+import difflib
+import math
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from common.cli import InputError
+
+METRICS = ("RMSE", "CC", "CCC")
+PROFILES = ("paper", "quick")
+SOURCES = ("stated", "inferred", "assumed")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which of our scores stands beside the printed ones, and from how many seeds on it counts as complete."""
+
+    target: str
+    fold: str
+    postprocess: str  # the set on which the post-processing was fitted, or "none"
+    pooling: str  # "per_recording" or "concatenated"
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One printed row. `published` holds the numbers as printed, by column; exactly one of the others is set."""
+
+    label: str
+    published: dict[str, str]
+    variant: str = ""  # the network of ours that replicates it
+    quoted: str = ""  # the earlier work from which the authors copied it
+
+
+@dataclass(frozen=True)
+class Table:
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A printed figure: the `architecture` of one variant, or the `traces` of recordings under variants."""
+
+    id: str
+    title: str
+    kind: str
+    variant: str = ""
+    recordings: tuple[str, ...] = ()
+    variants: dict[str, str] = field(default_factory=dict)  # panel title -> variant
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A direction that the text claims: variant `better` beats variant `worse` in `metric`."""
+
+    where: str
+    text: str
+    better: str
+    worse: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value of ours, where it comes from, its value in the quick profile and what else it may be."""
+
+    name: str
+    value: Any
+    source: str
+    where: str
+    quick: Any = None
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An entry of the ledger: a point that the paper leaves open, and what we chose."""
+
+    number: int
+    point: str
+    text: str  # what the paper says, with the section
+    options: str
+    choice: str
+    why: str
+    sure: str
+    switch: str = ""  # how to select another option on the command line
+
+
+@dataclass(frozen=True)
+class Paper:
+    path: Path
+    id: str
+    title: str
+    authors: str
+    venue: str
+    year: int
+    doi: str
+    corpus: str
+    protocol: Protocol
+    tolerance: dict[str, float]  # metric -> how far from the printed number is still a match
+    tables: tuple[Table, ...]
+    figures: tuple[Figure, ...]
+    claims: tuple[Claim, ...]
+    settings: dict[str, Setting]
+    ledger: tuple[Choice, ...]
+
+
+def papers() -> list[Paper]:
+    """The papers of the suite: every `replications/*/paper.toml` beside this package, by folder name."""
+    folder = Path(__file__).resolve().parent.parent / "replications"
+    return [load(path) for path in sorted(folder.glob("*/paper.toml"))]
+
+
+def load(path: Path) -> Paper:
+    """Read and check a `paper.toml`. Raises InputError, one line that names the file and the key."""
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{_short(path)}: not a readable TOML file ({error})") from error
+    try:
+        paper = _paper(path, document)
+        _check(paper)
+    except _Invalid as error:
+        raise InputError(f"{_short(path)}: {error}") from error
+    return paper
+
+
+def settings(paper: Paper, profile: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The value of every setting in `profile` ("paper" or "quick"), changed by `overrides` ("name=value").
+
+    A value is read as TOML (`0.5`, `true`, `[2, 2, 2]`), else taken as text, so `colour=grey` needs no quotes.
+    Raises InputError naming the setting, what was given and what is accepted.
+    """
+    if profile not in PROFILES:
+        raise InputError(f"profile {profile!r}: give one of {', '.join(PROFILES)}")
+    quick = profile == "quick"
+    values = {s.name: s.quick if quick and s.quick is not None else s.value for s in paper.settings.values()}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        name = name.strip()
+        if not equals:
+            raise InputError(f"setting {override!r}: give it as name=value")
+        if name not in values:
+            near = difflib.get_close_matches(name, values, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(values)}"
+            raise InputError(f"setting {name!r}: {paper.id} has none of this name{hint}")
+        values[name] = _accepted(paper.settings[name], _toml_value(text.strip()), text.strip())
+    return values
+
+
+def shrunk(paper: Paper) -> list[Setting]:
+    """The settings that the quick profile changes."""
+    return [s for s in paper.settings.values() if s.quick is not None and s.quick != s.value]
+
+
+def decimals(published: str) -> int:
+    """How many decimals a printed number has."""
+    return len(published.partition(".")[2])
+
+
+def ledger_markdown(paper: Paper) -> str:
+    """The ledger as numbered Markdown paragraphs, as the README of the subpackage holds it."""
+    return "\n\n".join(_entry_markdown(entry) for entry in paper.ledger) + "\n"
+
+
+def _entry_markdown(entry: Choice) -> str:
+    parts = [
+        f"{entry.number}. **{entry.point}**",
+        f"   *The paper:* {entry.text}",
+        f"   *Options:* {entry.options}",
+        f"   *Choice:* {entry.choice}",
+        f"   *Why:* {entry.why}",
+        f"   *Sure:* {entry.sure}",
+    ]
+    if entry.switch:
+        parts.append(f"   *Switch:* `{entry.switch}`")
+    return "  \n".join(parts)  # two blanks at the end of a line break it
+
+
+# --- from TOML tables to dataclasses ---------------------------------------------------------------------
+
+
+class _Invalid(Exception):
+    """What is wrong with a document; `load` puts the file's name in front."""
+
+
+def _paper(path: Path, document: dict) -> Paper:
+    head = document.get("paper")
+    if not isinstance(head, dict):
+        raise _Invalid("paper: missing or no table")
+    parts = {entry.name for entry in fields(Paper) if get_origin(entry.type) or entry.type is Protocol}
+    if unknown := (document.keys() - parts - {"paper"}) | (head.keys() & (parts | {"path"})):
+        raise _Invalid(f"unknown key `{sorted(unknown)[0]}`")
+    body = {part: document[part] for part in parts & document.keys()}
+    if isinstance(settings := body.get("settings"), dict):
+        body["settings"] = {k: {**v, "name": k} if isinstance(v, dict) else v for k, v in settings.items()}
+    return _make(Paper, {"ledger": [], **head, **body, "path": path}, "paper")
+
+
+def _make(kind: type, table: Any, where: str) -> Any:
+    """An instance of the dataclass `kind`; unknown, missing and mistyped keys of `table` are refused."""
+    if not isinstance(table, dict):
+        raise _Invalid(f"{where}: no table")
+    known = {entry.name: entry for entry in fields(kind)}
+    if unknown := table.keys() - known:
+        raise _Invalid(f"{where}: unknown key `{sorted(unknown)[0]}`")
+    values = {}
+    for name, entry in known.items():
+        if name in table:
+            values[name] = _typed(table[name], entry.type, name if kind is Paper else f"{where}: {name}")
+        elif entry.default is MISSING and entry.default_factory is MISSING:
+            raise _Invalid(f"{where}: `{name}` is missing")
+    return kind(**values)
+
+
+def _typed(value: Any, kind: Any, where: str) -> Any:
+    """`value` when it fits the annotation `kind`: tables become dataclasses, lists become tuples."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _make(kind, value, where)
+    if origin is dict and isinstance(value, dict):
+        return {name: _typed(item, parts[1], f"{where}.{name}") for name, item in value.items()}
+    if origin is tuple and isinstance(value, list):
+        return tuple(_typed(item, parts[0], f"{where} {number}") for number, item in enumerate(value, 1))
+    if kind is float and _is_number(value):
+        return float(value)
+    if kind is Any or (origin is None and isinstance(value, kind) and not isinstance(value, bool)):
+        return value
+    raise _Invalid(f"{where}: {value!r} is not {_KINDS.get(origin or kind, kind)}")
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", tuple: "a list", dict: "a table"}
+
+
+# --- what a document must fulfil beyond its types --------------------------------------------------------
+
+
+def _check(paper: Paper) -> None:
+    _check_protocol(paper)
+    for table in paper.tables:
+        if len({row.label for row in table.rows}) < len(table.rows):
+            raise _Invalid(f"{table.id}: two rows have the same `label`")
+        for row in table.rows:
+            _check_row(paper, table, row)
+    for figure in paper.figures:
+        needed = {"architecture": figure.variant, "traces": figure.recordings and figure.variants}
+        if figure.kind not in needed:
+            raise _Invalid(f"{figure.id}: `kind` is {figure.kind!r}, not one of {', '.join(needed)}")
+        if not needed[figure.kind]:
+            raise _Invalid(f"{figure.id}: `variant` or `recordings` and `variants` are missing")
+    for number, claim in enumerate(paper.claims, 1):
+        _check_claim(paper, claim, f"claims {number}")
+    for setting in paper.settings.values():
+        _check_setting(setting)
+    _check_ledger(paper)
+
+
+def _check_protocol(paper: Paper) -> None:
+    accepted = {"postprocess": ("none", "devel", "train"), "pooling": ("per_recording", "concatenated")}
+    for name, words in accepted.items():
+        if getattr(paper.protocol, name) not in words:
+            raise _Invalid(f"protocol: `{name}` is not one of {', '.join(words)}")
+    if paper.protocol.seeds < 1:
+        raise _Invalid("protocol: `seeds` must be 1 or more")
+    for metric, margin in paper.tolerance.items():
+        if metric not in METRICS or not 0 <= margin < math.inf:
+            raise _Invalid(f"tolerance: `{metric}` is no metric of {', '.join(METRICS)} or its margin is no margin")
+
+
+def _check_row(paper: Paper, table: Table, row: Row) -> None:
+    where = f"{table.id}, row {row.label!r}"
+    if bool(row.variant) == bool(row.quoted):
+        raise _Invalid(f"{where}: needs `variant` or `quoted`, and only one of them")
+    for column, text in row.published.items():
+        if column not in table.columns:
+            raise _Invalid(f"{where}: `{column}` is no column of the table")
+        if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+            raise _Invalid(f"{where}: `{column}` = {text!r} is not a number as printed")
+        if row.variant and column not in paper.tolerance:
+            raise _Invalid(f"tolerance: `{column}` is missing, {table.id} prints it")
+
+
+def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
+    variants = {row.variant for table in paper.tables for row in table.rows}
+    for variant in (claim.better, claim.worse):
+        if variant not in variants:
+            raise _Invalid(f"{where}: variant {variant!r} stands in no table")
+    if claim.metric not in METRICS:
+        raise _Invalid(f"{where}: `metric` is not one of {', '.join(METRICS)}")
+
+
+def _check_setting(setting: Setting) -> None:
+    where = f"settings.{setting.name}"
+    if setting.source not in SOURCES:
+        raise _Invalid(f"{where}: `source` is {setting.source!r}, not one of {', '.join(SOURCES)}")
+    for key in ("value", "quick"):
+        value = getattr(setting, key)
+        if setting.choices and value is not None and value not in setting.choices:
+            raise _Invalid(f"{where}: `{key}` is not among its `choices`")
+    if setting.quick is not None and not _alike(setting.value, setting.quick):
+        raise _Invalid(f"{where}: `quick` is of another type than `value`")
+
+
+def _check_ledger(paper: Paper) -> None:
+    if [entry.number for entry in paper.ledger] != list(range(1, len(paper.ledger) + 1)):
+        raise _Invalid("ledger: `number` must run 1, 2, 3, ...")
+    for setting in paper.settings.values():
+        for numbers in re.findall(r"\bledger (\d+(?:, \d+)*)", setting.where):
+            missing = [n for n in map(int, numbers.split(", ")) if n > len(paper.ledger)]
+            if paper.ledger and missing:
+                raise _Invalid(f"settings.{setting.name}: `where` names ledger {missing[0]}, which does not exist")
+    for entry in paper.ledger:
+        try:
+            words = shlex.split(entry.switch)
+            settings(paper, "paper", [value for flag, value in zip(words, words[1:]) if flag == "--set"])
+        except (InputError, ValueError) as error:
+            raise _Invalid(f"ledger {entry.number}: `switch` would be refused ({error})") from error
+
+
+# --- values of settings ----------------------------------------------------------------------------------
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if table.keys() == {"value"} else text
+
+
+def _accepted(setting: Setting, value: Any, given: str) -> Any:
+    if setting.choices:
+        if value in setting.choices and _alike(setting.value, value):
+            return value
+        accepted = "one of " + ", ".join(map(str, setting.choices))
+    elif _alike(setting.value, value):
+        return float(value) if isinstance(setting.value, float) else value
+    else:
+        accepted = f"{_kind(setting.value)} such as {_as_toml(setting.value)}"
+    raise InputError(f"setting {setting.name}: {given!r} is not accepted; give {accepted}")
+
+
+def _alike(pattern: Any, value: Any) -> bool:
+    """Whether `value` is of the type of `pattern`; whole numbers pass as decimals, lists by their items."""
+    if isinstance(pattern, list):
+        return isinstance(value, list) and bool(value) and all(_alike(pattern[0], item) for item in value)
+    if isinstance(pattern, float):
+        return _is_number(value)
+    return type(value) is type(pattern)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list, each item {_kind(value[0])}"
+    return {bool: "true or false,", int: "a whole number", float: "a number", str: "text"}[type(value)]
+
+
+def _as_toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _short(path: Path) -> str:
+    return "/".join(path.parts[-3:])

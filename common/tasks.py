@@ -1,0 +1,113 @@
+"""Tasks: each (variant, fold, seed) becomes one result file. What is done is not done again.
+
+Tasks run in processes of their own through joblib, each with its own share of TensorFlow's threads. A killed run
+leaves whole result files and checkpoints behind; the same command finishes the rest.
+"""
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import results
+from common.cli import InputError, UserError
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to compute and where the result goes. `digest` covers the settings and the corpus."""
+
+    variant: str
+    fold: str
+    seed: int
+    path: Path
+    digest: str
+
+    def done(self) -> bool:
+        """Whether the result file is there, whole, and made with these settings from this corpus."""
+        if not self.path.exists():
+            return False
+        try:
+            record = results.read(self.path)
+            results.read_arrays(self.path, record)
+        except InputError:
+            return False  # made by an older version, or damaged: it is written anew
+        return record.get("task_digest") == self.digest
+
+
+def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None], jobs: int, threads: int) -> int:
+    """Do the tasks that are not done; returns how many that were.
+
+    `work(task, progress)` writes task.path and calls progress(fraction) now and then. With jobs > 1 it runs in
+    worker processes, so it must be picklable. Raises what `work` raises, after what was finished is saved.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    waiting = [task for task in tasks if not task.done()]
+    if not waiting:
+        return 0
+    limit_threads(threads)
+    jobs = min(jobs, len(waiting))
+    with _progress(waiting) as reports:
+        calls = (delayed(_do)(work, task, report) for task, report in zip(waiting, reports, strict=True))
+        try:
+            Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
+        except TerminatedWorkerError as error:
+            raise UserError("a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less") from error
+    return len(waiting)
+
+
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow and OpenMP use this many threads. Has an effect before TensorFlow is imported, and in workers."""
+    os.environ.update(
+        TF_NUM_INTRAOP_THREADS=str(threads),
+        TF_NUM_INTEROP_THREADS="1",
+        OMP_NUM_THREADS=str(threads),
+        TF_CPP_MIN_LOG_LEVEL=os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+    )
+
+
+def _do(work: Callable, task: Task, report: Path) -> None:
+    try:
+        work(task, lambda fraction: report.write_text(f"{fraction:.6f}"))
+    except KeyboardInterrupt:
+        os._exit(1)  # the parent speaks for all workers
+    report.write_text("1")
+
+
+@contextmanager
+def _progress(tasks: list[Task]):
+    """One bar over all tasks, fed by a small file for each, into which its process writes how far it is."""
+    from tqdm import tqdm
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(index) for index in range(len(tasks))]
+        names = ", ".join(dict.fromkeys(task.variant for task in tasks))
+        bar_format = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+        stop = threading.Event()
+
+        def watch(bar):
+            while not stop.wait(0.5):
+                bar.n = sum(_fraction(file) for file in files)
+                bar.refresh()
+
+        with tqdm(total=len(tasks), desc="training", bar_format=bar_format, leave=False) as bar:
+            tqdm.write(f"training {names}", file=__import__("sys").stderr)
+            watcher = threading.Thread(target=watch, args=(bar,), daemon=True)
+            watcher.start()
+            try:
+                yield files
+            finally:
+                stop.set()
+                watcher.join()
+
+
+def _fraction(file: Path) -> float:
+    try:
+        return float(file.read_text())
+    except (OSError, ValueError):  # not begun, or caught in the middle of a write
+        return 0.0

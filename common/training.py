@@ -1,0 +1,187 @@
+"""Seeds, determinism, and a fit loop with progress and checkpoints that goes on exactly where it was killed."""
+
+import io
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from common import results
+
+CHECKPOINT_SECONDS = 20  # a kill costs no more than this and one epoch
+
+
+def prepare(seed: int, precision: str = "float32") -> None:
+    """Fresh Keras state, fixed seeds, deterministic operations. Call it before a model is built."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow as tf
+
+    keras.utils.clear_session(free_memory=True)
+    keras.mixed_precision.set_global_policy(precision)
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def fit(
+    model,
+    batch: Callable[[np.ndarray], tuple[dict, np.ndarray]],
+    samples: int,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    checkpoint: Path,
+    progress: Callable[[float], None] = lambda fraction: None,
+    select: Callable[[object], float] | None = None,
+) -> dict[str, list[float]]:
+    """Train a compiled `model`; `batch(indices)` returns its inputs and targets. Returns the history by epoch.
+
+    Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
+    out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
+    end. The state is saved to `checkpoint` between epochs and taken up from there; the numbers are the same as
+    without the interruption. The file is removed at the end.
+    """
+    size = min(batch_size, samples)
+    model.optimizer.build(model.trainable_variables)
+    state = _State(model)
+    if checkpoint.exists():
+        state.load(checkpoint)
+    saved = time.monotonic()
+    while len(state.history["loss"]) < epochs:
+        epoch = len(state.history["loss"])
+        order = np.random.default_rng([seed, epoch]).permutation(samples)
+        model.reset_metrics()
+        steps = samples // size
+        for step in range(steps):
+            inputs, targets = batch(np.sort(order[step * size : (step + 1) * size]))
+            loss = model.train_on_batch(inputs, targets)
+            progress((epoch + (step + 1) / steps) / epochs)
+        state.history["loss"].append(float(loss))
+        if select is not None:
+            state.keep_best(select(model))
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            state.save(checkpoint)
+            saved = time.monotonic()
+    state.restore_best()
+    checkpoint.unlink(missing_ok=True)
+    return state.history
+
+
+class _State:
+    """Everything that a resumed fit needs: weights, optimiser, random states, history, best weights."""
+
+    def __init__(self, model):
+        self.variables = model.variables + model.optimizer.variables
+        self.weights = model.weights
+        self.history = {"loss": []}
+        self.best = None
+
+    def keep_best(self, score: float) -> None:
+        self.history.setdefault("select", []).append(float(score))
+        if np.nanargmax([-np.inf, *self.history["select"]]) == len(self.history["select"]):
+            self.best = [np.array(weight) for weight in self.weights]
+
+    def restore_best(self) -> None:
+        for weight, value in zip(self.weights, self.best or [], strict=False):
+            weight.assign(value)
+
+    def save(self, path: Path) -> None:
+        arrays = {f"variable_{index}": np.array(variable) for index, variable in enumerate(self.variables)}
+        arrays |= {f"best_{index}": value for index, value in enumerate(self.best or [])}
+        arrays |= {f"history_{name}": np.array(values) for name, values in self.history.items()}
+        results.write_atomically(path, lambda file: np.savez(file, **arrays))
+
+    def load(self, path: Path) -> None:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            for index, variable in enumerate(self.variables):
+                variable.assign(archive[f"variable_{index}"])
+            best = sorted((name for name in archive if name.startswith("best_")), key=lambda name: int(name[5:]))
+            self.best = [archive[name] for name in best] or None
+            self.history = {name[8:]: archive[name].tolist() for name in archive if name.startswith("history_")}
+
+
+def predict(
+    model,
+    batch: Callable[[np.ndarray], tuple[dict, np.ndarray]],
+    samples: int,
+    batch_size: int,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> list[np.ndarray]:
+    """The outputs of `model` for samples 0..samples-1, in batches of one size (the last one is filled up).
+
+    Returns one array for each output of the model.
+    """
+    parts = []
+    for start in range(0, samples, batch_size):
+        index = np.minimum(np.arange(start, start + batch_size), samples - 1)
+        outputs = model.predict_on_batch(batch(index)[0])
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        parts.append([output[: samples - start] for output in outputs])
+        progress(min(1.0, (start + batch_size) / samples))
+    return [np.concatenate(output) for output in zip(*parts, strict=True)]
+
+
+def architecture(model) -> list[dict]:
+    """The layers of a functional model in topological order: name, kind, output shape, parameters, inputs."""
+    rows = []
+    for operation in model._operations:  # Keras keeps the graph's order here
+        node = operation._inbound_nodes[0]
+        rows.append(
+            {
+                "name": operation.name,
+                "kind": type(operation.layer).__name__ if hasattr(operation, "layer") else type(operation).__name__,
+                "shape": list(node.output_tensors[0].shape[1:]),
+                "parameters": sum(int(np.prod(weight.shape)) for weight in operation.weights),
+                "inputs": [parent.name for parent in dict.fromkeys(tensor._keras_history.operation for tensor in node.input_tensors)],
+            }
+        )
+    return rows
+
+
+def provenance() -> dict:
+    """Versions, processor and commit with which a result is made."""
+    import datetime
+    import platform
+    import subprocess
+    from importlib import metadata
+
+    def git(*arguments: str) -> str | None:
+        here = Path(__file__).parent
+        done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    packages = ("tensorflow", "keras", "numpy", "scipy", "opensmile", "dlib-bin", "opencv-python-headless", "av", "praat-parselmouth")
+    status = git("status", "--porcelain")
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(status) if status is not None else None,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages if _installed(package)},
+        "processor": _processor(),
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+    }
+
+
+def _installed(package: str) -> bool:
+    from importlib import metadata
+
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,193 @@
+"""AV+EC 2017, emotion sub-challenge: the German part of SEWA, 34 + 14 + 16 recordings of video chats.
+
+Layout as distributed:
+
+    audio/Train_01.wav   video/Train_01.avi   labels/Train_01.csv   turns/Train_01.csv
+
+with stems Train_01..34, Devel_01..14, Test_01..16; test labels are not released. Label files hold
+name;timestamp;arousal;valence;liking every 0.1 s, without a header; copies made for AVEC 2018 and 2019 have
+one. Turn files hold start;end of the recorded speaker's turns, in seconds.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import InputError
+
+PARTITIONS = {"Train": 34, "Devel": 14, "Test": 16}
+LABELS = ("arousal", "valence", "liking")
+LABEL_HOP = 0.1  # seconds
+FOLDERS = {"audio": ".wav", "video": ".avi", "labels": ".csv", "turns": ".csv"}
+ACCESS = (
+    "SEWA is licensed: sign the end-user agreement at db.sewaproject.eu and ask the organisers of AVEC 2017 "
+    "for AVEC_17_Emotion_Sub-Challenge; `--corpus simulated` needs nothing"
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The files of one recording; `labels` is None in the test partition, `turns` where there is no such file."""
+
+    name: str
+    partition: str
+    audio: Path
+    video: Path
+    labels: Path | None
+    turns: Path | None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Gold standard on the label grid: time in seconds, the rest in [-1, 1], all of shape (n,)."""
+
+    time: np.ndarray
+    arousal: np.ndarray
+    valence: np.ndarray
+    liking: np.ndarray
+
+
+def recordings(root: Path, partitions: tuple[str, ...] = ("Train", "Devel")) -> list[Recording]:
+    """The recordings of `partitions`, in order, whether or not each of their files exists.
+
+    A recording is there when one of its files is. Raises InputError when `root` is not this corpus.
+    """
+    root = locate(root)
+    stems = {path.stem for folder, suffix in FOLDERS.items() for path in (root / folder).glob(f"*{suffix}")}
+    found = [_recording(root, stem) for stem in sorted(stems) if _partition(stem) in partitions]
+    for partition in partitions:
+        if not any(recording.partition == partition for recording in found):
+            raise InputError(f"{root}: no {partition}_NN recordings; see `python -m datasets.check avec2017 {root}`")
+    return sorted(found, key=lambda recording: (partitions.index(recording.partition), recording.name))
+
+
+def locate(root: Path) -> Path:
+    """`root`, or the folder of that layout just below it (archives unpack into one of their own)."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; name the folder that holds audio/, video/ and labels/")
+    for folder in (root, *sorted(path for path in root.iterdir() if path.is_dir())):
+        if (folder / "labels").is_dir() and (folder / "audio").is_dir():
+            return folder
+    raise InputError(f"{root}: not the AV+EC 2017 layout (audio/, video/, labels/, turns/); {ACCESS}")
+
+
+def simulation(root: Path) -> dict | None:
+    """What the simulator noted of itself (datasets.simulated), or None for a real corpus."""
+    marker = locate(root) / "simulated.json"
+    return json.loads(marker.read_text()) if marker.exists() else None
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a label file, with or without a header, separated by `;` or `,` as the official code accepts.
+
+    Raises InputError for a missing column, another separator, a value that is no number, a value outside
+    [-1, 1], and a gap in time.
+    """
+    lines = _lines(path)
+    separator = "," if "," in lines[0] else ";"
+    first = 1 if lines[0].startswith("name") else 0
+    rows = []
+    for number, line in enumerate(lines[first:], first + 1):
+        fields = line.split(separator)
+        if len(fields) != 2 + len(LABELS):
+            raise InputError(
+                f"{path}: line {number} has {len(fields)} fields separated by '{separator}', "
+                f"expected name;timestamp;{';'.join(LABELS)}"
+            )
+        rows.append(_numbers(fields[1:], path, number))
+    values = np.array(rows)
+    gap = np.flatnonzero(np.abs(np.diff(values[:, 0]) - LABEL_HOP) > 0.01 * LABEL_HOP)
+    if gap.size:
+        raise InputError(
+            f"{path}: after {values[gap[0], 0]:.1f} s the next label is at {values[gap[0] + 1, 0]:.1f} s, expected one "
+            f"every {LABEL_HOP} s; restore the file from the distribution"
+        )
+    outside = np.flatnonzero(np.abs(values[:, 1:]).max(axis=1) > 1)
+    if outside.size:
+        raise InputError(f"{path}: line {first + outside[0] + 1} has a label outside [-1, 1]; restore the file from the distribution")
+    return Labels(*values.T)
+
+
+def read_turns(path: Path) -> np.ndarray:
+    """The recorded speaker's turns, shape (n, 2): start and end in seconds. Raises InputError."""
+    turns = np.array([_numbers(line.split(";"), path, n) for n, line in enumerate(_lines(path), 1)])
+    if turns.shape[1:] != (2,) or (turns[:, 1] < turns[:, 0]).any():
+        raise InputError(f"{path}: expected start;end in seconds on each line")
+    return turns
+
+
+def check(root: Path) -> list[str]:
+    """What is missing or unreadable below `root`, one line each; empty when the corpus is whole."""
+    from common import audio, video
+
+    root = locate(root)
+    made = simulation(root)
+    expected = {"Train": made["train"], "Devel": made["devel"]} if made else PARTITIONS
+    problems = []
+    for partition, count in expected.items():
+        for number in range(1, count + 1):
+            recording = _recording(root, f"{partition}_{number:02d}")
+            problems += missing(recording)
+            for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):
+                problems += _try(probe, path)
+            for path, read in ((recording.labels, read_labels), (recording.turns, read_turns)):
+                problems += _try(read, path)
+    return problems
+
+
+def missing(recording: Recording) -> list[str]:
+    """The files of `recording` that a replication needs and that are not there."""
+    needed = [recording.audio, recording.video] + ([recording.labels] if recording.labels else [])
+    return [f"{path}: missing" for path in needed if not path.exists()]
+
+
+def _try(read, path: Path | None) -> list[str]:
+    if path is None or not path.exists():
+        return []
+    try:
+        read(path)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def _recording(root: Path, stem: str) -> Recording:
+    files = {folder: root / folder / f"{stem}{suffix}" for folder, suffix in FOLDERS.items()}
+    partition = _partition(stem)
+    return Recording(
+        name=stem,
+        partition=partition,
+        audio=files["audio"],
+        video=files["video"],
+        labels=None if partition == "Test" else files["labels"],
+        turns=files["turns"] if files["turns"].exists() else None,
+    )
+
+
+def _partition(stem: str) -> str:
+    return stem.split("_")[0]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); restore it from the distribution") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no text file; restore it from the distribution") from error
+    if not any(line.strip() for line in lines):
+        raise InputError(f"{path}: is empty; restore it from the distribution")
+    return [line for line in lines if line.strip()]
+
+
+def _numbers(fields: list[str], path: Path, line: int) -> list[float]:
+    try:
+        values = [float(field.strip().strip("'")) for field in fields]
+    except ValueError as error:
+        raise InputError(f"{path}: line {line}: {error}; fields are separated by ';' and hold numbers") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: line {line} holds NaN or infinity; restore the file from the distribution")
+    return values

@@ -1,0 +1,210 @@
+"""Speech that follows the script: eSpeak through Praat, then pitch, tempo, loudness and effort by overlap-add.
+
+First the words are spoken neutrally; then one pass of Praat's manipulation imposes the affect as a function
+of time, so that an episode of the script lies on the same seconds of the sound, whatever the tempo.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import cycle, islice
+
+import numpy as np
+import parselmouth
+from parselmouth import praat
+
+RATE = 16_000
+GRID = 0.01  # seconds between the points that control pitch and tempo
+FASTEST = 1.35  # no affect makes the tempo higher
+
+# What affect does to a voice. Arousal raises pitch, loudness, tempo and vocal effort, by amounts that acted and
+# induced speech span between calm and excited; valence mostly widens or flattens the melody and is thus the
+# fainter of the two, as studies of vocal emotion agree.
+PITCH = (4.0, 1.0)  # semitones per unit of (arousal, valence)
+MELODY = (0.15, 0.60)  # log of the factor on the pitch movement
+LOUDNESS = (6.0, 0.0)  # decibel
+TEMPO = (0.22, 0.06)  # log of the factor
+EFFORT = (0.8, 0.2)  # weight of the first difference, which lifts high frequencies
+
+WOMEN, MEN = ("Female1", "Female2", "Female3", "Female5", "Linda"), ("Male2", "Male3", "Male5", "Male6", "Max")
+
+# People of the corpus talk about an advertisement that they have just seen, and drift off.
+SENTENCES = """
+Ich fand die Werbung eigentlich ganz gut gemacht.
+Am Anfang wusste ich gar nicht worum es überhaupt geht.
+Der Wasserhahn sieht schon ziemlich schick aus.
+Ich würde so ein Gerät wahrscheinlich nicht kaufen.
+Das ist mir ehrlich gesagt viel zu teuer.
+Hast du die Stelle mit dem kleinen Jungen gesehen?
+Die Musik im Hintergrund hat mir gefallen.
+Man muss das Produkt ja erst einmal ausprobieren.
+Bei uns in der Küche würde das gar nicht passen.
+Meine Schwester hat sich letztes Jahr so etwas gekauft.
+Sie ist bis heute sehr zufrieden damit.
+Ich glaube die Idee dahinter ist wirklich klug.
+Trotzdem kam mir das alles etwas übertrieben vor.
+Wer braucht denn zu jeder Zeit kochendes Wasser?
+Für Familien mit Kindern ist das sicher praktisch.
+Es spart natürlich eine Menge Zeit am Morgen.
+Den Strom darf man dabei aber auch nicht vergessen.
+Vielleicht bin ich einfach nicht die richtige Zielgruppe.
+Gestern habe ich darüber noch mit Freunden gesprochen.
+Die haben das ganz anders gesehen als ich.
+Im Fernsehen laufen viel schlechtere Filme.
+Der Schauspieler kam mir irgendwie bekannt vor.
+Am Ende musste ich sogar ein wenig lachen.
+So richtig überzeugt hat mich das noch nicht.
+Wir trinken zu Hause ohnehin lieber Kaffee.
+Man könnte das Geld auch für etwas anderes ausgeben.
+Ich mochte vor allem die Farben und das Licht.
+Die Geschichte war mir ein bisschen zu lang.
+Hoffentlich wird das bald etwas billiger.
+Mein Nachbar würde sich sofort darüber freuen.
+Also mir ist die Sicherheit am wichtigsten.
+Ein Kind kann sich daran doch leicht verbrennen.
+Das haben sie in dem Film aber gut erklärt.
+Davon habe ich leider nichts mitbekommen.
+Wie lange hält so ein Gerät denn im Alltag?
+Das werden wir in zwei Jahren schon sehen.
+""".strip().splitlines()
+
+
+def speak(voice: str, sentences: list[str], wpm: int) -> list[np.ndarray]:
+    """Each sentence as neutral speech, float32 (n,) at 16 kHz."""
+    synthesizer = praat.call("Create SpeechSynthesizer", "German", voice)
+    praat.call(synthesizer, "Speech output settings", 44_100, 0.01, 1.0, 1.0, wpm, "IPA")
+    spoken = (praat.call(synthesizer, "To Sound", sentence, "no") for sentence in sentences)
+    sounds = (sound[0] if isinstance(sound, list) else sound for sound in spoken)
+    return [sound.resample(RATE, 20).values[0].astype(np.float32) for sound in sounds]
+
+
+def speak_afresh(*orders: tuple[str, list[str], int]) -> list[list[np.ndarray]]:
+    """`speak` for each order (voice, sentences, wpm), in a process of its own.
+
+    eSpeak's vibrato goes on where the last call left it: only a fresh process always gives the same samples.
+    """
+    sent = json.dumps(orders).encode()
+    answer = subprocess.run([sys.executable, __file__], input=sent, stdout=subprocess.PIPE, check=True).stdout
+    count = sum(len(sentences) for _, sentences, _ in orders)
+    lengths, samples = np.frombuffer(answer, np.int32, count), np.frombuffer(answer, np.float32, offset=4 * count)
+    sounds = iter(np.split(samples, np.cumsum(lengths)[:-1]))
+    return [list(islice(sounds, len(sentences))) for _, sentences, _ in orders]
+
+
+def answer_orders() -> None:
+    """The other end of `speak_afresh`: orders from stdin, lengths and samples to stdout."""
+    sounds = [sound for order in json.load(sys.stdin) for sound in speak(*order)]
+    lengths = np.array([len(sound) for sound in sounds], np.int32)
+    sys.stdout.buffer.write(lengths.tobytes() + np.concatenate(sounds).tobytes())
+
+
+def trim(sound: np.ndarray) -> np.ndarray:
+    """Without the silence that the synthesiser puts around a sentence."""
+    loud = np.flatnonzero(np.abs(sound) > 0.02 * np.abs(sound).max())
+    return sound[loud[0] : loud[-1] + 1]
+
+
+def enough(turns: np.ndarray, speed: float) -> int:
+    """How many sentences to synthesise for these turns; `fill` starts again if they are few."""
+    return 1 + int(np.diff(turns).sum() * speed / 2.0)  # a sentence lasts 2 to 3 s
+
+
+def fill(turns: np.ndarray, sounds: list[np.ndarray], pause: float, speed: float) -> list[np.ndarray]:
+    """For each turn (start, end) enough sentences in a row to last at `speed` times the normal tempo."""
+    gap, supply, spoken = np.zeros(int(pause * RATE), np.float32), cycle(sounds), []
+    for start, end in turns:
+        needed, parts = int((end - start) * speed * RATE) + RATE // 10, []
+        while sum(map(len, parts)) < needed:
+            parts += [trim(next(supply)), gap]
+        spoken.append(np.concatenate(parts)[:needed])
+    return spoken
+
+
+def express(words: np.ndarray, duration: float, affect: Callable[[np.ndarray], np.ndarray], base: float) -> np.ndarray:
+    """Neutral `words` (n,) as `duration` seconds of speech at `base` hertz that shows affect(times) -> (t, 2)."""
+    times = np.arange(0, duration, GRID)
+    shown = affect(times)
+    position = np.concatenate([[0], np.cumsum(np.exp(shown @ TEMPO))[:-1]]) * GRID  # in `words`, at each time
+    source = parselmouth.Sound(words[: int((position[-1] + 0.05) * RATE)], RATE)
+    manipulation = praat.call(source, "To Manipulation", 0.01, 60, 500)
+    praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")  # overlap-add shuffles voiceless parts
+    praat.call([retimed(source, position, shown), manipulation], "Replace duration tier")
+    praat.call([repitched(source, position, shown, base), manipulation], "Replace pitch tier")
+    sound = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0]
+    sound = np.pad(sound, (0, RATE))[: int(duration * RATE)]
+    at = np.arange(len(sound)) / RATE
+    gain = 10 ** (np.interp(at, times, shown @ LOUDNESS) / 20)
+    return gain * brighten(sound, np.interp(at, times, shown @ EFFORT))
+
+
+def retimed(source: parselmouth.Sound, position: np.ndarray, shown: np.ndarray) -> parselmouth.Data:
+    """The duration tier that makes second t of the result second position(t) of the source."""
+    tier = praat.call("Create DurationTier", "tempo", 0, source.xmax)
+    for second, factor in zip(position, np.exp(-shown @ TEMPO)):
+        praat.call(tier, "Add point", second, factor)
+    return tier
+
+
+def repitched(source: parselmouth.Sound, position: np.ndarray, shown: np.ndarray, base: float) -> parselmouth.Data:
+    """The melody of the source around `base` hertz, moved and stretched as the affect wants it."""
+    pitch = source.to_pitch(GRID, 60, 500)
+    second, hertz = pitch.xs(), pitch.selected_array["frequency"]
+    second, hertz = second[hertz > 0], hertz[hertz > 0]
+    tier = praat.call("Create PitchTier", "melody", 0, source.xmax)
+    melody = 12 * np.log2(hertz / np.median(hertz)) if len(hertz) else hertz
+    shift, stretch = (np.interp(second, position, shown @ effect) for effect in (PITCH, MELODY))
+    moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift) / 12)
+    for point in zip(second, moved.clip(60, 480)):
+        praat.call(tier, "Add point", *point)
+    return tier
+
+
+def brighten(sound: np.ndarray, effort: np.ndarray) -> np.ndarray:
+    """More or less energy in the high frequencies at about the same level."""
+    difference = np.diff(sound, prepend=0.0)
+    return (sound + effort * difference) / (1 + 0.15 * effort)
+
+
+def level(sound: np.ndarray, decibel: float) -> np.ndarray:
+    """The sound with its RMS at `decibel` below full scale."""
+    return sound * (10 ** (decibel / 20) / (np.sqrt(np.mean(np.square(sound))) + 1e-9))
+
+
+def place(track: np.ndarray, sound: np.ndarray, start: float) -> None:
+    """Add the sound to the track from `start` seconds on, with flanks of 40 ms."""
+    first = round(start * RATE)
+    sound = sound[: len(track) - first]
+    flank = np.minimum(np.arange(len(sound)), np.arange(len(sound))[::-1]) / (0.04 * RATE)
+    track[first : first + len(sound)] += sound * np.minimum(flank, 1)
+
+
+def pauses(turns: np.ndarray, length: float) -> np.ndarray:
+    """What the turns (t, 2) leave over, for the partner: (p, 2), none shorter than 1.5 s, with 0.3 s to breathe."""
+    edges = np.concatenate([[0.0], turns.ravel(), [length]]).reshape(-1, 2) + (0.3, -0.3)
+    return edges[edges[:, 1] - edges[:, 0] > 1.5]
+
+
+def record(
+    rng: np.random.Generator, woman: bool, length: float, turns: np.ndarray, affect: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """One recording, int16 (16000 * length,): the person's turns with affect(seconds) -> (n, 2), the partner, the room."""
+    voice, partner = rng.choice(WOMEN if woman else MEN), rng.choice(MEN if woman else WOMEN)
+    base = rng.normal(205, 18) if woman else rng.normal(115, 12)
+    wpm, pause = int(rng.integers(150, 185)), rng.uniform(0.15, 0.3)
+    gaps = pauses(turns, length)
+    order = [SENTENCES[i] for i in rng.permutation(len(SENTENCES))]
+    mine, theirs = order[: enough(turns, FASTEST)], order[::-1][: enough(gaps, 1.0)]
+    mine, theirs = speak_afresh((str(voice), mine, wpm), (str(partner), theirs, wpm))
+    words, answers = fill(turns, mine, pause, FASTEST), fill(gaps, theirs, pause, 1.0)
+    track = 0.0007 * rng.standard_normal(round(length * RATE))  # the room: about -63 dB
+    for (start, end), spoken in zip(turns, words):
+        sound = express(level(spoken, -26), end - start, lambda t: affect(start + t), base)
+        place(track, sound, start)
+    for (start, _), sound in zip(gaps, answers):
+        place(track, level(sound, -44), start)  # the other's voice from a loudspeaker, faint
+    return np.round(track.clip(-1, 1) * 32767).astype(np.int16)
+
+
+if __name__ == "__main__":
+    answer_orders()

@@ -1,0 +1,1 @@
+"""Five papers, one self-contained subpackage each."""

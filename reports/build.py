@@ -1,0 +1,142 @@
+"""`python -m reports.build`: every table, figure and page from paper.toml and the result files; trains nothing.
+
+The report is written into a folder beside --out and put in its place when it is complete, so an interrupted build
+leaves the former report as it was.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common import cli
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    from common.paper import papers  # numpy and matplotlib load in seconds, --help should not
+
+    suite = papers()
+    out = Path(options.out)
+    evaluated = [evaluate(paper, Path(options.results)) for paper in suite]
+    write(evaluated, out)
+    print(f"report: {out / 'index.html'}")
+    for paper, files, cells, _ in evaluated:
+        print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
+    if options.accept:
+        _accept(evaluated)
+    return _check(evaluated) if options.check else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reports.build", description=__doc__.partition(";")[0] + ".")
+    add = parser.add_argument
+    add("--results", default="results", metavar="DIR", help="folder of the result files (default: %(default)s)")
+    add("--out", default="report", metavar="DIR", help="folder to write; a report there is replaced (default: %(default)s)")
+    add("--check", action="store_true", help="exit 1 when a number of the simulated quick run has moved or is gone")
+    add("--accept", action="store_true", help="lock the present numbers of the simulated quick run as the reference")
+    return parser
+
+
+def evaluate(paper, results_folder: Path) -> tuple:
+    """(paper, result files, cells, directions of the claims). Raises InputError for a damaged result file."""
+    from common import compare, results
+
+    files = compare.checked(results.find(results_folder, paper.id))
+    return paper, files, compare.cells(paper, files), compare.claims(paper, files)
+
+
+def scorecard(paper, cells: Sequence) -> str:
+    """One line: the paper, its printed numbers, and how many have which verdict."""
+    from reports import page, tables
+
+    score = page.scored(paper, cells)
+    counts = ", ".join(f"{count} {tables.WORDS[verdict]}" for verdict, count in score.verdicts.items())
+    evidence = ", ".join(f"{count} {word}" for word, count in score.evidence.items())
+    return f"{paper.id}: {score.total} printed numbers: {counts} (evidence: {evidence})"
+
+
+def write(evaluated: Sequence[tuple], out: Path) -> None:
+    """Build the whole report and swap it in for `out`.
+
+    Raises:
+        InputError: `out` holds something that is not a report.
+        WriteError: it cannot be written.
+    """
+    out = Path(os.path.abspath(out))
+    if out.exists() and not _replaceable(out):
+        raise cli.InputError(f"{out}: exists and is no report of ours; choose another --out")
+    temporary = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+        new, old = temporary / "new", temporary / "old"
+        for name, content in contents(evaluated):
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        if out.exists():
+            os.replace(out, old)
+        os.replace(new, out)
+    except OSError as error:
+        remedy = "free some space or choose another --out"
+        raise cli.WriteError(f"{out}: cannot be written ({error.strerror}); {remedy}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replaceable(out: Path) -> bool:
+    if not out.is_dir() or out.is_symlink():
+        return False
+    return not any(out.iterdir()) or ((out / "index.html").is_file() and (out / "cells.csv").is_file())
+
+
+def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
+    """The files of the report as (name, text or bytes)."""
+    from tqdm import tqdm
+
+    from reports import figures, page, tables
+
+    everything, names, scores = [], [], []
+    for paper, files, cells, directions in evaluated:
+        progress = tqdm(figures.draw(paper, files), desc=f"{paper.id}: figures", unit="", leave=False, delay=2)
+        drawings = list(progress)
+        exhibits = tables.exhibits(paper, cells, directions)
+        written = {f"tables/{name}": text for name, text in exhibits.items()}
+        written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
+        written[f"{paper.id}.html"] = page.paper_page(paper, cells, directions, files, drawings)
+        yield from written.items()
+        everything += cells
+        names += [name for name in written if "/" in name]
+        scores.append(page.scored(paper, cells))
+    yield "cells.csv", tables.cells_csv(everything)
+    yield "index.html", page.index(scores, names)
+
+
+def _check(evaluated: Sequence[tuple]) -> int:
+    from reports import check
+
+    findings, count = [], 0
+    for paper, files, cells, _ in evaluated:
+        found, compared = check.check(paper, files, cells)
+        findings, count = findings + found, count + compared
+    for finding in findings:
+        print(f"check: {finding}")
+    if findings:
+        print(f"{len(findings)} finding(s) in {count} numbers checked. {check.ACCEPT}")
+        return cli.EXIT_DIFFERS
+    print(f"{count} numbers checked against the reference, none moved beyond its tolerance")
+    return 0
+
+
+def _accept(evaluated: Sequence[tuple]) -> None:
+    from reports import check
+
+    for paper, files, cells, _ in evaluated:
+        print(f"{paper.id}: {check.accept(paper, files, cells)} numbers locked in {check.REFERENCE / paper.id}.json")
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))

@@ -1,0 +1,139 @@
+"""Locked references: have the numbers of the simulated quick run moved?
+
+`reference/<paper>.json` holds, for every result file of that run, its settings digest and all its numbers, and for
+each kind of number a tolerance with its reason. Tolerances are written by hand before a reference is accepted;
+accepting rewrites the numbers and leaves the tolerances alone.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common import results
+from common.cli import InputError
+from common.compare import Cell, File, checked
+from common.paper import Paper
+
+REFERENCE = Path(__file__).parent / "reference"
+SEED = 0  # the seed of a run without arguments
+ACCEPT = "If this change is meant: python -m reports.build --accept, and say in the commit why the numbers moved."
+
+
+def numbers(files: Sequence[File]) -> dict[str, dict]:
+    """What a reference locks: place of the result file -> its settings digest and its numbers by name."""
+    locked = {}
+    for path, record in checked(files):
+        if record["evidence"] == "simulated" and record["profile"] == "quick" and record["seed"] == SEED:
+            place = "/".join(path.with_suffix("").parts[-5:])
+            locked[place] = {"settings_digest": record["settings_digest"], "numbers": dict(_numbers(record))}
+    return dict(sorted(locked.items()))
+
+
+def _numbers(record: dict) -> Iterator[tuple[str, float | None]]:
+    yield "parameters", record.get("parameters")
+    for fitted, poolings in sorted(record["scores"].items()):
+        for pooling, scores in sorted(poolings.items()):
+            for metric, value in sorted(scores.items()):
+                yield f"{fitted}/{pooling}/{metric}", value
+    for measure, values in sorted((record.get("mechanism") or {}).items()):
+        for name, value in sorted(values.items()):
+            ends = zip(("low", "high"), value or (None, None)) if name == "interval" else [("", value)]
+            yield from ((f"{measure}/{name}{'_' if end else ''}{end}", number) for end, number in ends)
+
+
+def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path | None = None) -> tuple[list[str], int]:
+    """Compare the results with the locked reference.
+
+    Returns:
+        What is wrong, one line each, none if all is well; and how many numbers were compared.
+
+    Raises:
+        InputError: a reference that cannot be read, or that gives no tolerance for a number.
+    """
+    reference = _read((folder or REFERENCE) / f"{paper.id}.json")
+    if reference is None or not reference["results"]:
+        return [f"{paper.id}: there is no reference to compare with"], 0
+    now, findings, count = numbers(files), [], 0
+    for place, old in reference["results"].items():
+        if place not in now:
+            findings.append(f"{paper.id}/{place}: result missing")
+            continue
+        new = now[place]
+        if new["settings_digest"] != old["settings_digest"]:
+            digests = f"{old['settings_digest']} -> {new['settings_digest']}"
+            findings.append(f"{paper.id}/{place}: run under other settings ({digests})")
+        for name in old["numbers"] | new["numbers"]:
+            finding = _compare(name, old["numbers"], new["numbers"], reference["tolerances"])
+            findings += [f"{paper.id}/{place} {finding}"] if finding else []
+            count += _finite(old["numbers"].get(name))
+    findings += [f"{paper.id}/{place}: not in the reference yet" for place in now if place not in reference["results"]]
+    filled = filled_cells(cells)
+    if filled < reference["cells"]:
+        findings.append(f"{paper.id}: {filled} printed numbers have a result, {reference['cells']} had one before")
+    if not count:
+        findings.append(f"{paper.id}: no number was compared")
+    return findings, count
+
+
+def filled_cells(cells: list[Cell]) -> int:
+    return sum(cell.ours is not None for cell in cells)
+
+
+def _compare(name: str, old: dict, new: dict, tolerances: dict) -> str:
+    """What is wrong with one number, or ""."""
+    if name not in old:
+        return f"{name}: {new[name]} is not in the reference yet"
+    if name not in new:
+        return f"{name}: was {old[name]}, is gone"
+    before, now, tolerance = old[name], new[name], _tolerance(name, tolerances)
+    if not _finite(before) or not _finite(now):
+        return f"{name}: was {before}, is {now}" if _finite(before) or _finite(now) else ""
+    difference = now - before
+    if abs(difference) <= tolerance:
+        return ""
+    return f"{name}: was {before:.6g}, is {now:.6g}, difference {difference:+.6g}, tolerance {tolerance:g}"
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _tolerance(name: str, tolerances: dict) -> float:
+    quantity = name.rpartition("/")[2]
+    if quantity not in tolerances:
+        raise InputError(f"reports/reference: no tolerance for {quantity}; add one with its reason")
+    return tolerances[quantity]["value"]
+
+
+def accept(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path | None = None) -> int:
+    """Make the present results the reference, keeping its tolerances; returns how many numbers it now locks.
+
+    Raises:
+        InputError: no file with tolerances to keep, no tolerance for a number, or no results to lock.
+    """
+    path = (folder or REFERENCE) / f"{paper.id}.json"
+    reference = _read(path)
+    if reference is None:
+        raise InputError(f"{path}: missing; write its tolerances first, then accept the numbers")
+    now = numbers(files)
+    for place in now.values():
+        for name in place["numbers"]:
+            _tolerance(name, reference["tolerances"])
+    if not now:
+        raise InputError(f"{paper.id}: no simulated quick results with seed {SEED} to accept; run the replication first")
+    results.write_json(path, {**reference, "cells": filled_cells(cells), "results": now})
+    return sum(len(place["numbers"]) for place in now.values())
+
+
+def _read(path: Path) -> dict | None:
+    if not path.exists():
+        return None
+    try:
+        reference = json.loads(path.read_text(encoding="utf-8"))
+        for tolerance in reference["tolerances"].values():
+            if not 0 <= tolerance["value"] < math.inf or not tolerance["why"]:
+                raise ValueError("a tolerance needs a value and a reason")
+        return {"cells": reference["cells"], "results": reference["results"], **reference}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a usable reference ({error})") from error

@@ -1,0 +1,187 @@
+"""The HTML pages: an index with the scorecard and a page for each paper, self-contained and without scripts."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from common.compare import SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, score, select, shown
+from common.paper import METRICS, Paper, shrunk
+from reports import tables
+from reports.figures import CORPORA, MEASURES, SECTIONS, Drawing, with_mechanism
+
+SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
+FITTED = {"none": "no post-processing", "devel": "fitted on development", "train": "fitted on training"}
+POOLINGS = {"per_recording": "mean over recordings", "concatenated": "recordings concatenated"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a paper's printed numbers fare."""
+
+    paper: Paper
+    total: int
+    verdicts: dict[str, int]  # every verdict, in their order
+    evidence: dict[str, int]
+    sentence: str
+
+
+def scored(paper: Paper, cells: Sequence[Cell]) -> Score:
+    verdicts = Counter(cell.verdict for cell in cells)
+    evidence = Counter(cell.evidence for cell in cells)
+    order = {word: evidence[word] for word in ("real", "simulated", "none") if evidence[word]}
+    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, _sentence(paper, verdicts, evidence))
+
+
+def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
+    nothing = "nothing is confirmed or refuted."
+    if compared := verdicts["MATCH"] + verdicts["MISMATCH"]:
+        return f"Of {compared} printed numbers that we could compare on {paper.corpus}, {verdicts['MATCH']} match."
+    if evidence["real"]:
+        return f"No run on real recordings is under the paper's conditions on {paper.corpus}: {nothing}"
+    if evidence["simulated"]:
+        return f"Only simulated recordings were used, no run on {paper.corpus} is among these results: {nothing}"
+    return "Nothing was run yet."
+
+
+def index(scores: Sequence[Score], downloads: Iterable[str]) -> str:
+    """index.html: the scorecard by paper, what the words mean, and the files."""
+    return _environment().get_template("index.html").render(scores=scores, downloads=sorted(downloads))
+
+
+def paper_page(
+    paper: Paper, cells: Sequence[Cell], directions: Sequence[Direction], files: Sequence[File], drawings: Sequence[Drawing]
+) -> str:
+    """The page of a paper: tables, figures, claims, mechanism, ledger, settings, recordings, provenance."""
+    return _environment().get_template("paper.html").render(
+        paper=paper,
+        score=scored(paper, cells),
+        tables=[_table(paper, table, cells, files) for table in paper.tables],
+        drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
+        claims=[(claim, [d for d in directions if d.claim is claim]) for claim in paper.claims],
+        mechanisms=_mechanisms(paper, files),
+        shrunk=shrunk(paper),
+        recordings=_recordings(files),
+        unusable=_unusable(files),
+        records=[record for _, record in files],
+        environment=_environments(files),
+    )
+
+
+def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
+    own = [cell for cell in cells if cell.exhibit == table.id]
+    runs = [(row, select(paper, files, row.variant)) for row in table.rows if row.variant]
+    rows = []
+    for row in table.rows:
+        group = [cell for cell in own if cell.row == row.label]
+        notes = dict.fromkeys(note for cell in group for note in cell.note.split("; ") if note)
+        rows.append((row, group, "; ".join(notes)))
+    ran = [(row, r) for row, r in runs if r]
+    chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
+    sources = sorted({tables.source(cell) for cell in own if cell.evidence != "none"})
+    protocols = [(row, [_protocol_row(r, metric) for metric in METRICS]) for row, r in ran]
+    return {"table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains}
+
+
+def _protocol_row(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """A metric under every protocol: (fitted on, pooling, score)."""
+    return metric, [(f, p, shown(score(runs, f, p, metric), "0.000")) for f in FITTED for p in POOLINGS]
+
+
+def _chain(paper: Paper, runs: Runs) -> list[dict]:
+    chain = (runs.first.get("postprocess") or {}).get(paper.protocol.postprocess) or {}
+    return chain.get("steps", [])
+
+
+def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
+    return [
+        {"runs": runs, "measure": title, "corpus": CORPORA[runs.corpus], "value": runs.first["mechanism"][measure][key],
+         **{k: runs.first["mechanism"][measure][k] for k in ("interval", "chance", "frames")}}
+        for measure, (key, title) in MEASURES.items()
+        for runs in with_mechanism(paper, files, measure)
+    ]  # fmt: skip
+
+
+def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, int, int]]]]:
+    """By corpus and profile: recordings with the number of labels and the most frames without a face in any run."""
+    places: dict[str, dict[str, tuple[int, int]]] = {}
+    for _, record in files:
+        place = places.setdefault(f"{record['corpus']}, {record['profile']} profile", {})
+        for entry in record.get("recordings", []):
+            before = place.get(entry["name"], (0, 0))
+            faceless = entry.get("frames_without_face") or 0
+            place[entry["name"]] = (entry["labels"], max(before[1], faceless))
+    return [(place, [(name, *counts) for name, counts in sorted(entries.items())]) for place, entries in places.items()]
+
+
+def _unusable(files: Sequence[File]) -> list[tuple[str, str, str, str]]:
+    """Recordings that could not be used: corpus, recording, file, reason; each once."""
+    found = {
+        (record["corpus"], entry["recording"], entry["file"], entry["reason"])
+        for _, record in files
+        for entry in record.get("unusable", [])
+    }
+    return sorted(found)
+
+
+def _environments(files: Sequence[File]) -> list[tuple[str, str]]:
+    """What the runs were made with; several values only where the runs differ."""
+    values: dict[str, dict[str, None]] = {}
+    for _, record in files:
+        for key, value in record.get("provenance", {}).items():
+            if key not in ("date", "commit", "dirty"):
+                values.setdefault(key, {})[str(value)] = None
+    return [(key, " / ".join(sorted(found))) for key, found in values.items()]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(code=_code, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml)
+    environment.globals.update(
+        symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
+        row=tables.row, claim_row=tables.claim_row, shown=shown,
+    )  # fmt: skip
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """`code` in backticks, everything else escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _ledger_links(text: str, paper: Paper) -> Markup:
+    """Mentions of the ledger as links to its entries, where it has them."""
+
+    def entry(number: re.Match) -> str:
+        exists = int(number[0]) <= len(paper.ledger)
+        return f'<a href="#ledger-{number[0]}">{number[0]}</a>' if exists else number[0]
+
+    mentions = r"\bledger \d+(, \d+)*"
+    return Markup(re.sub(mentions, lambda found: re.sub(r"\d+", entry, found[0]), str(escape(text))))
+
+
+def _minus(text: str) -> str:
+    """A true minus sign, as wide as the plus."""
+    return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def _svg(drawing: Drawing) -> Markup:
+    head = f'<svg role="img" aria-label="{escape(drawing.title)}" '
+    return Markup(drawing.inline.replace("<svg ", head, 1))
+
+
+def _toml(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -1,0 +1,223 @@
+"""paper.toml: what it holds for the papers of the suite, and what is refused."""
+
+import re
+
+import pytest
+
+from common.cli import InputError
+from common.paper import decimals, ledger_markdown, load, papers, settings, shrunk
+
+PAPERS = {paper.id: paper for paper in papers()}
+
+MINIMAL = """
+[paper]
+id = "p"
+title = "T"
+authors = "A"
+venue = "V"
+year = 2000
+doi = "10.1/2"
+corpus = "c"
+[protocol]
+target = "valence"
+fold = "devel"
+postprocess = "devel"
+pooling = "per_recording"
+[tolerance]
+CCC = 0.03
+[[tables]]
+id = "table1"
+title = "T"
+columns = ["CCC"]
+rows = [{ label = "a", variant = "v", published = { CCC = "0.500" } }]
+[[figures]]
+id = "figure1"
+title = "F"
+kind = "architecture"
+variant = "v"
+[[claims]]
+where = "Section 1"
+text = "better"
+better = "v"
+worse = "v"
+metric = "CCC"
+[settings.size]
+value = 96
+quick = 48
+source = "assumed"
+where = "not stated (ledger 1)"
+[settings.mode]
+value = "a"
+choices = ["a", "b"]
+source = "stated"
+where = "Section 2"
+[[ledger]]
+number = 1
+point = "Size"
+text = "nothing"
+options = "64 or 96"
+choice = "96"
+why = "habit"
+sure = "low"
+switch = "--set size=64"
+"""
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(old="", new=""):
+        assert old in MINIMAL
+        path = tmp_path / "paper.toml"
+        path.write_text(MINIMAL.replace(old, new, 1))
+        return path
+
+    return write
+
+
+class TestSuite:
+    def test_ids_are_the_folders(self):
+        assert PAPERS and all(paper.path.parent.name == name for name, paper in PAPERS.items())
+
+    def test_lee2018_prints_32_numbers(self):
+        rows = [row for table in PAPERS["lee2018"].tables for row in table.rows]
+        assert [sum(len(row.published) for row in table.rows) for table in PAPERS["lee2018"].tables] == [6, 9, 17]
+        assert sum(bool(row.quoted) for row in rows) == 2
+        assert [list(row.published.values()) for row in rows if row.variant == "fused"] == [["0.091", "0.664", "0.641"]]
+
+    def test_lee2018_prints_a_variant_alike_everywhere(self):
+        printed = {}
+        for table in PAPERS["lee2018"].tables:
+            for row in table.rows:
+                if row.variant:
+                    assert printed.setdefault(row.variant, row.published) == row.published
+
+    def test_quick_profile_is_smaller(self):
+        changed = {setting.name for setting in shrunk(PAPERS["lee2018"])}
+        assert {"crop_size", "epochs_video"} <= changed and "clip_frames" not in changed
+
+    @pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
+    def test_readme_holds_the_ledger(self, paper):
+        readme = paper.path.with_name("README.md")
+        text = readme.read_text() if readme.exists() else ""
+        if "<!-- ledger -->" not in text:
+            assert not (paper.ledger and text), f"{readme.name} lacks the ledger between its markers"
+            pytest.skip("no ledger yet")
+        held = re.search(r"<!-- ledger -->\n(.*)<!-- /ledger -->", text, re.DOTALL)
+        assert held and held[1].strip() == ledger_markdown(paper).strip()
+
+
+class TestRefused:
+    def test_minimal_is_accepted(self, toml):
+        paper = load(toml())
+        assert paper.tables[0].rows[0].published == {"CCC": "0.500"} and paper.settings["size"].quick == 48
+
+    @pytest.mark.parametrize(
+        ("old", "new", "named"),
+        [
+            ('doi = "10.1/2"', 'doi = "10.1/2"\ncolour = 1', "`colour`"),
+            ('id = "p"', "", "`id` is missing"),
+            ("year = 2000", 'year = "2000"', "year"),
+            ("year = 2000", "year = true", "year"),
+            ("[protocol]", "[protocols]", "`protocols`"),
+            ('pooling = "per_recording"', 'pooling = "mean"', "`pooling`"),
+            ('pooling = "per_recording"', 'pooling = "per_recording"\nseeds = 0', "`seeds`"),
+            ("CCC = 0.03", "CCC = -1.0", "tolerance"),
+            ("CCC = 0.03", "CCC = inf", "tolerance"),
+            ("CCC = 0.03", "RMSE = 0.03", "`CCC` is missing"),
+            ('variant = "v", published', "published", "needs `variant` or `quoted`"),
+            ('variant = "v", published', 'variant = "v", quoted = "q", published', "only one"),
+            ('CCC = "0.500"', 'CCC = "0,500"', "'0,500'"),
+            ('CCC = "0.500"', 'CCC = "nan"', "'nan'"),
+            ('CCC = "0.500"', "CCC = 0.5", "tables 1: rows 1: published.CCC"),
+            ('CCC = "0.500"', 'CC = "0.5"', "no column"),
+            ("rows = [", 'rows = [{ label = "a", quoted = "q", published = { CCC = "1" } }, ', "same `label`"),
+            ('label = "a"', 'label = "a", lable = "b"', "`lable`"),
+            ('kind = "architecture"', 'kind = "photo"', "'photo'"),
+            ('kind = "architecture"', 'kind = "traces"', "figure1"),
+            ('better = "v"', 'better = "w"', "'w'"),
+            ('metric = "CCC"', 'metric = "AUC"', "`metric`"),
+            ('source = "assumed"', 'source = "guessed"', "settings.size"),
+            ('source = "assumed"\n', "", "settings"),
+            ("quick = 48", 'quick = "48"', "`quick`"),
+            ('value = "a"', 'value = "c"', "settings.mode"),
+            ("(ledger 1)", "(ledger 1, 2)", "ledger 2"),
+            ("number = 1", "number = 2", "1, 2, 3"),
+            ("size=64", "size=big", "ledger 1"),
+            ("size=64", "sise=64", "ledger 1"),
+        ],
+    )
+    def test_one_line_names_file_and_key(self, toml, old, new, named):
+        with pytest.raises(InputError) as caught:
+            load(toml(old, new))
+        message = str(caught.value)
+        assert "paper.toml: " in message and named in message and "\n" not in message
+
+    def test_no_toml(self, toml, tmp_path):
+        with pytest.raises(InputError, match="paper.toml: not a readable TOML"):
+            load(toml("[paper]", "[paper"))
+        with pytest.raises(InputError, match="nowhere.toml"):
+            load(tmp_path / "nowhere.toml")
+
+
+class TestSettings:
+    lee = PAPERS["lee2018"]
+
+    def test_profiles(self):
+        assert settings(self.lee, "paper")["crop_size"] == 96
+        assert settings(self.lee, "quick")["crop_size"] == 48
+        assert settings(self.lee, "quick")["clip_frames"] == 16
+        with pytest.raises(InputError, match="paper, quick"):
+            settings(self.lee, "fast")
+
+    @pytest.mark.parametrize(
+        ("override", "value"),
+        [
+            ("crop_size=64", 64),
+            ("colour=grey", "grey"),
+            ('colour="grey"', "grey"),
+            ("learning_rate=0.01", 0.01),
+            ("label_delay=2", 2.0),
+            ("resample=true", True),
+            ("lstm_units=[8, 8]", [8, 8]),
+            ("first_pool=[1,2,2]", [1, 2, 2]),
+            (' postprocess_steps = ["smooth"]', ["smooth"]),
+        ],
+    )
+    def test_override(self, override, value):
+        found = settings(self.lee, "quick", [override])[override.partition("=")[0].strip()]
+        assert found == value and type(found) is type(value)
+
+    @pytest.mark.parametrize(
+        ("override", "accepted"),
+        [
+            ("crop_size=6.5", "a whole number"),
+            ("crop_size=true", "a whole number"),
+            ("crop_size=1\ncolour='grey'", "a whole number"),
+            ("learning_rate=nan", "a number"),
+            ("resample=1", "true or false"),
+            ("lstm_units=[]", "a list"),
+            ("lstm_units=[1, 2.5]", "a list"),
+            ("colour=blue", "rgb, grey"),
+            ("first_pool=[3, 3, 3]", r"\[1, 2, 2\]"),
+            ("crop_siz=64", "did you mean crop_size"),
+            ("zzz=1", "there are: clip_frames"),
+            ("crop_size", "name=value"),
+        ],
+    )
+    def test_override_refused(self, override, accepted):
+        with pytest.raises(InputError, match=f"(?s)^setting .*{accepted}"):
+            settings(self.lee, "quick", [override])
+
+    def test_overrides_leave_the_paper_alone(self):
+        settings(self.lee, "quick", ["crop_size=64"])
+        assert settings(self.lee, "quick")["crop_size"] == 48
+
+
+def test_decimals():
+    assert [decimals(text) for text in ("0.122", "44.9", "32")] == [3, 1, 0]
+
+
+def test_ledger_markdown_has_every_field(toml):
+    text = ledger_markdown(load(toml()))
+    assert text.startswith("1. **Size**") and "`--set size=64`" in text
+    assert all(word in text for word in ("nothing", "64 or 96", "habit", "low"))

@@ -1,0 +1,421 @@
+"""The simulated AV+EC 2017 corpus: its files, its script, its faces and what its control leaves alone."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from common.cli import InputError
+from datasets.simulated import avec2017, face, script, speech
+
+SMALL = {"train": 2, "devel": 1, "seconds": 6.0}
+STEMS = ("Devel_01", "Train_01", "Train_02")
+MANY = [script.write_script(seed, "Train_01", 60.0) for seed in range(20)]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("simulated") / "salient"
+    avec2017.write(root, **SMALL)
+    return root
+
+
+@pytest.fixture(scope="module")
+def uniform(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("simulated") / "uniform"
+    avec2017.write(root, control="uniform", train=2, devel=0, seconds=6.0)
+    return root
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def truth(root: Path, stem: str) -> dict[str, np.ndarray]:
+    return dict(np.load(root / "truth" / f"{stem}.npz", allow_pickle=False))
+
+
+def labels(root: Path, stem: str) -> np.ndarray:
+    return np.loadtxt(root / "labels" / f"{stem}.csv", delimiter=";", usecols=(1, 2, 3, 4))
+
+
+def video(root: Path, stem: str) -> list[np.ndarray]:
+    with av.open(str(root / "video" / f"{stem}.avi")) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+# Layout
+
+
+def test_every_recording_has_its_five_files(corpus):
+    suffixes = {"audio": "wav", "video": "avi", "labels": "csv", "turns": "csv", "truth": "npz"}
+    expected = {f"{folder}/{stem}.{suffix}" for folder, suffix in suffixes.items() for stem in STEMS}
+    assert set(contents(corpus)) == expected | {"simulated.json"}
+
+
+def test_manifest_names_all_parameters(corpus):
+    assert json.loads((corpus / "simulated.json").read_text()) == {
+        "layout": "avec2017",
+        "control": "salient",
+        "seed": 0,
+        "fps": 10,
+        "version": avec2017.VERSION,
+        **SMALL,
+    }
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_labels_have_the_distributed_format(corpus, stem):
+    lines = (corpus / "labels" / f"{stem}.csv").read_bytes().split(b"\n")
+    assert lines[0] == f"'{stem}';0.000000;0.000000;0.000000;0.000000".encode()  # as every real file begins
+    assert lines[1].startswith(f"'{stem}';0.100000;".encode()) and lines[-1] == b""
+    assert b"\r" not in lines[1] and all(len(field.split(b".")[1]) == 6 for field in lines[1].split(b";")[1:])
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_audio_video_and_labels_are_equally_long(corpus, stem):
+    rows = labels(corpus, stem)
+    info = soundfile.info(corpus / "audio" / f"{stem}.wav")
+    assert (info.samplerate, info.channels, info.subtype) == (16_000, 1, "PCM_16")
+    with av.open(str(corpus / "video" / f"{stem}.avi")) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height, stream.average_rate) == (320, 240, 10)
+        assert (stream.codec_context.name, len(container.streams)) == ("mpeg4", 1)
+        count = sum(1 for _ in container.decode(video=0))
+    np.testing.assert_allclose(rows[:, 0], np.arange(len(rows)) * 0.1, atol=1e-9)
+    assert info.frames == len(rows) * 1_600 and count == len(rows)
+    assert len(truth(corpus, stem)["frame_time"]) == count
+
+
+def test_two_people_of_one_chat_are_equally_long(corpus):
+    assert len(labels(corpus, "Train_01")) == len(labels(corpus, "Train_02")) != len(labels(corpus, "Devel_01"))
+
+
+def test_turns_lie_in_order_inside_the_recording(corpus):
+    for stem in STEMS:
+        turns = np.loadtxt(corpus / "turns" / f"{stem}.csv", delimiter=";", ndmin=2)
+        assert (np.diff(turns.ravel()) > 0).all() and turns[0, 0] >= 0 and turns[-1, 1] <= len(labels(corpus, stem)) / 10
+
+
+def test_truth_has_the_promised_arrays(corpus):
+    found = truth(corpus, "Train_01")
+    n, f, k = len(found["label_time"]), len(found["frame_time"]), len(found["episode_start"])
+    shapes = {"arousal": (n,), "valence": (n,), "liking": (n,), "rater_delay": (6,)}
+    shapes |= {f"episode_{name}": (k,) for name in ("end", "region", "arousal", "valence", "on_face", "in_voice")}
+    shapes |= {f"frame_{name}": (f,) for name in ("shown", "region", "salient", "visible")}
+    shapes |= {"landmarks": (f, 68, 2), "region_box": (f, 2, 4)}
+    assert {name: found[name].shape for name in shapes} == shapes
+    assert set(found) == set(shapes) | {"label_time", "frame_time", "episode_start", "voice_start", "voice_end"}
+    assert found["landmarks"].dtype == found["region_box"].dtype == np.float32
+
+
+# Determinism and writing
+
+
+def test_same_seed_gives_same_bytes_with_any_number_of_jobs(corpus, tmp_path):
+    avec2017.write(tmp_path / "again", jobs=2, **SMALL)
+    assert contents(tmp_path / "again") == contents(corpus)
+
+
+def test_another_seed_gives_other_people_words_and_labels(corpus, tmp_path):
+    avec2017.write(tmp_path / "other", seed=1, train=1, devel=0, seconds=6.0)
+    one, other = contents(corpus), contents(tmp_path / "other")
+    assert all(one[name] != other[name] for name in other)
+
+
+def test_a_corpus_that_is_there_is_left_alone(corpus, monkeypatch):
+    monkeypatch.setattr(avec2017, "record_all", lambda *_: pytest.fail("written twice"))
+    avec2017.write(corpus, **SMALL)
+
+
+def test_a_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
+    def fail(corpus, manifest, stem, length):
+        (corpus / "labels" / "Train_01.csv").write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(avec2017, "record", fail)
+    with pytest.raises(OSError, match="disk full"):
+        avec2017.write(tmp_path / "corpus", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_folder_is_refused_and_kept(corpus, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match=f"{tmp_path}: not a simulated corpus"):
+        avec2017.write(tmp_path, **SMALL)
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+    with pytest.raises(InputError, match="other parameters"):
+        avec2017.write(corpus, seed=5, **SMALL)
+
+
+@pytest.mark.parametrize("wrong", [{"control": "none"}, {"train": 0}, {"seconds": 1.0}, {"fps": 50}])
+def test_impossible_parameters_are_refused(wrong, tmp_path):
+    with pytest.raises(InputError, match="simulated corpus cannot be written"):
+        avec2017.write(tmp_path / "corpus", **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command_line_refuses_a_foreign_folder_in_one_line(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    command = [sys.executable, "-m", "datasets.simulate", "avec2017", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 3 and done.stderr.count("\n") == 1 and str(tmp_path) in done.stderr
+
+
+# The script
+
+
+@pytest.mark.parametrize("plan", MANY[:6], ids=lambda plan: f"seed{plan.seed}")
+def test_episodes_are_short_apart_and_noticeable(plan):
+    episodes = plan.episodes
+    duration = episodes.end - episodes.start
+    assert (duration >= 0.8).all() and (duration <= 1.5).all()
+    assert (episodes.start[1:] - episodes.end[:-1] >= 1.5).all() and episodes.end[-1] <= plan.length
+    assert (episodes.on_face | episodes.in_voice).all()
+
+
+def test_episodes_are_as_sparse_as_promised():
+    period = np.mean([plan.length / len(plan.episodes.start) for plan in MANY])
+    assert 5.0 < period < 6.5
+
+
+def test_people_speak_about_two_thirds_of_the_time_and_while_their_voice_shows_affect():
+    share = np.mean([np.diff(plan.turns).sum() / plan.length for plan in MANY])
+    assert 0.6 < share < 0.72
+    for plan in MANY:
+        voiced = plan.episodes.in_voice
+        for start, end in zip(plan.episodes.start[voiced], plan.episodes.end[voiced]):
+            assert any(s <= start and end <= e for s, e in plan.turns)
+
+
+def test_latent_moves_to_the_level_of_an_episode_and_decays_after_it():
+    for plan in MANY[:5]:
+        episodes = plan.episodes
+        np.testing.assert_allclose(script.latent(plan, episodes.end), episodes.level, atol=1e-12)
+        later = script.latent(plan, episodes.end[:-1] + 1.4)  # episodes are at least 1.5 s apart
+        np.testing.assert_allclose(later, episodes.level[:-1] * np.exp(-1.4 / script.DECAY))
+        assert not script.latent(plan, episodes.start[:1]).any()
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_labels_are_the_latent_seen_late_by_several_raters(corpus, stem):
+    rows, found = labels(corpus, stem), truth(corpus, stem)
+    assert np.abs(rows[:, 1:]).max() <= 1
+    assert ((found["rater_delay"] > 1) & (found["rater_delay"] < 3)).all()
+    assert 1.5 < found["rater_delay"].mean() < 2.5
+
+
+def test_labels_follow_the_latent_best_at_the_raters_delay():
+    raters, times = script.draw_raters(0), np.arange(600) * 0.1
+    fit = np.zeros(25)
+    for plan in MANY:
+        seen = script.rate(plan, raters, times)[:, 0]
+        fit += [np.corrcoef(seen, script.latent(plan, times - 0.1 * shift)[:, 0])[0, 1] for shift in range(0, 50, 2)]
+    assert abs(fit.argmax() * 0.2 - raters.delay.mean()) < 0.35 and fit.max() / len(MANY) > 0.8
+
+
+def test_wander_has_unit_variance_and_does_not_know_the_frame_rate():
+    fine = script.wander(np.random.default_rng(0), np.arange(100_000) / 25, 3.0)
+    coarse = script.wander(np.random.default_rng(0), np.arange(20_000) / 5, 3.0)
+    assert abs(fine.std() - 1) < 0.05
+    np.testing.assert_allclose(fine[::5], coarse, atol=1e-9)
+
+
+# What is displayed
+
+
+@pytest.mark.parametrize("plan", MANY[:6], ids=lambda plan: f"seed{plan.seed}")
+def test_salient_face_is_neutral_outside_of_episodes_and_elsewhere_on_the_face(plan):
+    times = np.arange(0, plan.length, 0.02)
+    affect, episode = script.face_affect(plan, times, "salient"), script.episode_at(plan, times)
+    assert not affect[episode < 0].any()
+    for k in np.flatnonzero(plan.episodes.on_face):
+        region = plan.episodes.region[k]
+        assert not affect[episode == k, 1 - region].any()
+        np.testing.assert_allclose(np.abs(affect[episode == k, region]).max(0), np.abs(plan.episodes.level[k, :2]), rtol=0.01)
+
+
+def test_uniform_control_shows_the_latent_everywhere_and_always():
+    for plan in MANY[:5]:
+        times = np.arange(plan.episodes.start[0] + 0.3, plan.length, 0.1)
+        felt = script.latent(plan, times)[:, :2]
+        assert (np.abs(felt).max(axis=1) > 0).all()
+        for shown in (*script.face_affect(plan, times, "uniform").swapaxes(0, 1), script.voice_affect(plan, times, "uniform")):
+            np.testing.assert_array_equal(shown, felt)
+
+
+def test_salient_voice_is_neutral_outside_of_its_stretches():
+    for plan in MANY[:5]:
+        times, voiced = np.arange(0, plan.length, 0.02), plan.episodes.in_voice
+        inside = np.zeros(len(times), bool)
+        for start, end in zip(plan.episodes.start[voiced], plan.episodes.end[voiced]):
+            inside |= (times > start) & (times < end)
+        shown = script.voice_affect(plan, times, "salient").any(axis=1)
+        assert not shown[~inside].any() and shown[inside].mean() > 0.95
+
+
+def test_controls_differ_in_what_is_displayed_and_in_nothing_else(corpus, uniform):
+    for stem in ("Train_01", "Train_02"):
+        assert (corpus / "labels" / f"{stem}.csv").read_bytes() == (uniform / "labels" / f"{stem}.csv").read_bytes()
+        assert (corpus / "turns" / f"{stem}.csv").read_bytes() == (uniform / "turns" / f"{stem}.csv").read_bytes()
+        one, other = truth(corpus, stem), truth(uniform, stem)
+        assert {name for name in one if not np.array_equal(one[name], other[name])} <= {"frame_shown", "landmarks", "region_box"}
+        np.testing.assert_array_equal(one["landmarks"][:, :17], other["landmarks"][:, :17])  # the jaw knows motion only
+        assert (other["frame_shown"] == 1).all()
+
+
+def test_before_the_first_episode_both_controls_show_the_same_frames(corpus, uniform):
+    first = truth(corpus, "Train_01")["episode_start"].min(initial=6.0)
+    count = int(first * 10) - 1
+    assert count >= 10
+    for one, other in zip(video(corpus, "Train_01")[:count], video(uniform, "Train_01")[:count]):
+        np.testing.assert_array_equal(one, other)
+
+
+# The face
+
+
+def scene(seed: int = 0, length: float = 20.0) -> tuple[face.Camera, face.Nuisance, script.Script]:
+    plan = script.write_script(seed, "Train_01", length)
+    who = face.draw_identity(script.stream(seed, "Train_01", "identity"))
+    times = np.arange(0, length, 0.1)
+    return face.Camera(script.stream(seed, "paint"), who), face.draw_nuisance(plan, times), plan
+
+
+@pytest.mark.parametrize("region", [script.UPPER, script.LOWER])
+def test_affect_moves_its_own_region_only(region):
+    camera, state, _ = scene()
+    affect = np.zeros((2, 2))
+    affect[region] = 0.7, -0.7
+    calm, moved = camera.frame(state, 5, np.zeros((2, 2)))[1], camera.frame(state, 5, affect)[1]
+    parts = {script.UPPER: np.r_[17:27, 36:48], script.LOWER: np.r_[48:68]}
+    assert np.abs(moved - calm)[parts[region]].max() > 2
+    assert np.abs(moved - calm)[np.setdiff1d(np.arange(68), parts[region])].max() == 0
+
+
+@pytest.mark.parametrize("dimension", [0, 1])
+@pytest.mark.parametrize("region", [script.UPPER, script.LOWER])
+def test_each_dimension_is_visible_in_each_region_at_48_pixels(region, dimension):
+    camera, state, _ = scene()
+    affect = np.zeros((2, 2))
+    affect[region, dimension] = 0.7
+    images = [camera.frame(state, 5, sign * affect)[0] for sign in (1, -1)]
+    box = face.region_boxes(camera.frame(state, 5, affect)[1])[region].round().astype(int)
+    small = [face.cv2.resize(image[60:180, 100:220], (48, 48), interpolation=face.cv2.INTER_AREA) for image in images]
+    difference = np.abs(images[0].astype(int) - images[1])[box[1] : box[3], box[0] : box[2]]
+    assert np.abs(small[0].astype(int) - small[1]).max() > 25
+    assert (difference.max(axis=2) > 20).mean() > 0.05
+
+
+def test_neutral_face_is_not_still():
+    _, state, plan = scene()
+    for field in fields(state):
+        values = getattr(state, field.name)
+        if field.name not in ("cover", "by_hand"):
+            assert np.std(values) > 0, field.name
+    quiet = script.speaking(plan, np.arange(0, plan.length, 0.1)) == 0
+    assert not state.talk[quiet].any() and state.talk[~quiet].std() > 0.1
+
+
+def test_half_of_the_recordings_hide_the_face_for_a_moment():
+    plans = [script.write_script(0, f"Train_{n:02d}", 24.0) for n in range(100)]
+    hidden = np.concatenate([plan.hidden for plan in plans])
+    assert 35 <= len(hidden) <= 65
+    assert (np.diff(hidden) >= 0.4).all() and (np.diff(hidden) <= 1.0).all()
+    assert {face.draw_nuisance(plan, np.zeros(1)).by_hand for plan in plans} == {True, False}
+
+
+def test_landmarks_follow_the_pose():
+    camera, state, _ = scene()
+    _, points = camera.frame(state, 5, np.zeros((2, 2)))
+    eyes = points[42:48].mean(0) - points[36:42].mean(0)
+    assert np.arctan2(eyes[1], eyes[0]) == pytest.approx(state.roll[5], abs=0.04)
+    assert np.hypot(*eyes) == pytest.approx(camera.who.distance * state.scale[5], rel=0.05)
+
+
+def test_region_boxes_hold_their_landmarks():
+    points = scene()[0].frame(scene()[1], 5, np.zeros((2, 2)))[1]
+    boxes = face.region_boxes(points[None])[0]
+    for box, part in zip(boxes, (np.r_[17:27, 36:48], np.r_[48:68])):
+        assert (points[part] > box[:2]).all() and (points[part] < box[2:]).all()
+    assert boxes[0, 3] < boxes[1, 1]  # they do not overlap
+
+
+def test_dlib_finds_the_faces_and_their_landmarks(corpus):
+    dlib = pytest.importorskip("dlib")
+    spec = find_spec("face_recognition_models")
+    model = spec and Path(spec.origin).with_name("models") / "shape_predictor_68_face_landmarks.dat"
+    if not model or not model.exists():
+        pytest.skip("shape_predictor_68_face_landmarks.dat of face_recognition_models is missing")
+    detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
+    tried, errors = 0, []
+    for stem in STEMS:
+        found, frames = truth(corpus, stem), video(corpus, stem)
+        for i in np.flatnonzero(found["frame_visible"])[::4]:
+            image, points = frames[i], found["landmarks"][i]
+            tried += 1
+            for box in detector(image, 0)[:1]:
+                guess = np.array([(p.x, p.y) for p in predictor(image, box).parts()])
+                eye_distance = np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0))
+                errors.append(np.linalg.norm(guess - points, axis=1)[[36, 39, 42, 45, 33, 48, 54]] / eye_distance)
+    assert len(errors) >= 0.95 * tried
+    assert np.median(errors) < 0.06
+
+
+# The voice
+
+
+@pytest.fixture(scope="module")
+def words() -> np.ndarray:
+    return four_sentences()
+
+
+def four_sentences() -> np.ndarray:
+    return np.concatenate([speech.trim(sound) for sound in speech.speak_afresh(("Female1", speech.SENTENCES[:4], 170))[0]])
+
+
+def constant(arousal: float, valence: float):
+    return lambda times: np.tile((arousal, valence), (len(times), 1))
+
+
+def pitch(sound: np.ndarray) -> np.ndarray:
+    hertz = speech.parselmouth.Sound(sound, speech.RATE).to_pitch(0.01, 60, 500).selected_array["frequency"]
+    return hertz[hertz > 0]
+
+
+def test_synthesiser_gives_the_same_samples_in_every_process(words):
+    np.testing.assert_array_equal(words, four_sentences())
+
+
+def test_arousal_raises_pitch_and_loudness(words):
+    low, high = (speech.express(words, 4.0, constant(a, 0.0), 200.0) for a in (-0.7, 0.7))
+    assert np.median(pitch(high)) > 1.2 * np.median(pitch(low))
+    assert np.std(high) > 1.7 * np.std(low)
+
+
+def test_valence_widens_the_melody(words):
+    flat, wide = (pitch(speech.express(words, 4.0, constant(0.0, v), 200.0)) for v in (-0.7, 0.7))
+    spread = lambda hertz: np.diff(np.percentile(np.log2(hertz), (10, 90)))[0]  # noqa: E731
+    assert spread(wide) > 1.4 * spread(flat)
+
+
+def test_expressing_is_deterministic_and_as_long_as_asked(words):
+    one, other = (speech.express(words, 3.3, constant(0.5, -0.5), 180.0) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert len(one) == round(3.3 * speech.RATE)
+
+
+def test_salient_stretches_and_turns_contain_speech(corpus):
+    for stem in STEMS:
+        samples, rate = soundfile.read(corpus / "audio" / f"{stem}.wav")
+        found, turns = truth(corpus, stem), np.loadtxt(corpus / "turns" / f"{stem}.csv", delimiter=";", ndmin=2)
+        spans = [*turns, *zip(found["voice_start"], found["voice_end"])]
+        assert all(samples[int(start * rate) : int(end * rate)].std() > 0.01 for start, end in spans)
+        assert np.abs(samples).max() < 0.99

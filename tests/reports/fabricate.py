@@ -1,0 +1,175 @@
+"""Result files with invented values, for tests: nothing in them was measured."""
+
+import numpy as np
+
+from common import metrics, results
+from common.paper import Paper, settings
+
+METRICS = {"RMSE": metrics.rmse, "CC": metrics.cc, "CCC": metrics.ccc}
+QUALITY = {  # how closely the invented prediction follows the invented gold standard
+    "lstm": 0.5, "lstm-ta": 0.7, "cnn2d": 0.45, "cnn3d": 0.6, "cnn3d-sta": 0.75,
+    "khorrami-cnn": 0.5, "khorrami-rnn": 0.6, "fused": 0.85,
+}  # fmt: skip
+
+
+def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="quick", seed=0, overrides=(), **changes):
+    """Write one invented result below `root` and return its path.
+
+    `changes` replace entries of the record; with other `scores` no predictions are stored, they would not fit.
+    """
+    generator = np.random.default_rng([seed, len(variant), len(corpus), *variant.encode()])
+    arrays = _series(generator, QUALITY[variant], names=[f"Devel_{n:02}" for n in range(1, 15)])
+    mechanism, examples = _mechanism(generator, variant, corpus)
+    values = settings(paper, profile, overrides)
+    record = {
+        "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
+        "profile": profile, "target": paper.protocol.target, "variant": variant, "fold": paper.protocol.fold,
+        "seed": seed, "settings": values, "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "scores": _scores(arrays), "postprocess": {"devel": _chain("devel"), "train": _chain("train")},
+        "recordings": [{"name": f"Devel_{n:02}", "labels": 300, "frames_without_face": n % 3} for n in range(1, 15)],
+        "unusable": [], "architecture": ARCHITECTURES.get(variant, ARCHITECTURES["lstm-ta"]), "parameters": 12345,
+        "history": {"loss": list(0.2 * np.exp(-np.arange(20) / 6) + 0.02)},
+        "seconds": {"training": 12.3, "prediction": 1.2}, "mechanism": mechanism,
+        "provenance": {
+            "date": "2026-01-02T03:04:05+00:00", "commit": "0" * 40, "dirty": False, "python": "3.11.7",
+            "tensorflow": "2.16.2", "keras": "3.12.4", "numpy": "1.26.4", "opensmile": "2.6.0", "dlib": "20.0.1",
+            "processor": "invented", "threads": 2, "onednn": True,
+        },
+    }  # fmt: skip
+    record.update(changes)
+    folder = root / paper.id / record["corpus"] / record["profile"] / record["target"] / record["variant"]
+    path = folder / f"{record['fold']}-seed{record['seed']}.json"
+    results.write(path, record, None if "scores" in changes else {**arrays, **examples})
+    return path
+
+
+def fabricate_all(root, paper: Paper, corpora=("simulated", "simulated-uniform")):
+    return [fabricate(root, paper, variant, corpus) for corpus in corpora for variant in QUALITY]
+
+
+def _series(generator, quality, names):
+    arrays, time = {}, np.arange(300) * 0.5
+    for name in names:
+        gold = 0.15 * np.sin(time / generator.uniform(5, 15) + generator.uniform(0, 6))
+        rough = np.convolve(generator.normal(size=300), np.ones(9) / 3, "same")
+        arrays[f"time/{name}"], arrays[f"gold/{name}"] = time, gold
+        arrays[f"post/{name}"] = quality * gold + (1 - quality) * 0.12 * rough
+        arrays[f"raw/{name}"] = 0.5 * arrays[f"post/{name}"] + 0.03 * generator.normal(size=300) + 0.05
+    return arrays
+
+
+def _scores(arrays):
+    names = [name[5:] for name in arrays if name.startswith("gold/")]
+    golds = [arrays[f"gold/{name}"] for name in names]
+    return {
+        fitted: {
+            pooling: {
+                metric: metrics.pooled(function, golds, [arrays[f"{kind}/{name}"] for name in names], pooling=pooling)
+                for metric, function in METRICS.items()
+            }
+            for pooling in ("per_recording", "concatenated")
+        }
+        for fitted, kind in (("none", "raw"), ("devel", "post"), ("train", "post"))
+    }
+
+
+def _chain(fitted_on):
+    names = ("smooth", "centre", "scale")
+    steps = [{"name": n, "value": 1.5, "kept": n != "scale", "ccc_before": 0.2, "ccc_after": 0.3} for n in names]
+    return {"fitted_on": fitted_on, "steps": steps}
+
+
+def _mechanism(generator, variant, corpus):
+    salient = corpus == "simulated"
+    mechanism, arrays = {}, {}
+    if variant in ("lstm-ta", "fused"):
+        auc = 0.64 if salient else 0.51
+        mechanism["temporal"] = {"auc": auc, "interval": [auc - 0.04, auc + 0.05], "chance": 0.5, "frames": 900, "salient": 120}
+        mask = (np.arange(300) % 100) < 25
+        arrays["example_time"], arrays["example_salient"] = np.arange(300) * 0.5, mask
+        arrays["example_attention"] = 1 + 0.3 * mask + 0.1 * generator.normal(size=300)
+    if variant in ("cnn3d-sta", "fused"):
+        rate = 0.41 if salient else 0.22
+        mechanism["spatial"] = {"hit_rate": rate, "interval": [rate - 0.05, rate + 0.06], "chance": 0.2, "frames": 900}
+    if variant == "cnn3d-sta":
+        y, x = np.mgrid[:48, :48]
+        arrays["example_frames"] = np.stack([_face(k) for k in range(4)])
+        maps = np.stack([np.exp(-((x - 14 - 6 * k) ** 2 + (y - 32) ** 2) / 60) for k in range(4)])
+        arrays["example_attention"] = maps / maps.sum(axis=(1, 2), keepdims=True)
+        arrays["example_region"] = np.array([[10, 26, 36, 40]] * 4, float)
+    return mechanism or None, arrays
+
+
+def _face(k):
+    y, x = np.mgrid[:48, :48]
+    frame = np.full((48, 48, 3), 200 + k, np.uint8)
+    frame[((x - 24) / 17) ** 2 + ((y - 24) / 21) ** 2 < 1] = (214, 170, 140)
+    for cx in (16, 32):
+        frame[(x - cx) ** 2 + (y - 19) ** 2 < 7] = (40, 30, 30)
+    frame[(abs(y - 34 - (k - 1.5) * ((x - 24) / 10) ** 2) < 1.5) & (abs(x - 24) < 9)] = (150, 50, 50)
+    return frame
+
+
+def _layer(name, kind, shape, parameters, *inputs):
+    return {"name": name, "kind": kind, "shape": shape, "parameters": parameters, "inputs": list(inputs)}
+
+
+def _audio():
+    layers = [
+        _layer("audio", "InputLayer", [16, 88], 0),
+        _layer("attention_hidden", "Dense", [16, 32], 2848, "audio"),
+        _layer("attention_score", "Dense", [16, 1], 33, "attention_hidden"),
+        _layer("temporal_softmax", "TemporalSoftmax", [16, 1], 0, "attention_score"),
+        _layer("boosted", "Multiply", [16, 88], 0, "audio", "temporal_softmax"),
+    ]
+    before = "boosted"
+    for n in range(1, 5):
+        layers.append(_layer(f"lstm_{n}", "LSTM", [16, 32] if n < 4 else [32], 8320, before))
+        before = f"lstm_{n}"
+    return layers
+
+
+def _video():
+    layers, before, size = [_layer("video", "InputLayer", [16, 48, 48, 3], 0)], "video", 48
+    for n, width in enumerate((8, 16, 32), 1):
+        layers.append(_layer(f"encoder_conv_{n}", "TimeDistributed(Conv2D)", [16, size, size, width], 224 * n, before))
+        layers.append(_layer(f"encoder_relu_{n}", "Activation", [16, size, size, width], 0, f"encoder_conv_{n}"))
+        size //= 2
+        before = f"encoder_pool_{n}"
+        layers.append(_layer(before, "TimeDistributed(MaxPooling2D)", [16, size, size, width], 0, f"encoder_relu_{n}"))
+    for n, width in enumerate((16, 8, 4), 1):
+        size *= 2
+        layers.append(_layer(f"deconv_{n}", "TimeDistributed(Conv2DTranspose)", [16, size, size, width], 4624 // n, before))
+        layers.append(_layer(f"convlstm_{n}", "ConvLSTM2D", [16, size, size, width], 18496 // n, f"deconv_{n}"))
+        layers.append(_layer(f"decoder_tanh_{n}", "Activation", [16, size, size, width], 0, f"convlstm_{n}"))
+        before = f"decoder_tanh_{n}"
+    layers += [
+        _layer("attention_map", "TimeDistributed(Conv2D)", [16, 48, 48, 1], 5, before),
+        _layer("spatial_softmax", "SpatialSoftmax", [16, 48, 48, 1], 0, "attention_map"),
+        _layer("conv3d_1", "Conv3D", [16, 48, 48, 8], 656, "video"),
+        _layer("gated", "Multiply", [16, 48, 48, 8], 0, "conv3d_1", "spatial_softmax"),
+        _layer("pool3d_1", "MaxPooling3D", [8, 24, 24, 8], 0, "gated"),
+        _layer("conv3d_2", "Conv3D", [8, 24, 24, 16], 3472, "pool3d_1"),
+        _layer("pool3d_2", "MaxPooling3D", [4, 12, 12, 16], 0, "conv3d_2"),
+        _layer("conv3d_3", "Conv3D", [4, 12, 12, 32], 13856, "pool3d_2"),
+        _layer("pool3d_3", "MaxPooling3D", [2, 6, 6, 32], 0, "conv3d_3"),
+        _layer("conv3d_4", "Conv3D", [2, 6, 6, 64], 55360, "pool3d_3"),
+        _layer("flatten", "Flatten", [4608], 0, "conv3d_4"),
+        _layer("fc_1", "Dense", [64], 294976, "flatten"),
+        _layer("fc_dropout", "Dropout", [64], 0, "fc_1"),
+        _layer("fc_2", "Dense", [32], 2080, "fc_dropout"),
+    ]
+    return layers
+
+
+ARCHITECTURES = {
+    "lstm-ta": [*_audio(), _layer("valence", "Dense", [1], 33, "lstm_4")],
+    "cnn3d-sta": [*_video(), _layer("valence", "Dense", [1], 33, "fc_2")],
+    "fused": [
+        *_audio(), *_video(),
+        _layer("concatenate", "Concatenate", [64], 0, "lstm_4", "fc_2"),
+        _layer("fusion", "Dense", [32], 2080, "concatenate"),
+        _layer("fusion_dropout", "Dropout", [32], 0, "fusion"),
+        _layer("valence", "Dense", [1], 33, "fusion_dropout"),
+    ],
+}  # fmt: skip

@@ -1,0 +1,303 @@
+"""The report as a whole: pages, tables and figures from invented results."""
+
+import csv
+import dataclasses
+import html.parser
+import io
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+from common import compare, results
+from common.cli import InputError
+from common.paper import papers
+from reports import build, figures, page, tables
+from tests.reports.fabricate import ARCHITECTURES, fabricate, fabricate_all
+
+LEE = next(paper for paper in papers() if paper.id == "lee2018")
+
+
+SMALL = dataclasses.replace(LEE, figures=LEE.figures[1::2])  # one of each kind: drawing takes seconds
+
+
+def evaluated(root, paper=LEE):
+    return build.evaluate(paper, root)
+
+
+def page_of(root, drawings=()):
+    paper, files, cells, directions = evaluated(root)
+    return page.paper_page(paper, cells, directions, files, list(drawings))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A report from two networks with all kinds of figures, built once."""
+    root = tmp_path_factory.mktemp("small")
+    for variant in ("lstm-ta", "cnn3d-sta"):
+        fabricate(root / "results", LEE, variant)
+    build.write([evaluated(root / "results", SMALL)], root / "report")
+    return root
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects what a browser would load or follow, and checks that tags are closed."""
+
+    VOID = {"meta", "link", "img", "br", "input", "hr"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.links, self.ids, self.open, self.text = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "a":
+            self.links.append(attributes["href"])
+        else:
+            self.loads += [v for k, v in attributes.items() if k in ("src", "srcset", "data", "href", "xlink:href", "poster")]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        assert tag not in ("script", "iframe", "object") and not any(name.startswith("on") for name in attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+class TestReport:
+    def test_files(self, small):
+        report = small / "report"
+        names = {str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()}
+        assert {"index.html", "lee2018.html", "cells.csv"} <= names
+        assert {f"tables/lee2018-{e}.{k}" for e in ("table1", "table2", "table3", "claims") for k in ("md", "tex", "csv")} <= names
+        assert {f"figures/lee2018-figure{n}.{k}" for n in (2, 4) for k in ("svg", "png")} <= names
+        assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
+
+    def test_same_results_same_bytes(self, small):
+        build.write([evaluated(small / "results", SMALL)], small / "again")
+        first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again"))
+        assert first == second
+
+    @pytest.mark.parametrize("name", ["index.html", "lee2018.html"])
+    def test_pages_load_nothing_and_links_lead_somewhere(self, small, name):
+        text = (small / "report" / name).read_text()
+        reader = Reader(text)
+        assert all(load.startswith(("data:", "#")) for load in reader.loads)
+        assert not re.search(r"@import|url\((?!#)", text)
+        assert "default-src 'none'" in text
+        for link in reader.links:
+            if link.startswith("#"):
+                assert link[1:] in reader.ids
+            elif not link.startswith("https://doi.org/10."):
+                assert (small / "report" / link).is_file()
+
+    def test_ids_are_unique(self, small):
+        ids = [i for i in Reader((small / "report/lee2018.html").read_text()).ids if not re.search(r"DejaVu", i)]
+        assert len(ids) == len(set(ids))
+
+    def test_svg_is_xml_without_date(self, small):
+        for path in (small / "report/figures").glob("*.svg"):
+            xml.etree.ElementTree.fromstring(path.read_bytes())
+            assert b"<dc:date>" not in path.read_bytes()
+
+    def test_cells_csv(self, small):
+        with (small / "report/cells.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 32 and {row["verdict"] for row in rows} == {"NOT_COMPARABLE", "NOT_RUN"}
+        ours = [row for row in rows if row["ours"]]
+        assert len(ours) == 12 and all(len(row["ours"]) > 8 for row in ours)
+        for row in ours:
+            assert float(row["difference"]) == pytest.approx(float(row["ours"]) - float(row["published"]))
+
+    def test_interrupted_build_leaves_the_former_report(self, small, monkeypatch, tmp_path):
+        out = tmp_path / "report"
+        shutil.copytree(small / "report", out)
+
+        def stopped(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(tables, "exhibits", stopped)
+        monkeypatch.setattr(figures, "draw", lambda *_: iter(()))
+        with pytest.raises(KeyboardInterrupt):
+            build.write([evaluated(small / "results")], out)
+        assert (out / "index.html").is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+class TestOut:
+    def test_foreign_folder_is_not_replaced(self, tmp_path):
+        (tmp_path / "thesis.txt").write_text("years of work")
+        with pytest.raises(InputError, match="no report"):
+            build.write([evaluated(tmp_path)], tmp_path)
+        assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+    def test_without_results(self, tmp_path, capsys):
+        assert build.main(["--results", str(tmp_path / "none"), "--out", str(tmp_path / "a/report")]) == 0
+        out = capsys.readouterr().out
+        assert "a/report/index.html" in out and "32 not run" in out
+        text = (tmp_path / "a/report/lee2018.html").read_text()
+        assert "Nothing was run yet" in text and "not comparable" not in re.sub(r"(?s)<ul class=.counts.*?</ul>", "", text)
+
+    def test_corrupted_result_is_one_line(self, tmp_path):
+        path = fabricate(tmp_path / "results", LEE, "lstm")
+        path.write_text(path.read_text()[:100])
+        command = [sys.executable, "-m", "reports.build", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "report")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=LEE.path.parents[2])
+        assert done.returncode == 3 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+        assert "devel-seed0.json" in done.stderr and not (tmp_path / "report").exists()
+
+    def test_imports_no_tensorflow_and_helps_at_once(self):
+        code = (
+            "import sys\ntry:\n    from reports import build; build.main(['--help'])\nexcept SystemExit: pass\n"
+            "assert not {'numpy', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
+            "import reports.page, reports.figures, reports.check\nassert not {'tensorflow', 'keras'} & set(sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=LEE.path.parents[2])
+        assert done.returncode == 0, done.stderr
+        assert "--check" in done.stdout
+
+
+class TestPage:
+    HOSTILE = '"><script>alert(1)</script>&{{ 7*7 }}'
+
+    def test_hostile_strings_are_text(self, tmp_path):
+        fabricate(
+            tmp_path, LEE, "lstm",
+            recordings=[{"name": self.HOSTILE, "labels": 1, "frames_without_face": 0}],
+            unusable=[{"recording": self.HOSTILE, "file": self.HOSTILE, "reason": self.HOSTILE}],
+            provenance={"date": self.HOSTILE, "commit": self.HOSTILE, "dirty": True, self.HOSTILE: self.HOSTILE},
+        )  # fmt: skip
+        text = page_of(tmp_path)
+        assert self.HOSTILE in "".join(Reader(text).text) and "<script" not in text
+
+    def test_hostile_layer_names(self, tmp_path):
+        layers = [{"name": "<script>--></svg>", "kind": "<b>&", "shape": [None, 1], "parameters": 0, "inputs": []}]
+        fabricate(tmp_path, LEE, "lstm-ta", architecture=layers)
+        only = dataclasses.replace(LEE, figures=LEE.figures[1:2])
+        drawing = next(figures.draw(only, list(results.find(tmp_path, LEE.id))))
+        xml.etree.ElementTree.fromstring(drawing.svg)
+        assert "<script" not in page_of(tmp_path, [drawing])
+
+    def test_every_number_with_its_verdict_in_words(self, tmp_path):
+        fabricate_all(tmp_path, LEE, ["simulated"])
+        text = "".join(Reader(page_of(tmp_path)).text)
+        for cell in evaluated(tmp_path)[2]:
+            assert cell.published in text and compare.shown(cell.ours, cell.published) in text
+        assert text.count("◇ not comparable") >= 30 and "neither confirm nor refute" in text
+
+    def test_every_protocol_is_there(self, tmp_path):
+        path = fabricate(tmp_path, LEE, "lstm")
+        text = "".join(Reader(page_of(tmp_path)).text)
+        for poolings in results.read(path)["scores"].values():
+            for scores in poolings.values():
+                assert all(f"{value:.3f}" in text for value in scores.values())
+
+    def test_undefined_scores(self, tmp_path):
+        fabricate(tmp_path, LEE, "lstm", scores={"devel": {"per_recording": {"RMSE": None, "CC": None, "CCC": None}}})
+        assert "our score is undefined" in page_of(tmp_path)
+
+    def test_sentences(self, tmp_path):
+        def sentence():
+            return page.scored(LEE, evaluated(tmp_path)[2]).sentence
+
+        assert sentence() == "Nothing was run yet."
+        fabricate(tmp_path, LEE, "lstm")
+        assert "Only simulated" in sentence() and "nothing is confirmed" in sentence()
+        fabricate(tmp_path, LEE, "lstm", LEE.corpus, "quick")
+        assert "nothing is confirmed" in sentence()
+        fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
+        assert sentence().startswith("Of 3 printed numbers")
+
+    def test_ledger(self, tmp_path):
+        from common.paper import Choice
+
+        entry = Choice(1, "Crop `size`", "nothing", "64 or 96", "96 & more", "habit", "low", "--set crop_size=64")
+        paper = dataclasses.replace(LEE, ledger=(entry,))
+        text = page.paper_page(paper, compare.cells(paper, []), compare.claims(paper, []), [], [])
+        assert '<li id="ledger-1">' in text and '<a href="#ledger-1">1</a>' in text and "<code>size</code>" in text
+        assert "96 &amp; more" in text and "#ledger-2" not in text
+
+
+class TestTables:
+    def test_latex_escapes(self):
+        assert tables.latex_escape("50%_&#{}$") == r"50\%\_\&\#\{\}\$"
+        assert tables.latex_escape("-0.5") == "$-$0.5" and tables.latex_escape("[a]") == "{[}a{]}"
+        row = tables.latex(["a_b"], "l", [("x & y",)])
+        assert r"a\_b \\" in row and r"x \& y \\" in row
+
+    def test_markdown_escapes(self):
+        assert tables.markdown(["a"], "l", [("x | <b>",)]) == "| a |\n| --- |\n| x \\| &lt;b> |\n"
+
+    def test_same_numbers_in_all_formats(self, small):
+        folder = small / "report/tables"
+        for cell in evaluated(small / "results")[2]:
+            shown = compare.shown(cell.ours, cell.published)
+            for kind in ("md", "tex"):
+                text = (folder / f"lee2018-{cell.exhibit}.{kind}").read_text()
+                assert cell.published in text and shown in text and tables.WORDS[cell.verdict] in text
+        assert "neither confirm nor refute" in (folder / "lee2018-table1.md").read_text()
+        assert "neither confirm nor refute" in (folder / "lee2018-table1.tex").read_text()
+
+    def test_exhibit_csvs_make_up_cells_csv(self, small):
+        parts = [(small / f"report/tables/lee2018-table{n}.csv").read_text() for n in (1, 2, 3)]
+        rows = [row for part in parts for row in list(csv.reader(io.StringIO(part)))[1:]]
+        assert rows == list(csv.reader(io.StringIO((small / "report/cells.csv").read_text())))[1:]
+
+    @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed: LaTeX tables not compiled")
+    def test_latex_compiles(self, small, tmp_path):
+        inputs = "\n\n".join(path.read_text() for path in sorted((small / "report/tables").glob("*.tex")))
+        (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{inputs}\end{{document}}")
+        done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+class TestArchitecture:
+    def test_no_boxes_overlap_and_arrows_go_down(self):
+        for layers in ARCHITECTURES.values():
+            boxes = figures.folded(layers)
+            figures.place(boxes)
+            for box in boxes.values():
+                assert all(boxes[source].bottom < box.top for source in box.inputs)
+                same = [b for b in boxes.values() if b.column == box.column and b is not box]
+                assert all(b.bottom <= box.top or b.top >= box.bottom for b in same)
+
+    def test_no_parameter_is_lost(self):
+        for layers in ARCHITECTURES.values():
+            assert sum(b.parameters for b in figures.folded(layers).values()) == sum(layer["parameters"] for layer in layers)
+
+    def test_small_layers_join_only_their_sole_predecessor(self):
+        layers = [
+            {"name": "a", "kind": "InputLayer", "shape": [4], "parameters": 0, "inputs": []},
+            {"name": "b", "kind": "Dense", "shape": [2], "parameters": 9, "inputs": ["a"]},
+            {"name": "b_relu", "kind": "Activation", "shape": [2], "parameters": 0, "inputs": ["b"]},
+            {"name": "c", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
+            {"name": "d", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
+        ]
+        boxes = figures.folded(layers)
+        assert list(boxes) == ["a", "b", "c", "d"] and boxes["b"].kind == "Dense + relu"
+        assert boxes["c"].inputs == boxes["d"].inputs == ["b"]
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "family"),
+        [
+            ("convlstm_1", "ConvLSTM2D", "recurrent"),
+            ("pool3d_1", "MaxPooling3D", "conv"),
+            ("attention_hidden", "Dense", "attention"),
+            ("fc_1", "Dense", "dense"),
+            ("audio", "InputLayer", "other"),
+        ],
+    )
+    def test_families(self, name, kind, family):
+        assert figures._Box(name, kind, [1], 0, []).family == family

@@ -1,0 +1,204 @@
+"""The locked reference: every way in which a result can go wrong is caught."""
+
+import json
+import shutil
+
+import pytest
+
+from common import cli, compare, results
+from common.cli import InputError
+from common.paper import papers
+from reports import build, check
+from tests.reports.fabricate import fabricate, fabricate_all
+
+LEE = next(paper for paper in papers() if paper.id == "lee2018")
+NUMBERS = 1 + 3 * 2 * 3  # of a result file without mechanism: parameters; fitted on x pooling x metric
+
+
+def state(root):
+    files = list(results.find(root, LEE.id))
+    return files, compare.cells(LEE, files)
+
+
+def findings(root, folder):
+    return check.check(LEE, *state(root), folder)[0]
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """Results, and a folder with the reference that was accepted from them."""
+    root, folder = tmp_path / "results", tmp_path / "reference"
+    folder.mkdir()
+    shutil.copy(check.REFERENCE / "lee2018.json", folder)
+    for variant in ("lstm", "lstm-ta", "cnn3d-sta"):
+        fabricate(root, LEE, variant)
+    check.accept(LEE, *state(root), folder)
+    return root, folder
+
+
+def change(root, edit, variant="lstm"):
+    path = root / f"lee2018/simulated/quick/valence/{variant}/devel-seed0.json"
+    record = json.loads(path.read_text())
+    edit(record)
+    path.write_text(json.dumps(record))
+
+
+class TestWell:
+    def test_nothing_moved(self, locked):
+        found, count = check.check(LEE, *state(locked[0]), locked[1])
+        assert found == [] and count == 3 * NUMBERS + 6 + 5  # temporal: auc, chance, two ends, frames, salient
+
+    def test_within_tolerance(self, locked):
+        root, folder = locked
+        change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=r["scores"]["devel"]["per_recording"]["CCC"] + 0.019))
+        assert findings(root, folder) == []
+
+    def test_undefined_stays_undefined(self, locked):
+        root, folder = locked
+        change(root, lambda r: r["scores"]["none"]["concatenated"].update(CC=None))
+        check.accept(LEE, *state(root), folder)
+        assert findings(root, folder) == []
+
+    def test_other_runs_are_not_locked(self, locked):
+        root, folder = locked
+        fabricate(root, LEE, "lstm", LEE.corpus, "paper"), fabricate(root, LEE, "lstm", seed=1)
+        assert findings(root, folder) == []
+
+
+class TestCaught:
+    def caught(self, locked, *words):
+        found = findings(*locked)
+        assert found and all(any(word in finding for finding in found) for word in words), found
+
+    def test_moved(self, locked):
+        score = results.read(locked[0] / "lee2018/simulated/quick/valence/lstm/devel-seed0.json")["scores"]
+        old = score["devel"]["per_recording"]["CCC"]
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=old - 0.05))
+        self.caught(locked, f"lstm/devel-seed0 devel/per_recording/CCC: was {old:.6g}", "difference -0.05, tolerance 0.02")
+
+    @pytest.mark.parametrize("value", [None, float("nan"), "0.5"])
+    def test_no_longer_a_number(self, locked, value):
+        change(locked[0], lambda r: r["scores"]["train"]["concatenated"].update(RMSE=value))
+        self.caught(locked, "train/concatenated/RMSE")
+
+    def test_score_vanished(self, locked):
+        change(locked[0], lambda r: r["scores"]["none"]["per_recording"].pop("CC"))
+        self.caught(locked, "none/per_recording/CC: was", "is gone")
+
+    def test_mechanism_moved(self, locked):
+        change(locked[0], lambda r: r["mechanism"]["spatial"].update(hit_rate=0.3), "cnn3d-sta")
+        self.caught(locked, "spatial/hit_rate")
+
+    def test_mechanism_vanished(self, locked):
+        change(locked[0], lambda r: r.update(mechanism=None), "lstm-ta")
+        self.caught(locked, "temporal/auc", "temporal/interval_low")
+
+    def test_network_changed(self, locked):
+        change(locked[0], lambda r: r.update(parameters=r["parameters"] + 1))
+        self.caught(locked, "parameters: was 12345, is 12346")
+
+    def test_other_settings(self, locked):
+        change(locked[0], lambda r: r.update(settings_digest="f" * 16))
+        self.caught(locked, "other settings")
+
+    def test_result_vanished(self, locked):
+        shutil.rmtree(locked[0] / "lee2018/simulated/quick/valence/lstm")
+        self.caught(locked, "lstm/devel-seed0: result missing", "printed numbers have a result")
+
+    def test_everything_vanished(self, locked):
+        shutil.rmtree(locked[0])
+        self.caught(locked, "no number was compared")
+
+    def test_fewer_cells(self, locked):
+        """A cell may empty although every locked number is there: here it fills from an undefined real result."""
+        scores = {"devel": {"per_recording": {"RMSE": None, "CC": None, "CCC": None}}}
+        fabricate(locked[0], LEE, "lstm", LEE.corpus, "paper", scores=scores)
+        self.caught(locked, "had one before")
+
+    def test_new_result(self, locked):
+        fabricate(locked[0], LEE, "fused")
+        self.caught(locked, "fused/devel-seed0: not in the reference yet")
+
+    def test_new_number(self, locked):
+        change(locked[0], lambda r: r["scores"]["none"]["per_recording"].update(CC2=0.1))
+        self.caught(locked, "CC2: 0.1 is not in the reference yet")
+
+    def test_no_reference(self, locked):
+        (locked[1] / "lee2018.json").unlink()
+        self.caught(locked, "no reference")
+
+    def test_empty_reference(self, locked):
+        shutil.copy(check.REFERENCE / "lee2018.json", locked[1])
+        reference = json.loads((locked[1] / "lee2018.json").read_text())
+        (locked[1] / "lee2018.json").write_text(json.dumps({**reference, "results": {}}))
+        self.caught(locked, "no reference")
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"tolerances": {"CC": {"value": NaN, "why": "x"}}, "cells": 0, "results": {}}'])
+    def test_damaged_reference(self, locked, text):
+        (locked[1] / "lee2018.json").write_text(text)
+        with pytest.raises(InputError, match="lee2018.json"):
+            findings(*locked)
+
+    def test_missing_tolerance(self, locked):
+        reference = json.loads((locked[1] / "lee2018.json").read_text())
+        del reference["tolerances"]["CCC"]
+        (locked[1] / "lee2018.json").write_text(json.dumps(reference))
+        with pytest.raises(InputError, match="no tolerance for CCC"):
+            findings(*locked)
+
+
+class TestAccept:
+    def test_keeps_tolerances_and_ends_the_findings(self, locked):
+        root, folder = locked
+        before = json.loads((folder / "lee2018.json").read_text())
+        change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01))
+        assert findings(root, folder)
+        check.accept(LEE, *state(root), folder)
+        after = json.loads((folder / "lee2018.json").read_text())
+        assert findings(root, folder) == [] and after["tolerances"] == before["tolerances"] and after["what"] == before["what"]
+
+    def test_needs_tolerances_first(self, locked):
+        (locked[1] / "lee2018.json").unlink()
+        with pytest.raises(InputError, match="tolerances first"):
+            check.accept(LEE, *state(locked[0]), locked[1])
+
+    def test_needs_results(self, locked, tmp_path):
+        with pytest.raises(InputError, match="run the replication first"):
+            check.accept(LEE, *state(tmp_path / "none"), locked[1])
+
+    def test_refuses_nan(self, locked):
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=float("nan")))
+        with pytest.raises(ValueError):
+            check.accept(LEE, *state(locked[0]), locked[1])
+        assert json.loads((locked[1] / "lee2018.json").read_text())["results"]
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, locked, monkeypatch):
+        monkeypatch.setattr(check, "REFERENCE", locked[1])
+        monkeypatch.setattr("common.paper.papers", lambda: [LEE])
+
+    def command(self, root, *options):
+        return build.main(["--results", str(root), "--out", str(root.parent / "report"), *options])
+
+    def test_exit_codes(self, locked, capsys, monkeypatch):
+        monkeypatch.setattr("reports.figures.draw", lambda paper, files: iter(()))
+        assert self.command(locked[0], "--check") == 0
+        assert f"{3 * NUMBERS + 11} numbers checked" in capsys.readouterr().out
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01))
+        assert self.command(locked[0], "--check") == cli.EXIT_DIFFERS
+        assert "--accept" in capsys.readouterr().out
+        assert self.command(locked[0]) == 0
+        assert self.command(locked[0], "--accept", "--check") == 0
+
+
+def test_shipped_references_state_their_tolerances():
+    for paper in papers():
+        reference = check._read(check.REFERENCE / f"{paper.id}.json")
+        assert reference and all(entry["why"] for entry in reference["tolerances"].values())
+
+
+def test_all_results_are_locked(tmp_path):
+    fabricate_all(tmp_path, LEE)
+    assert len(check.numbers(list(results.find(tmp_path, LEE.id)))) == 16
