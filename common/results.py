@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +31,13 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """The short SHA-256 of a file's content."""
+    """The short SHA-256 of a file's content; read again only when its size or time of change differ."""
+    status = path.stat()
+    return _digest_file(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=None)
+def _digest_file(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -19,7 +19,9 @@ CONTROLS = ("salient", "uniform")
 LABEL_STEP = 0.1  # seconds, as the corpus distributes its labels
 
 RISE = 0.25  # seconds from neutral to full display, and back: the usual onset of a facial expression
-DECAY = 6.0  # seconds; felt emotion outlasts its display, see any continuous rating after an outburst
+# seconds; felt emotion outlasts its display. Longer, and a label would say more of moments long gone than of the
+# last few seconds, which are all that the replicated networks are given.
+DECAY = 2.0
 DISPLAYED = 0.85  # chance that an episode reaches the face, and likewise the voice
 
 
@@ -81,11 +83,11 @@ def write_script(seed: int, stem: str, length: float) -> Script:
 
 
 def draw_episodes(rng: np.random.Generator, length: float) -> Episodes:
-    """Episodes of 0.8 to 1.5 s, one per 5.5 s on average, at least 1.5 s apart."""
+    """Episodes of 1 to 3 s, as facial expressions last, one per 5.5 s on average, at least 1.5 s apart."""
     spans, end = [], 0.0
     while True:
-        start = end + 1.5 + rng.exponential(2.85)
-        end = start + rng.uniform(0.8, 1.5)
+        start = end + 1.5 + rng.exponential(2.0)
+        end = start + rng.uniform(1.0, 3.0)
         if end > length:
             break
         spans.append((start, end))

@@ -15,7 +15,9 @@ import parselmouth
 from parselmouth import praat
 
 RATE = 16_000
+SYNTHESISED = 44_100  # hertz that the synthesiser is asked for
 GRID = 0.01  # seconds between the points that control pitch and tempo
+TEMPO_STEP = 5  # grid points between two points of the tempo: it moves slowly, and points cost time
 FASTEST = 1.35  # no affect makes the tempo higher
 
 # What affect does to a voice. Arousal raises pitch, loudness, tempo and vocal effort, by amounts that acted and
@@ -71,24 +73,26 @@ Das werden wir in zwei Jahren schon sehen.
 
 
 def speak(voice: str, sentences: list[str], wpm: int) -> list[np.ndarray]:
-    """Each sentence as neutral speech, float32 (n,) at 16 kHz."""
+    """Each sentence as neutral speech, float32 (n,) at 44.1 kHz."""
     synthesizer = praat.call("Create SpeechSynthesizer", "German", voice)
-    praat.call(synthesizer, "Speech output settings", 44_100, 0.01, 1.0, 1.0, wpm, "IPA")
+    praat.call(synthesizer, "Speech output settings", SYNTHESISED, 0.01, 1.0, 1.0, wpm, "IPA")
     spoken = (praat.call(synthesizer, "To Sound", sentence, "no") for sentence in sentences)
     sounds = (sound[0] if isinstance(sound, list) else sound for sound in spoken)
-    return [sound.resample(RATE, 20).values[0].astype(np.float32) for sound in sounds]
+    return [sound.values[0].astype(np.float32) for sound in sounds]
 
 
 def speak_afresh(*orders: tuple[str, list[str], int]) -> list[list[np.ndarray]]:
-    """`speak` for each order (voice, sentences, wpm), in a process of its own.
+    """`speak` for each order (voice, sentences, wpm), in a process of its own; resampled to 16 kHz.
 
     eSpeak's vibrato goes on where the last call left it: only a fresh process always gives the same samples.
     """
+    from scipy.signal import resample_poly  # here, so that the other process starts without it
+
     sent = json.dumps(orders).encode()
     answer = subprocess.run([sys.executable, __file__], input=sent, stdout=subprocess.PIPE, check=True).stdout
     count = sum(len(sentences) for _, sentences, _ in orders)
     lengths, samples = np.frombuffer(answer, np.int32, count), np.frombuffer(answer, np.float32, offset=4 * count)
-    sounds = iter(np.split(samples, np.cumsum(lengths)[:-1]))
+    sounds = (resample_poly(sound, RATE // 100, SYNTHESISED // 100) for sound in np.split(samples, np.cumsum(lengths)[:-1]))
     return [list(islice(sounds, len(sentences))) for _, sentences, _ in orders]
 
 
@@ -141,7 +145,8 @@ def express(words: np.ndarray, duration: float, affect: Callable[[np.ndarray], n
 def retimed(source: parselmouth.Sound, position: np.ndarray, shown: np.ndarray) -> parselmouth.Data:
     """The duration tier that makes second t of the result second position(t) of the source."""
     tier = praat.call("Create DurationTier", "tempo", 0, source.xmax)
-    for second, factor in zip(position, np.exp(-shown @ TEMPO)):
+    factors = np.exp(-shown @ TEMPO)
+    for second, factor in zip(position[::TEMPO_STEP], factors[::TEMPO_STEP]):  # the tier interpolates
         praat.call(tier, "Add point", second, factor)
     return tier
 

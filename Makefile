@@ -1,0 +1,30 @@
+# make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
+# make test        sets up .venv, runs the tests
+# Both go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+RESULTS ?= results
+REPORT ?= report
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: replicate test check clean
+
+replicate: .venv/installed
+	.venv/bin/python -m replications.lee2018.run --results $(RESULTS)
+	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
+
+test: .venv/installed
+	.venv/bin/python -m pytest
+
+check: .venv/installed
+	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT) --check
+
+.venv/installed: requirements.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; install one, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv || { echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+clean:
+	rm -rf .venv $(RESULTS) $(REPORT)
