@@ -142,7 +142,8 @@ def _date(record: dict) -> str:
 def changed_settings(paper: Paper, runs: Runs) -> dict:
     """The settings of the runs that are not those declared for their profile: name -> value."""
     declared = settings(paper, "paper" if runs.profile == "paper" else "quick")
-    return {k: v for k, v in runs.first["settings"].items() if k not in declared or declared[k] != v}
+    method = {k: v for k, v in runs.first["settings"].items() if k not in declared or not paper.settings[k].about_files}
+    return {k: v for k, v in method.items() if k not in declared or declared[k] != v}
 
 
 # --- scores and intervals --------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class Setting:
     where: str
     quick: Any = None
     choices: tuple[Any, ...] = ()
+    about_files: bool = False  # says how the user's files are, nothing of the method: any value is comparable
 
 
 @dataclass(frozen=True)
@@ -237,12 +238,12 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
         return tuple(_typed(item, parts[0], f"{where} {number}") for number, item in enumerate(value, 1))
     if kind is float and _is_number(value):
         return float(value)
-    if kind is Any or (origin is None and isinstance(value, kind) and not isinstance(value, bool)):
+    if kind is Any or (origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
         return value
     raise _Invalid(f"{where}: {value!r} is not {_KINDS.get(origin or kind, kind)}")
 
 
-_KINDS = {str: "text", int: "a whole number", float: "a number", tuple: "a list", dict: "a table"}
+_KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", tuple: "a list", dict: "a table"}
 
 
 # --- what a document must fulfil beyond its types --------------------------------------------------------

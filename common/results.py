@@ -55,7 +55,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files private
         os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
@@ -68,8 +68,12 @@ def _umask() -> int:
 
 
 def write_json(path: Path, record: dict) -> None:
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    data = _as_json(record)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _as_json(record: dict) -> bytes:
+    return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
 
 
 def write(path: Path, record: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
@@ -78,6 +82,7 @@ def write(path: Path, record: dict, arrays: dict[str, np.ndarray] | None = None)
     NaN has no place in a record: a score that is undefined is None. Raises WriteError and ValueError (NaN).
     """
     record = {"schema": SCHEMA, **record}
+    _as_json(record)  # what cannot be written is refused before the arrays are
     if arrays:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
@@ -107,7 +112,8 @@ def read_arrays(path: Path, record: dict) -> dict[str, np.ndarray]:
         data = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: missing beside {path.name}; delete that record and run again") from error
-    if digest_bytes(data) != record["arrays"]["sha256"]:
+    stated = record["arrays"].get("sha256") if isinstance(record["arrays"], dict) else None
+    if digest_bytes(data) != stated:
         raise InputError(f"{file}: does not belong to {path.name}; delete both and run again")
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return dict(archive)

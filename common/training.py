@@ -132,13 +132,21 @@ def architecture(model) -> list[dict]:
         rows.append(
             {
                 "name": operation.name,
-                "kind": type(operation.layer).__name__ if hasattr(operation, "layer") else type(operation).__name__,
+                "kind": _kind(operation),
                 "shape": list(node.output_tensors[0].shape[1:]),
                 "parameters": sum(int(np.prod(weight.shape)) for weight in operation.weights),
                 "inputs": [parent.name for parent in dict.fromkeys(tensor._keras_history.operation for tensor in node.input_tensors)],
             }
         )
     return rows
+
+
+def _kind(layer) -> str:
+    """The class of a layer; of a wrapper with what it wraps, of a nested model with its depth."""
+    name = type(layer).__name__
+    if hasattr(layer, "layer"):
+        return f"{name}({_kind(layer.layer)})"
+    return f"{len(layer.layers) - 1} layers" if name == "Functional" else name
 
 
 def provenance() -> dict:

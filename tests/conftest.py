@@ -1,6 +1,7 @@
 """Fixtures of the whole suite."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,25 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("AVEMOTION_DATA is not set: real AVEC 2019 labels not checked")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """A whole simulated AV+EC 2017 corpus of 2 + 1 recordings of about 6 s. To be read only: see `copied`."""
+    from datasets.simulated import avec2017
+
+    root = tmp_path_factory.mktemp("corpus") / "avec2017"
+    avec2017.write(root, train=2, devel=1, seconds=6.0)
+    return root
+
+
+@pytest.fixture
+def copied(corpus, tmp_path) -> Path:
+    """A copy of `corpus` that a test may damage."""
+    return Path(shutil.copytree(corpus, tmp_path / "corpus"))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """Feature cache of the whole session: what several tests need is computed once."""
+    return tmp_path_factory.mktemp("cache")

@@ -140,6 +140,10 @@ class TestVerdict:
         cell = cell_of(tmp_path)
         assert cell.verdict == "NOT_COMPARABLE" and "crop_size=64" in cell.note
 
+    def test_settings_about_the_files_are_comparable(self, tmp_path):
+        real(tmp_path, 0.454, overrides=["resample=true"])
+        assert cell_of(tmp_path).verdict == "MATCH"
+
     def test_another_real_corpus_is_not_comparable(self, tmp_path):
         real(tmp_path, 0.454, corpus="elsewhere")
         cell = cell_of(tmp_path)

