@@ -31,9 +31,15 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """The short SHA-256 of a file's content; read again only when its size or time of change differ."""
-    status = path.stat()
-    return _digest_file(path, status.st_size, status.st_mtime_ns)
+    """The short SHA-256 of a file's content; read again only when its size or time of change differ.
+
+    Raises InputError.
+    """
+    try:
+        status = path.stat()
+        return _digest_file(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable or copy it again") from error
 
 
 @lru_cache(maxsize=None)

@@ -5,6 +5,7 @@ leaves whole result files and checkpoints behind; the same command finishes the 
 """
 
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import results
-from common.cli import InputError, UserError
+from common.cli import InputError
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,19 @@ def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None]
     worker processes, so it must be picklable. Raises what `work` raises, after what was finished is saved.
     """
     from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     waiting = [task for task in tasks if not task.done()]
     if not waiting:
         return 0
-    limit_threads(threads)
     jobs = min(jobs, len(waiting))
     with _progress(waiting) as reports:
-        calls = (delayed(_do)(work, task, report) for task, report in zip(waiting, reports, strict=True))
-        try:
-            Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
-        except TerminatedWorkerError as error:
-            raise UserError("a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less") from error
+        calls = (delayed(_do)(work, task, report, os.getpid(), threads) for task, report in zip(waiting, reports, strict=True))
+        Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
     return len(waiting)
 
 
 def limit_threads(threads: int) -> None:
-    """Let TensorFlow and OpenMP use this many threads. Has an effect before TensorFlow is imported, and in workers."""
+    """Let TensorFlow and OpenMP use this many threads. Has an effect before TensorFlow is imported."""
     os.environ.update(
         TF_NUM_INTRAOP_THREADS=str(threads),
         TF_NUM_INTEROP_THREADS="1",
@@ -71,10 +67,13 @@ def limit_threads(threads: int) -> None:
     )
 
 
-def _do(work: Callable, task: Task, report: Path) -> None:
+def _do(work: Callable, task: Task, report: Path, parent: int, threads: int) -> None:
+    limit_threads(threads)  # here: joblib reuses workers that were started before
     try:
         work(task, lambda fraction: report.write_text(f"{fraction:.6f}"))
     except KeyboardInterrupt:
+        if os.getpid() == parent:  # with one job there are no workers
+            raise
         os._exit(1)  # the parent speaks for all workers
     report.write_text("1")
 
@@ -96,7 +95,7 @@ def _progress(tasks: list[Task]):
                 bar.refresh()
 
         with tqdm(total=len(tasks), desc="training", bar_format=bar_format, leave=False) as bar:
-            tqdm.write(f"training {names}", file=__import__("sys").stderr)
+            tqdm.write(f"training {names}", file=sys.stderr)
             watcher = threading.Thread(target=watch, args=(bar,), daemon=True)
             watcher.start()
             try:

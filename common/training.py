@@ -3,6 +3,8 @@
 import io
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +36,7 @@ def fit(
     batch_size: int,
     seed: int,
     checkpoint: Path,
+    digest: str = "",
     progress: Callable[[float], None] = lambda fraction: None,
     select: Callable[[object], float] | None = None,
 ) -> dict[str, list[float]]:
@@ -42,11 +45,12 @@ def fit(
     Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
     out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
     end. The state is saved to `checkpoint` between epochs and taken up from there; the numbers are the same as
-    without the interruption. The file is removed at the end.
+    without the interruption. A checkpoint of another fit (`digest` stands for settings and data) or a damaged one
+    is not used. The caller removes the file once the result is written.
     """
     size = min(batch_size, samples)
     model.optimizer.build(model.trainable_variables)
-    state = _State(model)
+    state = _State(model, [digest, seed, epochs, size, samples])
     if checkpoint.exists():
         state.load(checkpoint)
     saved = time.monotonic()
@@ -57,7 +61,7 @@ def fit(
         steps = samples // size
         for step in range(steps):
             inputs, targets = batch(np.sort(order[step * size : (step + 1) * size]))
-            loss = model.train_on_batch(inputs, targets)
+            loss = model.train_on_batch(_fed(model, inputs), targets)
             progress((epoch + (step + 1) / steps) / epochs)
         state.history["loss"].append(float(loss))
         if select is not None:
@@ -65,16 +69,17 @@ def fit(
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             state.save(checkpoint)
             saved = time.monotonic()
+    state.save(checkpoint)
     state.restore_best()
-    checkpoint.unlink(missing_ok=True)
     return state.history
 
 
 class _State:
     """Everything that a resumed fit needs: weights, optimiser, random states, history, best weights."""
 
-    def __init__(self, model):
+    def __init__(self, model, identity: list):
         self.variables = model.variables + model.optimizer.variables
+        self.identity = results.digest([identity, [list(variable.shape) for variable in self.variables]])
         self.weights = model.weights
         self.history = {"loss": []}
         self.best = None
@@ -92,15 +97,28 @@ class _State:
         arrays = {f"variable_{index}": np.array(variable) for index, variable in enumerate(self.variables)}
         arrays |= {f"best_{index}": value for index, value in enumerate(self.best or [])}
         arrays |= {f"history_{name}": np.array(values) for name, values in self.history.items()}
-        results.write_atomically(path, lambda file: np.savez(file, **arrays))
+        results.write_atomically(path, lambda file: np.savez(file, identity=self.identity, **arrays))
 
     def load(self, path: Path) -> None:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            for index, variable in enumerate(self.variables):
-                variable.assign(archive[f"variable_{index}"])
-            best = sorted((name for name in archive if name.startswith("best_")), key=lambda name: int(name[5:]))
-            self.best = [archive[name] for name in best] or None
-            self.history = {name[8:]: archive[name].tolist() for name in archive if name.startswith("history_")}
+        """Take up the state in `path`; what is damaged or belongs to another fit is left, and overwritten later."""
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+                found = dict(archive)
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            return
+        if str(found.get("identity")) != self.identity:
+            return
+        for index, variable in enumerate(self.variables):
+            variable.assign(found[f"variable_{index}"])
+        best = sorted((name for name in found if name.startswith("best_")), key=lambda name: int(name[5:]))
+        self.best = [found[name] for name in best] or None
+        self.history = {name[8:]: found[name].tolist() for name in found if name.startswith("history_")}
+
+
+def _fed(model, inputs: dict[str, np.ndarray]):
+    """`inputs` in the order of the model's own, and alone where it has one: Keras warns of other structures."""
+    values = [inputs[tensor.name] for tensor in model.inputs]
+    return values if len(values) > 1 else values[0]
 
 
 def predict(
@@ -108,20 +126,14 @@ def predict(
     batch: Callable[[np.ndarray], tuple[dict, np.ndarray]],
     samples: int,
     batch_size: int,
-    progress: Callable[[float], None] = lambda fraction: None,
-) -> list[np.ndarray]:
-    """The outputs of `model` for samples 0..samples-1, in batches of one size (the last one is filled up).
-
-    Returns one array for each output of the model.
-    """
+) -> np.ndarray:
+    """The output of `model` for samples 0..samples-1, in batches of one size (the last one is filled up)."""
     parts = []
     for start in range(0, samples, batch_size):
         index = np.minimum(np.arange(start, start + batch_size), samples - 1)
-        outputs = model.predict_on_batch(batch(index)[0])
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        parts.append([output[: samples - start] for output in outputs])
-        progress(min(1.0, (start + batch_size) / samples))
-    return [np.concatenate(output) for output in zip(*parts, strict=True)]
+        outputs = model.predict_on_batch(_fed(model, batch(index)[0]))
+        parts.append(outputs[: samples - start])
+    return np.concatenate(parts)
 
 
 def architecture(model) -> list[dict]:
@@ -164,7 +176,7 @@ def provenance() -> dict:
     packages = ("tensorflow", "keras", "numpy", "scipy", "opensmile", "dlib-bin", "opencv-python-headless", "av", "praat-parselmouth")
     status = git("status", "--porcelain")
     return {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "dirty": bool(status) if status is not None else None,
         "python": platform.python_version(),

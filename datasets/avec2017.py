@@ -20,6 +20,7 @@ from common.cli import InputError
 PARTITIONS = {"Train": 34, "Devel": 14, "Test": 16}
 LABELS = ("arousal", "valence", "liking")
 LABEL_HOP = 0.1  # seconds
+SLACK = 1.0  # seconds by which a medium may end before its labels
 FOLDERS = {"audio": ".wav", "video": ".avi", "labels": ".csv", "turns": ".csv"}
 ACCESS = (
     "SEWA is licensed: sign the end-user agreement at db.sewaproject.eu and ask the organisers of AVEC 2017 "
@@ -50,17 +51,25 @@ class Labels:
 
 
 def recordings(root: Path, partitions: tuple[str, ...] = ("Train", "Devel")) -> list[Recording]:
-    """The recordings of `partitions`, in order, whether or not each of their files exists.
+    """All recordings that `partitions` should have, in order, whether or not their files exist.
 
-    A recording is there when one of its files is. Raises InputError when `root` is not this corpus.
+    Raises InputError when `root` is not this corpus, or has no recording of one of the partitions.
     """
     root = locate(root)
-    stems = {path.stem for folder, suffix in FOLDERS.items() for path in (root / folder).glob(f"*{suffix}")}
-    found = [_recording(root, stem) for stem in sorted(stems) if _partition(stem) in partitions]
+    there = _stems(root)
+    found = []
     for partition in partitions:
-        if not any(recording.partition == partition for recording in found):
+        stems = [f"{partition}_{number:02d}" for number in range(1, expected(root)[partition] + 1)]
+        if there.isdisjoint(stems):
             raise InputError(f"{root}: no {partition}_NN recordings; see `python -m datasets.check avec2017 {root}`")
-    return sorted(found, key=lambda recording: (partitions.index(recording.partition), recording.name))
+        found += [_recording(root, stem) for stem in stems]
+    return found
+
+
+def expected(root: Path) -> dict[str, int]:
+    """Partition -> number of recordings: the challenge's, or those that the simulator noted."""
+    made = simulation(root)
+    return {"Train": made["train"], "Devel": made["devel"]} if made else PARTITIONS
 
 
 def locate(root: Path) -> Path:
@@ -77,28 +86,39 @@ def locate(root: Path) -> Path:
 def simulation(root: Path) -> dict | None:
     """What the simulator noted of itself (datasets.simulated), or None for a real corpus."""
     marker = locate(root) / "simulated.json"
-    return json.loads(marker.read_text()) if marker.exists() else None
+    if not marker.exists():
+        return None
+    try:
+        made = json.loads(marker.read_text(encoding="utf-8"))
+        return {"train": made["train"], "devel": made["devel"], "control": made["control"], **made}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{marker}: cannot be read; delete the corpus and let it be simulated again") from error
 
 
 def read_labels(path: Path) -> Labels:
     """Read a label file, with or without a header, separated by `;` or `,` as the official code accepts.
 
-    Raises InputError for a missing column, another separator, a value that is no number, a value outside
-    [-1, 1], and a gap in time.
+    Raises InputError for missing or exchanged columns, another separator, a value that is no number, a value
+    outside [-1, 1], and a gap in time.
     """
     lines = _lines(path)
-    separator = "," if "," in lines[0] else ";"
-    first = 1 if lines[0].startswith("name") else 0
+    separator = "," if "," in lines[0][1] else ";"
+    columns = ["name", "timestamp", *LABELS]
+    if lines[0][1].startswith("name"):
+        found = [field.strip() for field in lines.pop(0)[1].split(separator)]
+        if found != columns:
+            raise InputError(f"{path}: line 1 has the columns {';'.join(found)}, expected {';'.join(columns)}")
+    if not lines:
+        raise InputError(f"{path}: is empty below its header; restore it from the distribution")
     rows = []
-    for number, line in enumerate(lines[first:], first + 1):
+    for number, line in lines:
         fields = line.split(separator)
-        if len(fields) != 2 + len(LABELS):
-            raise InputError(
-                f"{path}: line {number} has {len(fields)} fields separated by '{separator}', "
-                f"expected name;timestamp;{';'.join(LABELS)}"
-            )
+        if len(fields) != len(columns):
+            raise InputError(f"{path}: line {number} has {len(fields)} fields separated by '{separator}', expected {';'.join(columns)}")
         rows.append(_numbers(fields[1:], path, number))
     values = np.array(rows)
+    if values[0, 0] > 1.01 * LABEL_HOP:
+        raise InputError(f"{path}: starts at {values[0, 0]:.1f} s, expected at 0; restore the file from the distribution")
     gap = np.flatnonzero(np.abs(np.diff(values[:, 0]) - LABEL_HOP) > 0.01 * LABEL_HOP)
     if gap.size:
         raise InputError(
@@ -107,16 +127,25 @@ def read_labels(path: Path) -> Labels:
         )
     outside = np.flatnonzero(np.abs(values[:, 1:]).max(axis=1) > 1)
     if outside.size:
-        raise InputError(f"{path}: line {first + outside[0] + 1} has a label outside [-1, 1]; restore the file from the distribution")
+        raise InputError(f"{path}: line {lines[outside[0]][0]} has a label outside [-1, 1]; restore the file from the distribution")
     return Labels(*values.T)
 
 
 def read_turns(path: Path) -> np.ndarray:
     """The recorded speaker's turns, shape (n, 2): start and end in seconds. Raises InputError."""
-    turns = np.array([_numbers(line.split(";"), path, n) for n, line in enumerate(_lines(path), 1)])
-    if turns.shape[1:] != (2,) or (turns[:, 1] < turns[:, 0]).any():
-        raise InputError(f"{path}: expected start;end in seconds on each line")
-    return turns
+    turns = []
+    for number, line in _lines(path):
+        turn = _numbers(line.split(";"), path, number)
+        if len(turn) != 2 or turn[1] < turn[0]:
+            raise InputError(f"{path}: line {number}: expected start;end in seconds")
+        turns.append(turn)
+    return np.array(turns)
+
+
+def count(root: Path) -> dict[str, int]:
+    """Partition -> number of recordings of which at least one file is there."""
+    stems = _stems(locate(root))
+    return {partition: sum(_partition(stem) == partition for stem in stems) for partition in PARTITIONS}
 
 
 def check(root: Path) -> list[str]:
@@ -124,17 +153,20 @@ def check(root: Path) -> list[str]:
     from common import audio, video
 
     root = locate(root)
-    made = simulation(root)
-    expected = {"Train": made["train"], "Devel": made["devel"]} if made else PARTITIONS
     problems = []
-    for partition, count in expected.items():
-        for number in range(1, count + 1):
+    for partition, total in expected(root).items():
+        for number in range(1, total + 1):
             recording = _recording(root, f"{partition}_{number:02d}")
             problems += missing(recording)
+            labels = _try(read_labels, recording.labels, problems)
+            _try(read_turns, recording.turns, problems)
             for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):
-                problems += _try(probe, path)
-            for path, read in ((recording.labels, read_labels), (recording.turns, read_turns)):
-                problems += _try(read, path)
+                seconds = _try(probe, path, problems)
+                if labels is not None and seconds is not None and labels.time[-1] > seconds + SLACK:
+                    problems.append(
+                        f"{path}: lasts {seconds:.1f} s, its labels {labels.time[-1]:.1f} s; it looks truncated, "
+                        f"copy it again from the distribution"
+                    )
     return problems
 
 
@@ -144,14 +176,18 @@ def missing(recording: Recording) -> list[str]:
     return [f"{path}: missing" for path in needed if not path.exists()]
 
 
-def _try(read, path: Path | None) -> list[str]:
+def _try(read, path: Path | None, problems: list[str]):
+    """What `read` returns; None, and a line in `problems`, where the file cannot be read."""
     if path is None or not path.exists():
-        return []
+        return None
     try:
-        read(path)
+        return read(path)
     except InputError as error:
-        return [str(error)]
-    return []
+        problems.append(str(error))
+
+
+def _stems(root: Path) -> set[str]:
+    return {path.stem for folder, suffix in FOLDERS.items() for path in (root / folder).glob(f"*{suffix}")}
 
 
 def _recording(root: Path, stem: str) -> Recording:
@@ -171,16 +207,18 @@ def _partition(stem: str) -> str:
     return stem.split("_")[0]
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); restore it from the distribution") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no text file; restore it from the distribution") from error
-    if not any(line.strip() for line in lines):
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not filled:
         raise InputError(f"{path}: is empty; restore it from the distribution")
-    return [line for line in lines if line.strip()]
+    return filled
 
 
 def _numbers(fields: list[str], path: Path, line: int) -> list[float]:

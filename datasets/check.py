@@ -15,11 +15,9 @@ def main() -> int:
     from datasets import avec2017
 
     problems = avec2017.check(arguments.root)
-    counts = {}
-    for recording in avec2017.recordings(arguments.root, tuple(avec2017.PARTITIONS)[:2]):
-        counts[recording.partition] = counts.get(recording.partition, 0) + 1
     made = avec2017.simulation(arguments.root)
-    print(f"{arguments.root}: {'simulated ' if made else ''}{arguments.corpus}: " + ", ".join(f"{n} {p}" for p, n in counts.items()))
+    counts = ", ".join(f"{count} {partition}" for partition, count in avec2017.count(arguments.root).items())
+    print(f"{arguments.root}: {'simulated ' if made else ''}{arguments.corpus}: {counts}")
     for problem in problems:
         print(f"  {problem}")
     print(f"{len(problems)} problems" if problems else "complete")

@@ -353,7 +353,8 @@ def mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     everything = [runs for group in found.values() for runs in group]
     canvas.suptitle("\n".join(_profiles(everything)), x=0.008, ha="left", size=8.5, weight="bold")
     caption = (
-        "Does attention find what the simulation made salient? Points with 95 % intervals; the dashed mark is chance. "
+        "Does attention find what the simulation made salient? Points with 95 % intervals; the dashed mark is chance: for "
+        "space how often the same peaks lie in the region that shows nothing, for time an AUC of 0.5 among spoken steps. "
         "In the control corpus affect is everywhere, so there is little to find."
     )
     yield _drawing(f"{paper.id}-mechanism", "Attention against the simulated truth", caption, "mechanism", canvas)
@@ -435,8 +436,8 @@ def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         canvas.legend(loc="outside lower center", ncols=2)
         canvas.suptitle(_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
         caption = (
-            "Mean attention over one recording. In the shaded spans the simulation shows affect; "
-            "the network is never told."
+            "Attention over clips that follow each other, each weighed on its own. In the shaded spans the voice shows "
+            "affect; the network is never told."
         )
         title = f"When {runs.variant} listens"
         yield _drawing(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)

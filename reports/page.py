@@ -109,14 +109,14 @@ def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
 
 
 def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, int, int]]]]:
-    """By corpus and profile: recordings with the number of labels and the most frames without a face in any run."""
+    """By corpus and profile: recordings with the number of frames looked at and the most without a face in any run."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
     for _, record in files:
         place = places.setdefault(f"{record['corpus']}, {record['profile']} profile", {})
         for entry in record.get("recordings", []):
             before = place.get(entry["name"], (0, 0))
             faceless = entry.get("frames_without_face") or 0
-            place[entry["name"]] = (entry["labels"], max(before[1], faceless))
+            place[entry["name"]] = (entry.get("frames", entry["labels"]), max(before[1], faceless))
     return [(place, [(name, *counts) for name, counts in sorted(entries.items())]) for place, entries in places.items()]
 
 

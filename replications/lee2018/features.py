@@ -98,7 +98,7 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     found_file = faces_file.with_suffix(".npz")
     if not audio_file.exists():
         _save(audio_file, audio_features(recording.audio, time, settings))
-    if not found_file.exists():  # written last: what it stands beside is whole
+    if not (found_file.exists() and faces_file.exists()):
         crops, found, transform = face_features(recording.video, time, landmarks, settings["crop_size"])
         _save(faces_file, crops)
         results.write_atomically(found_file, lambda file: np.savez(file, found=found, transform=transform))
@@ -125,7 +125,10 @@ def audio_features(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
         raise InputError(f"{path}: lasts {end:.1f} s, its labels {time[-1]:.1f} s; it looks truncated, copy it again from the distribution")
     half = settings["audio_window"] / 2
     windows = np.stack([np.maximum(time - half, 0), np.minimum(time + half, end)], axis=1)
-    return audio.egemaps(signal, settings["audio_rate"], windows, settings["egemaps"], settings["audio_functionals"])
+    try:
+        return audio.egemaps(signal, settings["audio_rate"], windows, settings["egemaps"], settings["audio_functionals"])
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; the signal lasts {end:.1f} s, --set audio_window={settings['audio_window']:g}") from error
 
 
 def face_features(path: Path, time: np.ndarray, landmarks: Path, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -124,7 +124,8 @@ class PeepholeConvLSTM2D(keras.layers.Layer):
 
     `*` convolves ("same" padding), `o` is the Hadamard product. peepholes "hadamard": as above, with weights
     (H, W, filters), after Shi et al. 2015, whom the paper cites. "mixed": as printed, `*` with c_(t-1) in i and f
-    and `o` with c_t in o. "none": no peephole, like the stock cells of TensorFlow. Peepholes start at zero.
+    and `o` with c_t in o. "none": no peephole, like the stock cells of TensorFlow. Kernels start from Xavier's
+    distribution, biases and Hadamard peepholes at zero.
     Input (batch, T, H, W, C), output (batch, T, H, W, filters).
     """
 
@@ -142,15 +143,14 @@ class PeepholeConvLSTM2D(keras.layers.Layer):
         def weight(name, shape, initializer):
             return self.add_weight(name=name, shape=shape, initializer=initializer)
 
-        # Xavier per gate, as for four convolutions with `filters` outputs each
-        self.input_kernel = weight("input_kernel", (*size, channels, gates), GateGlorot(4))
-        self.state_kernel = weight("state_kernel", (*size, self.filters, gates), GateGlorot(4))
+        self.input_kernel = weight("input_kernel", (*size, channels, gates), "glorot_uniform")
+        self.state_kernel = weight("state_kernel", (*size, self.filters, gates), "glorot_uniform")
         self.bias = weight("bias", (gates,), "zeros")
         if self.peepholes != "none":
-            before = (height, width, 2 * self.filters)  # W_ci, W_cf
+            before, start = (height, width, 2 * self.filters), "zeros"  # W_ci, W_cf
             if self.peepholes == "mixed":
-                before = (*size, self.filters, 2 * self.filters)
-            self.peephole_before = weight("peephole_before", before, "zeros")
+                before, start = (*size, self.filters, 2 * self.filters), "glorot_uniform"
+            self.peephole_before = weight("peephole_before", before, start)
             self.peephole_after = weight("peephole_after", (height, width, self.filters), "zeros")  # W_co
 
     def call(self, inputs):
@@ -185,23 +185,6 @@ class PeepholeConvLSTM2D(keras.layers.Layer):
     def get_config(self):
         config = {"filters": self.filters, "kernel_size": self.kernel_size, "peepholes": self.peepholes}
         return {**super().get_config(), **config}
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class GateGlorot(keras.initializers.Initializer):
-    """Glorot uniform for `gates` kernels that lie side by side on the last axis, each drawn as if alone."""
-
-    def __init__(self, gates: int, seed: int | None = None):
-        self.gates = gates
-        self.seed = seed
-
-    def __call__(self, shape, dtype=None):
-        each = (*shape[:-1], shape[-1] // self.gates)
-        draw = keras.initializers.GlorotUniform(seed=self.seed or keras.random.SeedGenerator())
-        return ops.concatenate([draw(each, dtype) for _ in range(self.gates)], axis=-1)
-
-    def get_config(self):
-        return {"gates": self.gates, "seed": self.seed}
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:

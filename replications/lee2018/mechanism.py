@@ -1,13 +1,15 @@
 """What the paper could not check: does attention fall where affect is shown? Needs the truth of a simulated corpus.
 
 The truth is read here, after training, and by tests; no model sees it. On the `uniform` control the same script is
-a sham: affect is shown everywhere and always, so attention has nothing to find and should score chance.
+a sham: affect is shown everywhere and always, so there is nothing to find, and attention scores what the structure
+of faces and speech alone gives.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
@@ -24,10 +26,11 @@ def clip_ends(recording: Features, settings: dict) -> np.ndarray:
 def spatial(recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path) -> tuple[dict, dict]:
     """How often the largest spatial attention lies in the region that shows affect, on frames that show it.
 
-    `attention`: for each recording the maps (m, T, S, S, 1) of its `clip_ends`. Chance is the share of the crop
-    that the region covers. Returns the numbers (interval: bootstrap over recordings) and example arrays.
+    `attention`: for each recording the maps (m, T, S, S, 1) of its `clip_ends`. Chance is how often the same peaks
+    lie in the other region, where nothing is shown: a network that always looks at the mouth hits both alike.
+    Returns the numbers (interval: bootstrap over recordings) and example arrays.
     """
-    hits, areas, examples = [], [], []
+    hits, chances, examples = [], [], []
     for recording, maps in zip(recordings, attention, strict=True):
         script = _truth(truth, recording)
         index = features.clip_indices(clip_ends(recording, settings), settings).ravel()
@@ -35,18 +38,20 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
         shown = script["frame_salient"][nearest] & script["frame_visible"][nearest] & recording.found[index]
         maps = maps.reshape(-1, *maps.shape[2:4])[shown]
         index, nearest = index[shown], nearest[shown]
-        boxes = script["region_box"][nearest, script["frame_region"][nearest]]
-        boxes = region_in_crop(boxes, recording.transform[index], maps.shape[-1])
-        peak = maps.reshape(len(maps), -1).argmax(axis=1)
-        y, x = np.divmod(peak, maps.shape[-1])
-        hits.append((x + 0.5 >= boxes[:, 0]) & (x + 0.5 <= boxes[:, 2]) & (y + 0.5 >= boxes[:, 1]) & (y + 0.5 <= boxes[:, 3]))
-        areas.append((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / maps.shape[-1] ** 2)
+        size = maps.shape[-1]
+        peaks = np.stack(np.divmod(maps.reshape(-1, size * size).argmax(axis=1), size)[::-1], axis=1) + 0.5  # x, y
+        region = script["frame_region"][nearest]
+        boxes, others = (
+            region_in_crop(script["region_box"][nearest, which], recording.transform[index], size) for which in (region, 1 - region)
+        )
+        hits.append(_inside(peaks, boxes))
+        chances.append(_inside(peaks, others))
         if len(maps):
             middle = len(maps) // 2
             examples.append((recording.faces[index[middle]], maps[middle] / maps[middle].sum(), boxes[middle]))
     frames = sum(map(len, hits))
     rate = _ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
-    numbers = {**dict(zip(("hit_rate", "interval"), rate)), "chance": float(np.concatenate(areas).mean()), "frames": frames}
+    numbers = {**dict(zip(("hit_rate", "interval"), rate)), "chance": float(np.concatenate(chances).mean()) if frames else None, "frames": frames}
     stacked = [np.array(column) for column in zip(*examples[:EXAMPLES])]
     return numbers, dict(zip(("example_frames", "example_attention", "example_region"), stacked))
 
@@ -55,21 +60,23 @@ def temporal(recordings: list[Features], attention: list[np.ndarray], settings: 
     """How well temporal attention ranks the steps inside salient stretches of voice above the others of their clip.
 
     `attention`: for each recording the weights (m, T, 1) of its `clip_ends`. AUC over all pairs of one salient
-    and one other step of the same clip, ties count half; chance is 0.5. Interval: bootstrap over recordings.
+    and one other step of the same clip, ties count half; chance is 0.5. Only steps in the turns of the recorded
+    person are compared: salient stretches lie there, and telling speech from silence is no merit. Interval:
+    bootstrap over recordings.
     """
     won, pairs, steps, salient_steps, examples = [], [], 0, 0, []
     for recording, weights in zip(recordings, attention, strict=True):
         script = _truth(truth, recording)
         time = recording.time[features.clip_indices(clip_ends(recording, settings), settings)]
-        inside = (time[..., None] >= script["voice_start"]) & (time[..., None] <= script["voice_end"])
-        salient = inside.any(axis=-1)
+        salient = _within(time, script["voice_start"], script["voice_end"])
+        speaking = _within(time, *avec2017.read_turns(truth.parent / "turns" / f"{recording.name}.csv").T)
         weights = weights[..., 0]
         difference = weights[:, :, None] - weights[:, None, :]  # step of interest, other step
-        compared = salient[:, :, None] & ~salient[:, None, :]
+        compared = (salient & speaking)[:, :, None] & (speaking & ~salient)[:, None, :]
         won.append(((difference > 0) + 0.5 * (difference == 0))[compared].sum())
         pairs.append(compared.sum())
-        steps += salient.size
-        salient_steps += int(salient.sum())
+        steps += int(speaking.sum())
+        salient_steps += int((salient & speaking).sum())
         examples.append((time.ravel(), weights.ravel(), salient.ravel()))
     auc = _ratio(np.array(won), np.array(pairs))
     numbers = {**dict(zip(("auc", "interval"), auc)), "chance": 0.5, "frames": steps, "salient": salient_steps}
@@ -85,13 +92,26 @@ def region_in_crop(boxes: np.ndarray, transforms: np.ndarray, size: int) -> np.n
     return np.concatenate([low, high]).T
 
 
+def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether points (n, 2) x y lie in their boxes (n, 4)."""
+    return ((points >= boxes[:, :2]) & (points <= boxes[:, 2:])).all(axis=1)
+
+
+def _within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Whether each time lies in one of the spans start..end."""
+    return ((time[..., None] >= start) & (time[..., None] <= end)).any(axis=-1)
+
+
 def _truth(root: Path, recording: Features) -> dict[str, np.ndarray]:
     with np.load(root / f"{recording.name}.npz", allow_pickle=False) as archive:
         return dict(archive)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> tuple[float, list[float]]:
-    """sum(part) / sum(whole) and its 95 % bootstrap interval over recordings."""
+def _ratio(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, list[float] | None]:
+    """sum(part) / sum(whole) and its 95 % bootstrap interval over recordings; None where there is nothing to count."""
+    if not whole.sum():
+        return None, None
     draws = np.random.default_rng(0).integers(len(whole), size=(RESAMPLES, len(whole)))
-    ratios = part[draws].sum(axis=1) / np.maximum(whole[draws].sum(axis=1), 1)
+    counted = whole[draws].sum(axis=1)
+    ratios = part[draws].sum(axis=1)[counted > 0] / counted[counted > 0]
     return float(part.sum() / whole.sum()), [float(q) for q in np.quantile(ratios, [0.025, 0.975])]

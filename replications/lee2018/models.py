@@ -18,10 +18,6 @@ from replications.lee2018.layers import (
     TemporalSoftmax,
 )
 
-# variant -> the streams that it reads; the keys of VARIANTS below
-AUDIO, VIDEO = "audio", "video"
-
-
 def lstm(settings: dict) -> keras.Model:
     """Table 1, LSTM-RNN: eGeMAPS -> four LSTM layers -> valence."""
     audio = audio_input(settings)
@@ -100,12 +96,12 @@ VARIANTS = {
 
 
 def audio_input(settings: dict):
-    return keras.Input((settings["clip_frames"], EGEMAPS_FUNCTIONALS), name=AUDIO)
+    return keras.Input((settings["clip_frames"], EGEMAPS_FUNCTIONALS), name="audio")
 
 
 def video_input(settings: dict):
     size = settings["crop_size"]
-    return keras.Input((settings["clip_frames"], size, size, 3), dtype="uint8", name=VIDEO)
+    return keras.Input((settings["clip_frames"], size, size, 3), dtype="uint8", name="video")
 
 
 def frames(video, settings: dict):
@@ -210,12 +206,13 @@ def _gated(maps, attention):
 
 
 def visual_head(maps, settings: dict):
-    """Two fully connected layers with dropout between them (Section 2.3, 3.1); the last is Z^I."""
+    """Two fully connected layers, each with dropout before the next one (Section 2.3, 3.1); the last is Z^I."""
     features = layers.Flatten(name="flatten")(maps)
     first, last = settings["fc_units"]
     features = layers.Dense(first, activation="relu", name="fc_1")(features)
     features = layers.Dropout(settings["dropout"], name="dropout_1")(features)
-    return layers.Dense(last, activation="relu", name="fc_2")(features)
+    features = layers.Dense(last, activation="relu", name="fc_2")(features)
+    return layers.Dropout(settings["dropout"], name="dropout_2")(features)
 
 
 # -------------------------------------------------------------------------------------- comparators of Table 3

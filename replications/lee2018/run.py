@@ -9,6 +9,7 @@ A second call goes on where the first one stopped. Exit codes: 0 done, 2 wrong u
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, compare, metrics, paper as papers, postprocess, results, splits, tasks, training
+from common import cli, compare, faces, metrics, paper as papers, postprocess, results, splits, tasks, training
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features, Unusable
@@ -27,6 +28,7 @@ PAPER = Path(__file__).with_name("paper.toml")
 VARIANTS = ("fused", "cnn3d-sta", "cnn3d", "khorrami-rnn", "lstm-ta", "lstm", "cnn2d", "khorrami-cnn")  # longest first
 CONTROLLED = ("cnn3d-sta", "cnn3d", "lstm-ta", "lstm")  # also trained on the `uniform` control
 AUDIO_ONLY = ("lstm", "lstm-ta")
+RESULTS = Path("results")
 VERSION = 1  # raise when results change for the same settings
 
 
@@ -53,19 +55,32 @@ def main() -> int:
     paper = papers.load(PAPER)
     overrides = list(arguments.set) + (["precision=mixed_bfloat16"] if arguments.mixed_precision else [])
     settings = papers.settings(paper, arguments.profile, overrides)
+    validate(settings)
+    if settings != papers.settings(paper, arguments.profile) and arguments.results == RESULTS:
+        raise cli.InputError("results of other settings do not mix with the declared ones; give them a folder of their own with --results")
     corpora = prepare(arguments, settings)
-    todo = [task for corpus in corpora for task in plan(corpus, settings, arguments)]
-    by_path = {task.path: corpus for corpus in corpora for task in plan(corpus, settings, arguments)}
-    work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, target=arguments.target)
+    planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
+    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))  # the longest first, so that no core waits at the end
+    todo = [task for task, _ in planned]
+    by_path = {task.path: corpus for task, corpus in planned}
+    work = partial(
+        train,
+        by_path=by_path,
+        settings=settings,
+        profile=arguments.profile,
+        target=arguments.target,
+        pooling=paper.protocol.pooling,
+    )
     done = tasks.run(todo, work, arguments.jobs, arguments.threads)
     print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
     files = [(task.path, results.read(task.path)) for task in todo]
     if arguments.target == paper.protocol.target:
         print(compare.as_text(paper, compare.cells(paper, files)))
     else:
-        print(f"the paper prints no number for {arguments.target}; our scores:")
+        print(f"The paper prints no number for {arguments.target}. CCC, {paper.protocol.pooling}, post-processing fitted on devel:")
         for path, record in files:
-            print(f"  {path.parent.name:14s} {record['scores']['devel'][paper.protocol.pooling]}")
+            ccc = record["scores"]["devel"][paper.protocol.pooling]["CCC"]
+            print(f"  {str(path.relative_to(arguments.results / NAME).with_suffix('')):60s} {'undefined' if ccc is None else f'{ccc:.3f}'}")
     return 0
 
 
@@ -85,13 +100,37 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--skip-unusable", action="store_true", help="go on without recordings that cannot be used; the report lists them")
     parser.add_argument("--jobs", type=int, default=cores, help="processes (default: one for each core)")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow in each process (default: cores / jobs)")
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--results", type=Path, default=RESULTS, help="one folder for each choice of settings (default: results)")
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="simulated corpora and features")
     arguments = parser.parse_args()
     if arguments.jobs < 1:
         parser.error("--jobs is 1 or more")
+    if min(arguments.seeds) < 0:
+        parser.error("--seeds are 0 or more")
+    arguments.seeds = list(dict.fromkeys(arguments.seeds))
     arguments.threads = arguments.threads or max(1, cores // arguments.jobs)
     return arguments
+
+
+def validate(settings: dict) -> None:
+    """Raise InputError for settings that fit no network, before anything is computed."""
+    zero_allowed = ("label_delay", "dropout")
+    for name, value in settings.items():
+        numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int | float)]
+        if name not in zero_allowed and any(not isinstance(v, bool) and v <= 0 for v in numbers):
+            raise cli.InputError(f"setting {name}: {value} is not accepted; give numbers above 0")
+    stages = len(settings["encoder_filters"])
+    rules = {
+        "decoder_filters": (len(settings["decoder_filters"]) == stages, "as many as encoder_filters"),
+        "crop_size": (settings["crop_size"] % max(8, 2**stages) == 0, f"a multiple of {max(8, 2**stages)}"),
+        "conv3d_filters": (len(settings["conv3d_filters"]) == 4, "four"),
+        "fc_units": (len(settings["fc_units"]) == 2, "two"),
+        "dropout": (0 <= settings["dropout"] < 1, "0 or more and below 1"),
+        "postprocess_steps": (set(settings["postprocess_steps"]) <= set(postprocess.STEPS), f"among {', '.join(postprocess.STEPS)}"),
+    }
+    for name, (fits, wanted) in rules.items():
+        if not fits:
+            raise cli.InputError(f"setting {name}: {settings[name]} is not accepted; give {wanted}")
 
 
 def cache_folder() -> Path:
@@ -103,8 +142,6 @@ def cache_folder() -> Path:
 
 def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
     """The corpus, and for the simulated one its control, with features. Raises InputError, WriteError."""
-    from common import faces
-
     landmarks = faces.landmark_file(arguments.landmarks)
     probe_writable(arguments.results)
     if arguments.corpus == "simulated":
@@ -140,8 +177,6 @@ def simulate(control: str, arguments: argparse.Namespace, settings: dict) -> Pat
 
 def refuse(unusable: list[Unusable], skip: bool) -> None:
     """Name what cannot be used, and stop unless the user said to go on without."""
-    import sys
-
     for item in unusable:
         print(f"unusable: {item.file}: {item.reason}", file=sys.stderr)
     if unusable and not skip:
@@ -174,20 +209,21 @@ def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[
     ]
 
 
-def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str, target: str) -> None:
+def train(
+    task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str, target: str, pooling: str
+) -> None:
     """Train one variant with one seed, score it on the development partition and write the result."""
     training.prepare(task.seed, settings["precision"])
     corpus = by_path[task.path]
     clock = Clock()
-    model, history = fitted(task, progress, corpus, settings, target)
+    model, history = fitted(task, progress, corpus, settings, target, pooling)
     clock.stop("training")
     training_set, devel = corpus.partition("Train"), corpus.partition("Devel")
     normaliser = Normaliser.fit(training_set)
-    score = partial(predicted, model, normaliser=normaliser, settings=settings)
-    scored = {"train": score(training_set), "devel": score(devel)}
+    scored = {name: predicted(model, part, normaliser, settings) for name, part in (("train", training_set), ("devel", devel))}
     golds = {"train": golds_of(training_set, settings, target), "devel": golds_of(devel, settings, target)}
     clock.stop("prediction")
-    scores, chains, processed = evaluate(scored, golds, settings)
+    scores, chains, processed = evaluate(scored, golds, settings, pooling)
     mechanism, examples = attended(model, task.variant, corpus, normaliser, settings)
     arrays = {f"time/{r.name}": r.time[features.scored_instants(r, settings)] for r in devel}
     for kind, series in {"gold": golds["devel"], "raw": scored["devel"], "post": processed}.items():
@@ -217,9 +253,11 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
         "provenance": training.provenance(),
     }
     results.write(task.path, record, arrays | examples)
+    for checkpoint in task.path.parent.glob(f"{task.path.stem}.*.checkpoint"):
+        checkpoint.unlink()
 
 
-def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str):
+def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str, pooling: str):
     """Build and train the network of a variant (Section 3.1); returns it with its training history."""
     from replications.lee2018 import models
 
@@ -233,7 +271,7 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
 
     def select(model) -> float:
         series = predicted(model, held_out, normaliser=normaliser, settings=settings)
-        return metrics.pooled(metrics.ccc, golds_of(held_out, settings, target), series, pooling="per_recording")
+        return metrics.pooled(metrics.ccc, golds_of(held_out, settings, target), series, pooling=pooling)
 
     def trained(variant: str, start=None):
         model = models.VARIANTS[variant](settings)
@@ -250,6 +288,7 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
             batch_size=settings["batch_size"],
             seed=task.seed,
             checkpoint=task.path.with_suffix(f".{variant}.checkpoint"),
+            digest=f"{task.digest} {variant}",
             progress=lambda fraction: progress(0.9 * fraction),
             select=None if settings["stopping"] == "fixed" else select,
         )
@@ -297,6 +336,7 @@ class Clips:
         self.audio = [normaliser(recording.audio) for recording in recordings] if "audio" in self.streams else None
         self.owner = np.repeat(np.arange(len(recordings)), [len(end) for end in ends])
         self.steps = np.concatenate([features.clip_indices(end, settings) for end in ends])
+        self.targets = None
         if target is not None:
             delay = settings["label_delay"]
             self.targets = np.concatenate([features.gold(r, target, end, delay) for r, end in zip(recordings, ends, strict=True)])
@@ -311,7 +351,7 @@ class Clips:
             inputs["audio"] = np.stack([self.audio[owner][steps] for owner, steps in chosen])
         if "video" in self.streams:
             inputs["video"] = np.stack([self.recordings[owner].faces[steps] for owner, steps in chosen])
-        targets = self.targets[index, None].astype(np.float32) if hasattr(self, "targets") else None
+        targets = None if self.targets is None else self.targets[index, None].astype(np.float32)
         return inputs, targets
 
 
@@ -322,28 +362,34 @@ def predicted(model, recordings: list[Features], normaliser: Normaliser, setting
     """The scores of each recording at its scored instants; those without a face are interpolated (Section 3.1)."""
     ends = [features.scored_instants(recording, settings) for recording in recordings]
     clips = Clips(recordings, ends, model, normaliser, settings, None)
-    (scores,) = training.predict(model, clips, len(clips), 4 * settings["batch_size"])
+    scores = training.predict(model, clips, len(clips), settings["batch_size"])
     series = np.split(scores[:, 0].astype(np.float64), np.cumsum([len(end) for end in ends])[:-1])
-    if "video" not in clips.streams:
-        return series
-    return [features.without_dropped(s, r.found[end]) for s, r, end in zip(series, recordings, ends, strict=True)]
+    if "video" in clips.streams:
+        series = [features.without_dropped(s, r.found[end]) for s, r, end in zip(series, recordings, ends, strict=True)]
+    # trained on labels from label_delay later, the scores belong that much later
+    return [postprocess.Shift(settings["label_delay"]).apply(s, settings["score_hop"]) for s in series]
 
 
 def golds_of(recordings: list[Features], settings: dict, target: str) -> list[np.ndarray]:
     return [features.gold(recording, target, features.scored_instants(recording, settings)) for recording in recordings]
 
 
-def evaluate(scored: dict, golds: dict, settings: dict) -> tuple[dict, dict, list[np.ndarray]]:
+def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[dict, dict, list[np.ndarray]]:
     """Scores of the development partition without and with post-processing, fitted on it and on the training partition.
 
-    Returns scores[fitted on][pooling][metric], the fitted chains, and the series after the chain fitted on devel.
+    `pooling` is that of the CCC that decides on the steps. Returns scores[fitted on][pooling][metric], the fitted
+    chains, and the series after the chain fitted on devel. Where training has diverged to NaN, scores are None.
     """
+    if not all(np.isfinite(s).all() for part in scored.values() for s in part):
+        nothing = {"RMSE": None, "CC": None, "CCC": None}
+        scores = {name: {"per_recording": nothing, "concatenated": nothing} for name in ("none", "devel", "train")}
+        return scores, {}, scored["devel"]
     chains = {
         name: postprocess.fit(
             scored[name],
             golds[name],
             hop=settings["score_hop"],
-            pooling="per_recording",
+            pooling=pooling,
             fitted_on=name,
             steps=tuple(settings["postprocess_steps"]),
             variance=settings["variance"],
@@ -377,7 +423,7 @@ def attended(model, variant: str, corpus: Corpus, normaliser: Normaliser, settin
     view = keras.Model(model.inputs, model.get_layer(layer).output)
     ends = [mechanism.clip_ends(recording, settings) for recording in devel]
     clips = Clips(devel, ends, model, normaliser, settings, None)
-    (maps,) = training.predict(view, clips, len(clips), settings["batch_size"])
+    maps = training.predict(view, clips, len(clips), settings["batch_size"])
     maps = np.split(maps.astype(np.float32), np.cumsum([len(end) for end in ends])[:-1])
     check = mechanism.temporal if variant == "lstm-ta" else mechanism.spatial
     numbers, examples = check(devel, maps, settings, corpus.root / "truth")
@@ -385,9 +431,13 @@ def attended(model, variant: str, corpus: Corpus, normaliser: Normaliser, settin
 
 
 def dropped(recording: Features, settings: dict) -> dict:
-    """How many scored instants of a recording have no face."""
-    index = features.scored_instants(recording, settings)
-    return {"name": recording.name, "labels": len(index), "frames_without_face": int((~recording.found[index]).sum())}
+    """How many of the frames that were looked at show no face, and how many instants are scored."""
+    return {
+        "name": recording.name,
+        "labels": len(features.scored_instants(recording, settings)),
+        "frames": len(recording.found),
+        "frames_without_face": int((~recording.found).sum()),
+    }
 
 
 class Clock:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from common import video
 from common.cli import InputError
 
-FPS, FRAMES, STEP = 10, 30, 7  # the grey level of frame k is about k * STEP
+FPS, FRAMES, BITS = 10, 30, 5  # frame k shows its number: a dark or light band of 16 pixels for each binary digit
 
 
 def write(path: Path, frames, fps: Fraction | int = FPS) -> Path:
@@ -30,11 +30,12 @@ def write(path: Path, frames, fps: Fraction | int = FPS) -> Path:
 
 
 def numbered(count: int = FRAMES) -> list[np.ndarray]:
-    return [np.full((48, 64, 3), k * STEP, np.uint8) for k in range(count)]
+    return [np.broadcast_to(np.repeat(np.where(k >> np.arange(BITS) & 1, 220, 30), 16)[:, None], (48, 80, 3)).astype(np.uint8) for k in range(count)]
 
 
 def numbers(images) -> list[int]:
-    return [round(float(image.mean()) / STEP) for image in images]
+    bands = [image.reshape(48, BITS, 16, 3).mean(axis=(0, 2, 3)) > 128 for image in images]
+    return [int(band @ (1 << np.arange(BITS))) for band in bands]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def clip(tmp_path_factory) -> Path:
 
 def test_frames_are_rgb_of_the_size_of_the_video(clip, tmp_path):
     (image,) = video.frames_at(clip, np.array([0.0]))
-    assert image.shape == (48, 64, 3) and image.dtype == np.uint8
-    red = np.zeros((48, 64, 3), np.uint8)
+    assert image.shape == (48, 80, 3) and image.dtype == np.uint8
+    red = np.zeros((48, 80, 3), np.uint8)
     red[..., 0] = 200
     (image,) = video.frames_at(write(tmp_path / "red.avi", [red]), np.array([0.0]))
     assert np.abs(image.astype(int) - red).max() < 12  # the codec loses a little
