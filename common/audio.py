@@ -50,7 +50,9 @@ def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
     return resample_poly(signal, rate, found).astype(np.float32)
 
 
-def egemaps(signal: np.ndarray, rate: int, windows: np.ndarray, version: str = "v01a", source: str = "contours") -> np.ndarray:
+def egemaps(
+    signal: np.ndarray, rate: int, windows: np.ndarray, version: str = "v01a", source: str = "contours"
+) -> np.ndarray:
     """eGeMAPS functionals of `windows` (n, 2), start and end in seconds; returns (n, 88) float32.
 
     source "contours": low-level descriptors are computed once over the whole signal and functionals over each

@@ -40,12 +40,26 @@ def run(main: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+        ):
             raise
-        message, code = f"{error.filename or 'a file'}: {error.strerror}; free some space or choose another folder", EXIT_WRITE
+        message, code = (
+            f"{error.filename or 'a file'}: {error.strerror}; free some space or choose another folder",
+            EXIT_WRITE,
+        )
     except Exception as error:
         if type(error).__name__ != "TerminatedWorkerError":  # joblib's, which is not imported for its name alone
             raise
-        message, code = "a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less", EXIT_INPUT
+        message, code = (
+            "a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less",
+            EXIT_INPUT,
+        )
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -121,7 +121,9 @@ def select(paper: Paper, files: Sequence[File], variant: str, corpus: str = "") 
             groups.setdefault((record["corpus"], record["profile"]), []).append((path, record))
     if not groups:
         return None
-    chosen = min(groups, key=lambda key: (key[0] != paper.corpus, key[0].startswith("simulated"), key[1] != "paper", key))
+    chosen = min(
+        groups, key=lambda key: (key[0] != paper.corpus, key[0].startswith("simulated"), key[1] != "paper", key)
+    )
     return _newest(variant, groups[chosen])
 
 
@@ -191,7 +193,11 @@ def follows(paper: Paper, runs: Runs, metric: str) -> bool:
 
 def _function(runs: Runs, metric: str) -> Callable[..., float]:
     function = getattr(metrics, metric.lower())
-    return function if metric == "RMSE" else partial(function, variance=runs.first["settings"].get("variance", "population"))
+    return (
+        function
+        if metric == "RMSE"
+        else partial(function, variance=runs.first["settings"].get("variance", "population"))
+    )
 
 
 def _pooled(paper: Paper, function: Callable[..., float], pairs: list[tuple]) -> float:
@@ -263,7 +269,9 @@ def _cell(paper: Paper, table: Table, row: Row, column: str, runs: Runs | None) 
     difference = None if ours is None else ours - float(published)
     verdict, notes = _verdict(paper, runs, difference, tolerance, sound)
     if runs.left_out:
-        notes.append(f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version")
+        notes.append(
+            f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
+        )
     source = (runs.evidence, runs.corpus, runs.profile, len(runs.files))
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
 
@@ -369,7 +377,9 @@ def shown(value: float | None, published: str, sign: bool = False) -> str:
 
 
 def shown_interval(cell: Cell) -> str:
-    return "" if cell.ci_low is None else f"[{shown(cell.ci_low, cell.published)}, {shown(cell.ci_high, cell.published)}]"
+    return (
+        "" if cell.ci_low is None else f"[{shown(cell.ci_low, cell.published)}, {shown(cell.ci_high, cell.published)}]"
+    )
 
 
 def source(cell: Cell) -> str:

@@ -22,7 +22,9 @@ def landmark_file(path: Path | None = None) -> Path:
     if path is None:
         package = importlib.util.find_spec("face_recognition_models")
         if package is None:
-            raise InputError("face-recognition-models is not installed; install requirements.txt or name the model with --landmarks FILE")
+            raise InputError(
+                "face-recognition-models is not installed; install requirements.txt or name the model with --landmarks FILE"
+            )
         path = Path(package.submodule_search_locations[0]) / "models" / "shape_predictor_68_face_landmarks.dat"
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; --landmarks names dlib's shape_predictor_68_face_landmarks.dat")
@@ -53,7 +55,9 @@ def landmarks(image: np.ndarray, model: Path) -> np.ndarray | None:
         return None
     shape = predictor(grey, max(found, key=lambda box: box.area()))
     if shape.num_parts != LANDMARKS:
-        raise InputError(f"{model}: gives {shape.num_parts} landmarks, {LANDMARKS} are expected; name another with --landmarks")
+        raise InputError(
+            f"{model}: gives {shape.num_parts} landmarks, {LANDMARKS} are expected; name another with --landmarks"
+        )
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
 
 
@@ -77,5 +81,6 @@ def crop(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     import cv2
 
     shrink = max(1, round(1 / np.hypot(*transform[0, :2])))
-    large = cv2.warpAffine(image, transform * shrink, (size * shrink, size * shrink), flags=cv2.INTER_LINEAR)
+    larger = transform * shrink + [[0, 0, (shrink - 1) / 2]]  # the centre of a block of pixels lies between them
+    large = cv2.warpAffine(image, larger, (size * shrink, size * shrink), flags=cv2.INTER_LINEAR)
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)

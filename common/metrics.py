@@ -219,9 +219,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     return math.nan if denominator == 0 else numerator / denominator
 
 
-def _indices(
-    truth: ArrayLike, prediction: ArrayLike, classes: Sequence[Hashable]
-) -> tuple[np.ndarray, np.ndarray]:
+def _indices(truth: ArrayLike, prediction: ArrayLike, classes: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     """Labels as positions in `classes`."""
     positions = {label: position for position, label in enumerate(classes)}
     if len(positions) != len(classes):

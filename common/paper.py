@@ -243,7 +243,14 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     raise _Invalid(f"{where}: {value!r} is not {_KINDS.get(origin or kind, kind)}")
 
 
-_KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", tuple: "a list", dict: "a table"}
+_KINDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a list",
+    dict: "a table",
+}
 
 
 # --- what a document must fulfil beyond its types --------------------------------------------------------

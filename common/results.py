@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +42,7 @@ def digest_file(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable or copy it again") from error
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest_file(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -61,7 +61,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files private
         os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error
+        raise WriteError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

@@ -52,7 +52,10 @@ def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None]
         return 0
     jobs = min(jobs, len(waiting))
     with _progress(waiting) as reports:
-        calls = (delayed(_do)(work, task, report, os.getpid(), threads) for task, report in zip(waiting, reports, strict=True))
+        calls = (
+            delayed(_do)(work, task, report, os.getpid(), threads)
+            for task, report in zip(waiting, reports, strict=True)
+        )
         Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
     return len(waiting)
 

@@ -147,7 +147,10 @@ def architecture(model) -> list[dict]:
                 "kind": _kind(operation),
                 "shape": list(node.output_tensors[0].shape[1:]),
                 "parameters": sum(int(np.prod(weight.shape)) for weight in operation.weights),
-                "inputs": [parent.name for parent in dict.fromkeys(tensor._keras_history.operation for tensor in node.input_tensors)],
+                "inputs": [
+                    parent.name
+                    for parent in dict.fromkeys(tensor._keras_history.operation for tensor in node.input_tensors)
+                ],
             }
         )
     return rows
@@ -173,7 +176,17 @@ def provenance() -> dict:
         done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    packages = ("tensorflow", "keras", "numpy", "scipy", "opensmile", "dlib-bin", "opencv-python-headless", "av", "praat-parselmouth")
+    packages = (
+        "tensorflow",
+        "keras",
+        "numpy",
+        "scipy",
+        "opensmile",
+        "dlib-bin",
+        "opencv-python-headless",
+        "av",
+        "praat-parselmouth",
+    )
     status = git("status", "--porcelain")
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

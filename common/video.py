@@ -54,7 +54,9 @@ def _open(path: Path):
                 raise InputError(f"{path}: holds no video; copy it again from the distribution")
             yield container, container.streams.video[0]
     except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as video ({error.strerror or error}); copy it again from the distribution") from error
+        raise InputError(
+            f"{path}: cannot be read as video ({error.strerror or error}); copy it again from the distribution"
+        ) from error
 
 
 def _decode(container, stream):

@@ -59,7 +59,7 @@ def recordings(root: Path, partitions: tuple[str, ...] = ("Train", "Devel")) -> 
     there = _stems(root)
     found = []
     for partition in partitions:
-        stems = [f"{partition}_{number:02d}" for number in range(1, expected(root)[partition] + 1)]
+        stems = [f"{partition}_{number:02d}" for number in range(1, expected(root).get(partition, 0) + 1)]
         if there.isdisjoint(stems):
             raise InputError(f"{root}: no {partition}_NN recordings; see `python -m datasets.check avec2017 {root}`")
         found += [_recording(root, stem) for stem in stems]
@@ -114,11 +114,15 @@ def read_labels(path: Path) -> Labels:
     for number, line in lines:
         fields = line.split(separator)
         if len(fields) != len(columns):
-            raise InputError(f"{path}: line {number} has {len(fields)} fields separated by '{separator}', expected {';'.join(columns)}")
+            raise InputError(
+                f"{path}: line {number} has {len(fields)} fields separated by '{separator}', expected {';'.join(columns)}"
+            )
         rows.append(_numbers(fields[1:], path, number))
     values = np.array(rows)
     if values[0, 0] > 1.01 * LABEL_HOP:
-        raise InputError(f"{path}: starts at {values[0, 0]:.1f} s, expected at 0; restore the file from the distribution")
+        raise InputError(
+            f"{path}: starts at {values[0, 0]:.1f} s, expected at 0; restore the file from the distribution"
+        )
     gap = np.flatnonzero(np.abs(np.diff(values[:, 0]) - LABEL_HOP) > 0.01 * LABEL_HOP)
     if gap.size:
         raise InputError(
@@ -127,7 +131,9 @@ def read_labels(path: Path) -> Labels:
         )
     outside = np.flatnonzero(np.abs(values[:, 1:]).max(axis=1) > 1)
     if outside.size:
-        raise InputError(f"{path}: line {lines[outside[0]][0]} has a label outside [-1, 1]; restore the file from the distribution")
+        raise InputError(
+            f"{path}: line {lines[outside[0]][0]} has a label outside [-1, 1]; restore the file from the distribution"
+        )
     return Labels(*values.T)
 
 

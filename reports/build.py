@@ -34,7 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reports.build", description=__doc__.partition(";")[0] + ".")
     add = parser.add_argument
     add("--results", default="results", metavar="DIR", help="folder of the result files (default: %(default)s)")
-    add("--out", default="report", metavar="DIR", help="folder to write; a report there is replaced (default: %(default)s)")
+    add(
+        "--out",
+        default="report",
+        metavar="DIR",
+        help="folder to write; a report there is replaced (default: %(default)s)",
+    )
     add("--check", action="store_true", help="exit 1 when a number of the simulated quick run has moved or is gone")
     add("--accept", action="store_true", help="lock the present numbers of the simulated quick run as the reference")
     return parser

@@ -121,7 +121,9 @@ def accept(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path 
         for name in place["numbers"]:
             _tolerance(name, reference["tolerances"])
     if not now:
-        raise InputError(f"{paper.id}: no simulated quick results with seed {SEED} to accept; run the replication first")
+        raise InputError(
+            f"{paper.id}: no simulated quick results with seed {SEED} to accept; run the replication first"
+        )
     results.write_json(path, {**reference, "cells": filled_cells(cells), "results": now})
     return sum(len(place["numbers"]) for place in now.values())
 

@@ -319,7 +319,9 @@ def _trace(axes: Axes, arrays: dict, recording: str, otherwise: str) -> None:
     time = arrays[f"time/{recording}"]
     axes.axhline(0, color=COLOURS["line"], linewidth=0.7)
     axes.plot(time, arrays[f"raw/{recording}"], color=COLOURS["before"], linewidth=0.8, label="prediction")
-    axes.plot(time, arrays[f"post/{recording}"], color=COLOURS["after"], linewidth=1.3, label="prediction, post-processed")
+    axes.plot(
+        time, arrays[f"post/{recording}"], color=COLOURS["after"], linewidth=1.3, label="prediction, post-processed"
+    )
     axes.plot(time, arrays[f"gold/{recording}"], color=COLOURS["ink"], linewidth=1.3, label="gold standard")
     axes.margins(x=0.01)
 
@@ -372,7 +374,9 @@ def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
         colour = COLOURS["muted" if entry.corpus == CONTROL else "attention"]
         fill = COLOURS["ground"] if entry.corpus == CONTROL else colour
         if values["chance"] is not None:
-            axes.vlines(values["chance"], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2)))
+            axes.vlines(
+                values["chance"], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2))
+            )
         if values["interval"] and None not in values["interval"]:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:

@@ -56,21 +56,29 @@ def index(scores: Sequence[Score], downloads: Iterable[str]) -> str:
 
 
 def paper_page(
-    paper: Paper, cells: Sequence[Cell], directions: Sequence[Direction], files: Sequence[File], drawings: Sequence[Drawing]
+    paper: Paper,
+    cells: Sequence[Cell],
+    directions: Sequence[Direction],
+    files: Sequence[File],
+    drawings: Sequence[Drawing],
 ) -> str:
     """The page of a paper: tables, figures, claims, mechanism, ledger, settings, recordings, provenance."""
-    return _environment().get_template("paper.html").render(
-        paper=paper,
-        score=scored(paper, cells),
-        tables=[_table(paper, table, cells, files) for table in paper.tables],
-        drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
-        claims=[(claim, [d for d in directions if d.claim is claim]) for claim in paper.claims],
-        mechanisms=_mechanisms(paper, files),
-        shrunk=shrunk(paper),
-        recordings=_recordings(files),
-        unusable=_unusable(files),
-        records=[record for _, record in files],
-        environment=_environments(files),
+    return (
+        _environment()
+        .get_template("paper.html")
+        .render(
+            paper=paper,
+            score=scored(paper, cells),
+            tables=[_table(paper, table, cells, files) for table in paper.tables],
+            drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
+            claims=[(claim, [d for d in directions if d.claim is claim]) for claim in paper.claims],
+            mechanisms=_mechanisms(paper, files),
+            shrunk=shrunk(paper),
+            recordings=_recordings(files),
+            unusable=_unusable(files),
+            records=[record for _, record in files],
+            environment=_environments(files),
+        )
     )
 
 

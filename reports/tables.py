@@ -59,7 +59,9 @@ def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -
 def latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:
     """A plain `tabular` that needs no package; the notes are its last lines, so that they travel with it."""
     lines = [" & ".join(map(latex_escape, line)) + r" \\" for line in rows]
-    notes = [rf"\multicolumn{{{len(align)}}}{{p{{\linewidth}}}}{{\footnotesize {latex_escape(note)}}} \\" for note in notes]
+    notes = [
+        rf"\multicolumn{{{len(align)}}}{{p{{\linewidth}}}}{{\footnotesize {latex_escape(note)}}} \\" for note in notes
+    ]
     top = [rf"\begin{{tabular}}{{{align}}}", r"\hline", " & ".join(map(latex_escape, head)) + r" \\", r"\hline"]
     return "\n".join([*top, *lines, r"\hline", *notes, r"\end{tabular}"]) + "\n"
 

@@ -51,7 +51,9 @@ class Identity:
 
 
 SKINS = np.array([(170, 192, 228), (150, 178, 220), (134, 164, 210), (112, 144, 194), (84, 116, 168), (66, 92, 140)])
-HAIRS = np.array([(28, 26, 30), (38, 48, 66), (44, 66, 98), (70, 108, 150), (98, 142, 176), (46, 62, 112), (136, 138, 142)])
+HAIRS = np.array(
+    [(28, 26, 30), (38, 48, 66), (44, 66, 98), (70, 108, 150), (98, 142, 176), (46, 62, 112), (136, 138, 142)]
+)
 IRISES = np.array([(50, 70, 95), (40, 52, 70), (150, 120, 80), (110, 125, 85)])
 
 
@@ -357,7 +359,9 @@ def hair_shapes(rng: np.random.Generator, who: Identity) -> dict[str, list[np.nd
     line_height = (0.72, 0.84, 0.95, 1.16)[who.style]
     dip = (0.0, 0.22, 0.10, 0.0)[who.style]
     x, jag = np.linspace(-1, 1, 61), rng.normal(0, 0.025, 61)
-    hairline = np.stack([x * wide, -line_height - dip * np.sin(2 * x) + 0.85 * np.abs(x) ** (7 - who.style) + jag], axis=1)
+    hairline = np.stack(
+        [x * wide, -line_height - dip * np.sin(2 * x) + 0.85 * np.abs(x) ** (7 - who.style) + jag], axis=1
+    )
     front = [np.concatenate([dome, hairline])]
     behind = [dome]
     if who.woman:
@@ -390,7 +394,11 @@ def blush(canvas: np.ndarray, who: Identity) -> None:
 def shade_beard(canvas: np.ndarray, who: Identity) -> None:
     """Stubble around mouth and chin."""
     weight = np.zeros(canvas.shape[:2], np.uint8)
-    fill(weight, band(np.array([(-1.0, 0.65), (-0.45, 0.92), (0.45, 0.92), (1.0, 0.65)]), jaw(who, 41)), 255 * who.stubble * 2)
+    fill(
+        weight,
+        band(np.array([(-1.0, 0.65), (-0.45, 0.92), (0.45, 0.92), (1.0, 0.65)]), jaw(who, 41)),
+        255 * who.stubble * 2,
+    )
     weight = cv2.GaussianBlur(weight, (0, 0), 7)
     canvas[:] = blend(canvas, np.full_like(canvas, np.clip(who.hair * 0.7 + 20, 0, 255)), weight)
 
@@ -448,7 +456,9 @@ def paint_hand(who: Identity) -> np.ndarray:
         ends = [tuple(np.round((palm + np.array(p) * size) * 16).astype(int).tolist()) for p in (root, tip)]
         cv2.line(opacity, *ends, 255, int(thick * size), cv2.LINE_AA, SHIFT)
         cv2.line(hand, *ends, tuple(np.clip(who.skin * 0.66, 0, 255)), int(thick * size), cv2.LINE_AA, SHIFT)
-        cv2.line(hand, *ends, tuple(np.clip(who.skin * 0.90, 0, 255)), max(1, int(thick * size * 0.82)), cv2.LINE_AA, SHIFT)
+        cv2.line(
+            hand, *ends, tuple(np.clip(who.skin * 0.90, 0, 255)), max(1, int(thick * size * 0.82)), cv2.LINE_AA, SHIFT
+        )
     return cv2.merge([cv2.GaussianBlur(hand, (0, 0), 2.0), opacity])
 
 
@@ -621,7 +631,11 @@ def relief(who: Identity, now: Expression, parts: dict[str, np.ndarray], light: 
         disc(soft, bridge[2] + (side * 0.60, 0.18 - 0.3 * smile), (0.26, 0.17), 136 + 40 * smile)
         flank = bridge[0] + np.array([(0.06, 0.0), (0.20 * wide, 0.58), (0.26 * wide, 0.70), (0.02, 0.60)]) * (side, 1)
         fill(soft, flank, 88 if side * light[0] > 0 else 112)
-        fold = [bridge[6] + (side * 0.27 * wide, -0.1), corner * (1, 0.5) + (side * 0.10, 0.40), corner + (side * 0.12, 0.06)]
+        fold = [
+            bridge[6] + (side * 0.27 * wide, -0.1),
+            corner * (1, 0.5) + (side * 0.10, 0.40),
+            corner + (side * 0.12, 0.06),
+        ]
         line(soft, np.array(fold), 110 - 160 * smile, 2)  # from the nose to the mouth; a smile deepens it
     line(soft, bridge[:4], 158, 3)
     disc(soft, bridge[3] + (0, 0.01), (0.10, 0.09), 156)
@@ -634,5 +648,7 @@ def region_boxes(points: np.ndarray) -> np.ndarray:
     """Boxes (..., 2, 4) as x0, y0, x1, y1 of both regions around landmarks (..., 68, 2)."""
     margin = 0.15 * np.linalg.norm(points[..., 36:42, :].mean(-2) - points[..., 42:48, :].mean(-2), axis=-1)[..., None]
     parts = (np.r_[17:27, 36:48], np.r_[48:68])  # brows and eyes, mouth
-    boxes = [np.concatenate([points[..., p, :].min(-2) - margin, points[..., p, :].max(-2) + margin], -1) for p in parts]
+    boxes = [
+        np.concatenate([points[..., p, :].min(-2) - margin, points[..., p, :].max(-2) + margin], -1) for p in parts
+    ]
     return np.stack(boxes, axis=-2).astype(np.float32)

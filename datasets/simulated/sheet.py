@@ -21,7 +21,9 @@ def draw(root: Path, out: Path) -> None:
 
     stems = sorted(path.stem for path in (root / "truth").glob("*.npz"))
     if not stems:
-        raise cli.InputError(f"{root}: no simulated recordings; write some with python -m datasets.simulate avec2017 {root}")
+        raise cli.InputError(
+            f"{root}: no simulated recordings; write some with python -m datasets.simulate avec2017 {root}"
+        )
     truths = {stem: dict(np.load(root / "truth" / f"{stem}.npz")) for stem in stems}
     star = max(stems, key=lambda stem: (len(set(truths[stem]["episode_region"])), len(truths[stem]["episode_start"])))
     figure, axes = plt.subplots(

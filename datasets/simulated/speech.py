@@ -92,7 +92,9 @@ def speak_afresh(*orders: tuple[str, list[str], int]) -> list[list[np.ndarray]]:
     answer = subprocess.run([sys.executable, __file__], input=sent, stdout=subprocess.PIPE, check=True).stdout
     count = sum(len(sentences) for _, sentences, _ in orders)
     lengths, samples = np.frombuffer(answer, np.int32, count), np.frombuffer(answer, np.float32, offset=4 * count)
-    sounds = (resample_poly(sound, RATE // 100, SYNTHESISED // 100) for sound in np.split(samples, np.cumsum(lengths)[:-1]))
+    sounds = (
+        resample_poly(sound, RATE // 100, SYNTHESISED // 100) for sound in np.split(samples, np.cumsum(lengths)[:-1])
+    )
     return [list(islice(sounds, len(sentences))) for _, sentences, _ in orders]
 
 

@@ -15,7 +15,7 @@ from common import audio, faces, results, video
 from common.cli import InputError
 from datasets import avec2017
 
-VERSION = 1  # raise when the features change for the same settings
+VERSION = 2  # raise when the features change for the same settings
 AUDIO_SETTINGS = ("audio_rate", "resample", "egemaps", "audio_window", "audio_functionals", "clip_fps", "score_hop")
 VIDEO_SETTINGS = ("crop_size", "clip_fps", "score_hop")
 
@@ -57,7 +57,9 @@ def grid_hop(settings: dict) -> float:
     return gcd(int(spacing * denominator), int(hop * denominator)) / denominator
 
 
-def extract(recordings: list[avec2017.Recording], settings: dict, landmarks: Path, cache: Path, jobs: int) -> tuple[list[Features], list[Unusable]]:
+def extract(
+    recordings: list[avec2017.Recording], settings: dict, landmarks: Path, cache: Path, jobs: int
+) -> tuple[list[Features], list[Unusable]]:
     """Features of all `recordings`, in their order, and those that cannot be used. Shows progress."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
@@ -67,7 +69,9 @@ def extract(recordings: list[avec2017.Recording], settings: dict, landmarks: Pat
     done = list(tqdm(done, total=len(recordings), desc="features", unit="recording", leave=False))
     unusable = [item for item in done if isinstance(item, Unusable)]
     usable = {item for item in done if not isinstance(item, Unusable)}
-    return [load(recording, settings, landmarks, cache) for recording in recordings if recording.name in usable], unusable
+    return [
+        load(recording, settings, landmarks, cache) for recording in recordings if recording.name in usable
+    ], unusable
 
 
 def _extract(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: Path) -> str | Unusable:
@@ -91,7 +95,8 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     ends = round(float(labels.time[-1]), 3)
     audio_key = results.digest([VERSION, "audio", media["audio"], ends] + [settings[name] for name in AUDIO_SETTINGS])
     video_key = results.digest(
-        [VERSION, "video", media["video"], ends, results.digest_file(landmarks)] + [settings[name] for name in VIDEO_SETTINGS]
+        [VERSION, "video", media["video"], ends, results.digest_file(landmarks)]
+        + [settings[name] for name in VIDEO_SETTINGS]
     )
     audio_file = cache / "features" / f"{audio_key}.npy"
     faces_file = cache / "features" / f"{video_key}.npy"
@@ -122,16 +127,24 @@ def audio_features(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
     signal = audio.read(path, settings["audio_rate"], settings["resample"])
     end = len(signal) / settings["audio_rate"]
     if time[-1] > end + 1:
-        raise InputError(f"{path}: lasts {end:.1f} s, its labels {time[-1]:.1f} s; it looks truncated, copy it again from the distribution")
+        raise InputError(
+            f"{path}: lasts {end:.1f} s, its labels {time[-1]:.1f} s; it looks truncated, copy it again from the distribution"
+        )
     half = settings["audio_window"] / 2
     windows = np.stack([np.maximum(time - half, 0), np.minimum(time + half, end)], axis=1)
     try:
-        return audio.egemaps(signal, settings["audio_rate"], windows, settings["egemaps"], settings["audio_functionals"])
+        return audio.egemaps(
+            signal, settings["audio_rate"], windows, settings["egemaps"], settings["audio_functionals"]
+        )
     except ValueError as error:
-        raise InputError(f"{path}: {error}; the signal lasts {end:.1f} s, --set audio_window={settings['audio_window']:g}") from error
+        raise InputError(
+            f"{path}: {error}; the signal lasts {end:.1f} s, --set audio_window={settings['audio_window']:g}"
+        ) from error
 
 
-def face_features(path: Path, time: np.ndarray, landmarks: Path, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def face_features(
+    path: Path, time: np.ndarray, landmarks: Path, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Aligned faces (n, S, S, 3) uint8, whether one was found (n,), and the transforms (n, 2, 3).
 
     Raises InputError when no face is found in any frame.
@@ -146,7 +159,9 @@ def face_features(path: Path, time: np.ndarray, landmarks: Path, size: int) -> t
             transforms[index] = faces.alignment(points, size)
             crops[index] = faces.crop(image, transforms[index], size)
     if not found.any():
-        raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or try another --landmarks model")
+        raise InputError(
+            f"{path}: no face found in {len(time)} frames; look at the video, or try another --landmarks model"
+        )
     last = last_found(found)
     return crops[last], found, transforms[last]
 

@@ -42,7 +42,8 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
         peaks = np.stack(np.divmod(maps.reshape(-1, size * size).argmax(axis=1), size)[::-1], axis=1) + 0.5  # x, y
         region = script["frame_region"][nearest]
         boxes, others = (
-            region_in_crop(script["region_box"][nearest, which], recording.transform[index], size) for which in (region, 1 - region)
+            region_in_crop(script["region_box"][nearest, which], recording.transform[index], size)
+            for which in (region, 1 - region)
         )
         hits.append(_inside(peaks, boxes))
         chances.append(_inside(peaks, others))
@@ -51,7 +52,11 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
             examples.append((recording.faces[index[middle]], maps[middle] / maps[middle].sum(), boxes[middle]))
     frames = sum(map(len, hits))
     rate = _ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
-    numbers = {**dict(zip(("hit_rate", "interval"), rate)), "chance": float(np.concatenate(chances).mean()) if frames else None, "frames": frames}
+    numbers = {
+        **dict(zip(("hit_rate", "interval"), rate)),
+        "chance": float(np.concatenate(chances).mean()) if frames else None,
+        "frames": frames,
+    }
     stacked = [np.array(column) for column in zip(*examples[:EXAMPLES])]
     return numbers, dict(zip(("example_frames", "example_attention", "example_region"), stacked))
 

@@ -18,6 +18,7 @@ from replications.lee2018.layers import (
     TemporalSoftmax,
 )
 
+
 def lstm(settings: dict) -> keras.Model:
     """Table 1, LSTM-RNN: eGeMAPS -> four LSTM layers -> valence."""
     audio = audio_input(settings)
@@ -153,7 +154,8 @@ def attend_in_space(clip, settings: dict):
     maps = EachFrame(encoder(settings, name="spatial_encoder"), name="siamese_encoder")(clip)
     for number, filters in enumerate(settings["decoder_filters"], 1):
         maps = EachFrame(
-            layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu"), name=f"deconvolution_{number}"
+            layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu"),
+            name=f"deconvolution_{number}",
         )(maps)
         maps = PeepholeConvLSTM2D(filters, 3, settings["peepholes"], name=f"convlstm_{number}")(maps)
         maps = layers.Activation("tanh", name=f"tanh_{number}")(maps)

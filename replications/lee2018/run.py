@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, compare, faces, metrics, paper as papers, postprocess, results, splits, tasks, training
+from common import cli, compare, faces, metrics, postprocess, results, splits, tasks, training
+from common import paper as papers
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features, Unusable
@@ -57,10 +58,14 @@ def main() -> int:
     settings = papers.settings(paper, arguments.profile, overrides)
     validate(settings)
     if settings != papers.settings(paper, arguments.profile) and arguments.results == RESULTS:
-        raise cli.InputError("results of other settings do not mix with the declared ones; give them a folder of their own with --results")
+        raise cli.InputError(
+            "results of other settings do not mix with the declared ones; give them a folder of their own with --results"
+        )
     corpora = prepare(arguments, settings)
     planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
-    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))  # the longest first, so that no core waits at the end
+    planned.sort(
+        key=lambda pair: VARIANTS.index(pair[0].variant)
+    )  # the longest first, so that no core waits at the end
     todo = [task for task, _ in planned]
     by_path = {task.path: corpus for task, corpus in planned}
     work = partial(
@@ -77,30 +82,57 @@ def main() -> int:
     if arguments.target == paper.protocol.target:
         print(compare.as_text(paper, compare.cells(paper, files)))
     else:
-        print(f"The paper prints no number for {arguments.target}. CCC, {paper.protocol.pooling}, post-processing fitted on devel:")
+        print(
+            f"The paper prints no number for {arguments.target}. CCC, {paper.protocol.pooling}, post-processing fitted on devel:"
+        )
         for path, record in files:
             ccc = record["scores"]["devel"][paper.protocol.pooling]["CCC"]
-            print(f"  {str(path.relative_to(arguments.results / NAME).with_suffix('')):60s} {'undefined' if ccc is None else f'{ccc:.3f}'}")
+            print(
+                f"  {str(path.relative_to(arguments.results / NAME).with_suffix('')):60s} {'undefined' if ccc is None else f'{ccc:.3f}'}"
+            )
     return 0
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m replications.lee2018.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m replications.lee2018.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     cores = os.cpu_count() or 1
     parser.add_argument("--corpus", default="simulated", help="simulated (default), or the folder of AV+EC 2017")
-    parser.add_argument("--profile", default="quick", choices=["quick", "paper"], help="quick: minutes on two cores; paper: every stated size")
+    parser.add_argument(
+        "--profile",
+        default="quick",
+        choices=["quick", "paper"],
+        help="quick: minutes on two cores; paper: every stated size",
+    )
     parser.add_argument("--target", default="valence", choices=["valence", "arousal"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another choice of the ledger; names stand in paper.toml")
-    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16; faster where the processor supports it")
+    parser.add_argument(
+        "--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS)
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another choice of the ledger; names stand in paper.toml",
+    )
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="compute in bfloat16; faster where the processor supports it"
+    )
     parser.add_argument("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
-    parser.add_argument("--skip-unusable", action="store_true", help="go on without recordings that cannot be used; the report lists them")
+    parser.add_argument(
+        "--skip-unusable",
+        action="store_true",
+        help="go on without recordings that cannot be used; the report lists them",
+    )
     parser.add_argument("--jobs", type=int, default=cores, help="processes (default: one for each core)")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow in each process (default: cores / jobs)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="one folder for each choice of settings (default: results)")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help="one folder for each choice of settings (default: results)"
+    )
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="simulated corpora and features")
     arguments = parser.parse_args()
     if arguments.jobs < 1:
@@ -126,7 +158,10 @@ def validate(settings: dict) -> None:
         "conv3d_filters": (len(settings["conv3d_filters"]) == 4, "four"),
         "fc_units": (len(settings["fc_units"]) == 2, "two"),
         "dropout": (0 <= settings["dropout"] < 1, "0 or more and below 1"),
-        "postprocess_steps": (set(settings["postprocess_steps"]) <= set(postprocess.STEPS), f"among {', '.join(postprocess.STEPS)}"),
+        "postprocess_steps": (
+            set(settings["postprocess_steps"]) <= set(postprocess.STEPS),
+            f"among {', '.join(postprocess.STEPS)}",
+        ),
     }
     for name, (fits, wanted) in rules.items():
         if not fits:
@@ -155,13 +190,17 @@ def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
         roots = {f"simulated{control}" if made else "avec2017": root}
     corpora = []
     for name, root in roots.items():
-        recordings, unusable = features.extract(avec2017.recordings(root), settings, landmarks, arguments.cache, arguments.jobs)
+        recordings, unusable = features.extract(
+            avec2017.recordings(root), settings, landmarks, arguments.cache, arguments.jobs
+        )
         refuse(unusable, arguments.skip_unusable)
         evidence = "simulated" if name.startswith("simulated") else "real"
         corpora.append(Corpus(name, evidence, avec2017.locate(root), recordings, unusable))
         for partition in ("Train", "Devel"):
             if not corpora[-1].partition(partition):
-                raise cli.InputError(f"{root}: no usable {partition} recording; see `python -m datasets.check avec2017 {root}`")
+                raise cli.InputError(
+                    f"{root}: no usable {partition} recording; see `python -m datasets.check avec2017 {root}`"
+                )
     return corpora
 
 
@@ -210,7 +249,13 @@ def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[
 
 
 def train(
-    task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str, target: str, pooling: str
+    task: tasks.Task,
+    progress: Callable[[float], None],
+    by_path: dict,
+    settings: dict,
+    profile: str,
+    target: str,
+    pooling: str,
 ) -> None:
     """Train one variant with one seed, score it on the development partition and write the result."""
     training.prepare(task.seed, settings["precision"])
@@ -220,7 +265,9 @@ def train(
     clock.stop("training")
     training_set, devel = corpus.partition("Train"), corpus.partition("Devel")
     normaliser = Normaliser.fit(training_set)
-    scored = {name: predicted(model, part, normaliser, settings) for name, part in (("train", training_set), ("devel", devel))}
+    scored = {
+        name: predicted(model, part, normaliser, settings) for name, part in (("train", training_set), ("devel", devel))
+    }
     golds = {"train": golds_of(training_set, settings, target), "devel": golds_of(devel, settings, target)}
     clock.stop("prediction")
     scores, chains, processed = evaluate(scored, golds, settings, pooling)
@@ -296,7 +343,9 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
 
     if task.variant == "fused" and settings["fused_training"] == "warm_start":
         parts = [trained(variant)[0] for variant in ("lstm-ta", "cnn3d-sta")]
-        return trained("fused", [layer for part in parts for layer in part.layers if layer.weights and layer.name != "prediction"])
+        return trained(
+            "fused", [layer for part in parts for layer in part.layers if layer.weights and layer.name != "prediction"]
+        )
     return trained(task.variant)
 
 
@@ -330,7 +379,15 @@ class Clips:
     Frames stay memory-mapped until a batch asks for them.
     """
 
-    def __init__(self, recordings: list[Features], ends: list[np.ndarray], model, normaliser: Normaliser, settings: dict, target: str | None):
+    def __init__(
+        self,
+        recordings: list[Features],
+        ends: list[np.ndarray],
+        model,
+        normaliser: Normaliser,
+        settings: dict,
+        target: str | None,
+    ):
         self.recordings = recordings
         self.streams = [tensor.name for tensor in model.inputs]
         self.audio = [normaliser(recording.audio) for recording in recordings] if "audio" in self.streams else None
@@ -339,7 +396,9 @@ class Clips:
         self.targets = None
         if target is not None:
             delay = settings["label_delay"]
-            self.targets = np.concatenate([features.gold(r, target, end, delay) for r, end in zip(recordings, ends, strict=True)])
+            self.targets = np.concatenate(
+                [features.gold(r, target, end, delay) for r, end in zip(recordings, ends, strict=True)]
+            )
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -397,7 +456,10 @@ def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[d
         for name in ("devel", "train")
     }
     series = {"none": scored["devel"], **{name: chain.apply(scored["devel"]) for name, chain in chains.items()}}
-    scores = {name: {pooling: score(golds["devel"], s, pooling, settings) for pooling in ("per_recording", "concatenated")} for name, s in series.items()}
+    scores = {
+        name: {pooling: score(golds["devel"], s, pooling, settings) for pooling in ("per_recording", "concatenated")}
+        for name, s in series.items()
+    }
     return scores, chains, series["devel"]
 
 

@@ -141,7 +141,9 @@ def test_contours_and_waveforms_agree_inside_the_recording(corpus, stem):
     """
     signal = audio.read(corpus / "audio" / f"{stem}.wav", RATE)
     wanted = windows(signal, 2.0, hop=0.1)
-    wanted = wanted[(wanted[:, 1] - wanted[:, 0] > 1.999) & (wanted[:, 0] > 0.5) & (wanted[:, 1] < len(signal) / RATE - 0.5)]
+    wanted = wanted[
+        (wanted[:, 1] - wanted[:, 0] > 1.999) & (wanted[:, 0] > 0.5) & (wanted[:, 1] < len(signal) / RATE - 0.5)
+    ]
     assert len(wanted) > 15
     one, other = (audio.egemaps(signal, RATE, wanted, source=source) for source in ("contours", "waveform"))
     varied = (one.std(axis=0) > 0) & (other.std(axis=0) > 0)

@@ -28,7 +28,11 @@ def test_success_and_codes_of_main(capsys):
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (cli.InputError("labels/Train_01.csv: is empty;\n  restore it"), 3, "labels/Train_01.csv: is empty; restore it"),
+        (
+            cli.InputError("labels/Train_01.csv: is empty;\n  restore it"),
+            3,
+            "labels/Train_01.csv: is empty; restore it",
+        ),
         (cli.UserError("a worker was killed"), 3, "a worker was killed"),
         (cli.WriteError("results: cannot be written"), 4, "results: cannot be written"),
         (KeyboardInterrupt(), 130, "interrupted; what is finished is kept"),

@@ -158,7 +158,13 @@ class TestChoice:
 
         fabricate(tmp_path, LEE, "lstm", CONTROL)
         assert cell_of(tmp_path).evidence == "none"
-        steps = [("simulated", "quick"), ("simulated", "paper"), ("aaa", "quick"), (LEE.corpus, "quick"), (LEE.corpus, "paper")]
+        steps = [
+            ("simulated", "quick"),
+            ("simulated", "paper"),
+            ("aaa", "quick"),
+            (LEE.corpus, "quick"),
+            (LEE.corpus, "paper"),
+        ]
         for corpus, profile in steps:
             fabricate(tmp_path, LEE, "lstm", corpus, profile)
             assert filled() == (corpus, profile)

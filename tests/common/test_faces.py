@@ -155,7 +155,11 @@ def test_the_largest_of_two_faces_counts(rendered, model):
     assert faces.landmarks(both, model)[:, 0].min() > 320
 
 
-@pytest.mark.parametrize("image", [np.full((120, 160, 3), 128), np.random.default_rng(0).integers(0, 256, (120, 160, 3))], ids=["grey", "noise"])
+@pytest.mark.parametrize(
+    "image",
+    [np.full((120, 160, 3), 128), np.random.default_rng(0).integers(0, 256, (120, 160, 3))],
+    ids=["grey", "noise"],
+)
 def test_no_face_is_none(image, model):
     assert faces.landmarks(image.astype(np.uint8), model) is None
 

@@ -127,9 +127,7 @@ def test_every_step_can_gain(pooling, variance):
     steps = {fitted.name: fitted for fitted in chain.steps}
     assert all(fitted.kept for fitted in chain.steps)
     assert steps["shift"].step.seconds == pytest.approx(1.2, abs=0.2)
-    assert steps["shift"].ccc_after == pooled(
-        ccc, golds, chain.apply(predictions), pooling=pooling, variance=variance
-    )
+    assert steps["shift"].ccc_after == pooled(ccc, golds, chain.apply(predictions), pooling=pooling, variance=variance)
 
 
 @pytest.mark.parametrize("name", STEPS)

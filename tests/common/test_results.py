@@ -14,7 +14,11 @@ from common import results
 from common.cli import InputError, WriteError
 
 RECORD = {"paper": "lee2018", "scores": {"CCC": 0.5, "CC": None}, "words": ["ü"]}
-ARRAYS = {"gold/Devel_01": np.linspace(0, 1, 5, dtype=np.float32), "count": np.array(3), "flags": np.array([True, False])}
+ARRAYS = {
+    "gold/Devel_01": np.linspace(0, 1, 5, dtype=np.float32),
+    "count": np.array(3),
+    "flags": np.array([True, False]),
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -110,7 +114,11 @@ def test_full_disk_leaves_nothing_and_is_said_in_one_line(tmp_path):
     path = tmp_path / "results" / "seed0.json"
     with pytest.raises(WriteError) as caught:
         results.write_atomically(path, full_disk)
-    assert str(caught.value).startswith(f"{path}: ") and "No space left" in str(caught.value) and "\n" not in str(caught.value)
+    assert (
+        str(caught.value).startswith(f"{path}: ")
+        and "No space left" in str(caught.value)
+        and "\n" not in str(caught.value)
+    )
     assert list(path.parent.iterdir()) == []
 
 
@@ -171,7 +179,9 @@ def test_refused_rewrite_keeps_record_and_arrays(tmp_path):
     results.write(path, RECORD, ARRAYS)
     with pytest.raises(ValueError):
         results.write(path, {"CCC": float("nan")}, {"gold/Devel_01": np.zeros(9)})
-    np.testing.assert_array_equal(results.read_arrays(path, results.read(path))["gold/Devel_01"], ARRAYS["gold/Devel_01"])
+    np.testing.assert_array_equal(
+        results.read_arrays(path, results.read(path))["gold/Devel_01"], ARRAYS["gold/Devel_01"]
+    )
 
 
 # damaged files

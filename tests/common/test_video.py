@@ -30,7 +30,12 @@ def write(path: Path, frames, fps: Fraction | int = FPS) -> Path:
 
 
 def numbered(count: int = FRAMES) -> list[np.ndarray]:
-    return [np.broadcast_to(np.repeat(np.where(k >> np.arange(BITS) & 1, 220, 30), 16)[:, None], (48, 80, 3)).astype(np.uint8) for k in range(count)]
+    return [
+        np.broadcast_to(np.repeat(np.where(k >> np.arange(BITS) & 1, 220, 30), 16)[:, None], (48, 80, 3)).astype(
+            np.uint8
+        )
+        for k in range(count)
+    ]
 
 
 def numbers(images) -> list[int]:
@@ -152,7 +157,9 @@ def audio_only(path: Path):
     ],
     ids=["AVI without video", "WAV", "text", "empty", "folder", "missing"],
 )
-@pytest.mark.parametrize("read", [video.duration, lambda path: list(video.frames_at(path, np.zeros(1)))], ids=["duration", "frames"])
+@pytest.mark.parametrize(
+    "read", [video.duration, lambda path: list(video.frames_at(path, np.zeros(1)))], ids=["duration", "frames"]
+)
 def test_what_is_no_video_is_refused_by_name(tmp_path, make, words, read):
     path = tmp_path / "Train_01.avi"
     make(path)

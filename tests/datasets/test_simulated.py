@@ -101,7 +101,9 @@ def test_two_people_of_one_chat_are_equally_long(corpus):
 def test_turns_lie_in_order_inside_the_recording(corpus):
     for stem in STEMS:
         turns = np.loadtxt(corpus / "turns" / f"{stem}.csv", delimiter=";", ndmin=2)
-        assert (np.diff(turns.ravel()) > 0).all() and turns[0, 0] >= 0 and turns[-1, 1] <= len(labels(corpus, stem)) / 10
+        assert (
+            (np.diff(turns.ravel()) > 0).all() and turns[0, 0] >= 0 and turns[-1, 1] <= len(labels(corpus, stem)) / 10
+        )
 
 
 def test_truth_has_the_promised_arrays(corpus):
@@ -239,7 +241,9 @@ def test_salient_face_is_neutral_outside_of_episodes_and_elsewhere_on_the_face(p
     for k in np.flatnonzero(plan.episodes.on_face):
         region = plan.episodes.region[k]
         assert not affect[episode == k, 1 - region].any()
-        np.testing.assert_allclose(np.abs(affect[episode == k, region]).max(0), np.abs(plan.episodes.level[k, :2]), rtol=0.01)
+        np.testing.assert_allclose(
+            np.abs(affect[episode == k, region]).max(0), np.abs(plan.episodes.level[k, :2]), rtol=0.01
+        )
 
 
 def test_uniform_control_shows_the_latent_everywhere_and_always():
@@ -247,7 +251,10 @@ def test_uniform_control_shows_the_latent_everywhere_and_always():
         times = np.arange(plan.episodes.start[0] + 0.3, plan.length, 0.1)
         felt = script.latent(plan, times)[:, :2]
         assert (np.abs(felt).max(axis=1) > 0).all()
-        for shown in (*script.face_affect(plan, times, "uniform").swapaxes(0, 1), script.voice_affect(plan, times, "uniform")):
+        for shown in (
+            *script.face_affect(plan, times, "uniform").swapaxes(0, 1),
+            script.voice_affect(plan, times, "uniform"),
+        ):
             np.testing.assert_array_equal(shown, felt)
 
 
@@ -266,7 +273,11 @@ def test_controls_differ_in_what_is_displayed_and_in_nothing_else(corpus, unifor
         assert (corpus / "labels" / f"{stem}.csv").read_bytes() == (uniform / "labels" / f"{stem}.csv").read_bytes()
         assert (corpus / "turns" / f"{stem}.csv").read_bytes() == (uniform / "turns" / f"{stem}.csv").read_bytes()
         one, other = truth(corpus, stem), truth(uniform, stem)
-        assert {name for name in one if not np.array_equal(one[name], other[name])} <= {"frame_shown", "landmarks", "region_box"}
+        assert {name for name in one if not np.array_equal(one[name], other[name])} <= {
+            "frame_shown",
+            "landmarks",
+            "region_box",
+        }
         np.testing.assert_array_equal(one["landmarks"][:, :17], other["landmarks"][:, :17])  # the jaw knows motion only
         assert (other["frame_shown"] == 1).all()
 
@@ -378,7 +389,9 @@ def words() -> np.ndarray:
 
 
 def four_sentences() -> np.ndarray:
-    return np.concatenate([speech.trim(sound) for sound in speech.speak_afresh(("Female1", speech.SENTENCES[:4], 170))[0]])
+    return np.concatenate(
+        [speech.trim(sound) for sound in speech.speak_afresh(("Female1", speech.SENTENCES[:4], 170))[0]]
+    )
 
 
 def constant(arousal: float, valence: float):

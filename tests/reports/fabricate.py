@@ -84,7 +84,13 @@ def _mechanism(generator, variant, corpus):
     mechanism, arrays = {}, {}
     if variant in ("lstm-ta", "fused"):
         auc = 0.64 if salient else 0.51
-        mechanism["temporal"] = {"auc": auc, "interval": [auc - 0.04, auc + 0.05], "chance": 0.5, "frames": 900, "salient": 120}
+        mechanism["temporal"] = {
+            "auc": auc,
+            "interval": [auc - 0.04, auc + 0.05],
+            "chance": 0.5,
+            "frames": 900,
+            "salient": 120,
+        }
         mask = (np.arange(300) % 100) < 25
         arrays["example_time"], arrays["example_salient"] = np.arange(300) * 0.5, mask
         arrays["example_attention"] = 1 + 0.3 * mask + 0.1 * generator.normal(size=300)
@@ -139,7 +145,9 @@ def _video():
         layers.append(_layer(before, "TimeDistributed(MaxPooling2D)", [16, size, size, width], 0, f"encoder_relu_{n}"))
     for n, width in enumerate((16, 8, 4), 1):
         size *= 2
-        layers.append(_layer(f"deconv_{n}", "TimeDistributed(Conv2DTranspose)", [16, size, size, width], 4624 // n, before))
+        layers.append(
+            _layer(f"deconv_{n}", "TimeDistributed(Conv2DTranspose)", [16, size, size, width], 4624 // n, before)
+        )
         layers.append(_layer(f"convlstm_{n}", "ConvLSTM2D", [16, size, size, width], 18496 // n, f"deconv_{n}"))
         layers.append(_layer(f"decoder_tanh_{n}", "Activation", [16, size, size, width], 0, f"convlstm_{n}"))
         before = f"decoder_tanh_{n}"

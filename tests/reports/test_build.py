@@ -59,7 +59,9 @@ class Reader(html.parser.HTMLParser):
         if tag == "a":
             self.links.append(attributes["href"])
         else:
-            self.loads += [v for k, v in attributes.items() if k in ("src", "srcset", "data", "href", "xlink:href", "poster")]
+            self.loads += [
+                v for k, v in attributes.items() if k in ("src", "srcset", "data", "href", "xlink:href", "poster")
+            ]
         self.ids += [attributes["id"]] if "id" in attributes else []
         assert tag not in ("script", "iframe", "object") and not any(name.startswith("on") for name in attributes)
         if tag not in self.VOID:
@@ -82,13 +84,17 @@ class TestReport:
         report = small / "report"
         names = {str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()}
         assert {"index.html", "lee2018.html", "cells.csv"} <= names
-        assert {f"tables/lee2018-{e}.{k}" for e in ("table1", "table2", "table3", "claims") for k in ("md", "tex", "csv")} <= names
+        assert {
+            f"tables/lee2018-{e}.{k}" for e in ("table1", "table2", "table3", "claims") for k in ("md", "tex", "csv")
+        } <= names
         assert {f"figures/lee2018-figure{n}.{k}" for n in (2, 4) for k in ("svg", "png")} <= names
         assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
 
     def test_same_results_same_bytes(self, small):
         build.write([evaluated(small / "results", SMALL)], small / "again")
-        first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again"))
+        first, second = (
+            {p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again")
+        )
         assert first == second
 
     @pytest.mark.parametrize("name", ["index.html", "lee2018.html"])
@@ -148,12 +154,22 @@ class TestOut:
         out = capsys.readouterr().out
         assert "a/report/index.html" in out and "32 not run" in out
         text = (tmp_path / "a/report/lee2018.html").read_text()
-        assert "Nothing was run yet" in text and "not comparable" not in re.sub(r"(?s)<ul class=.counts.*?</ul>", "", text)
+        assert "Nothing was run yet" in text and "not comparable" not in re.sub(
+            r"(?s)<ul class=.counts.*?</ul>", "", text
+        )
 
     def test_corrupted_result_is_one_line(self, tmp_path):
         path = fabricate(tmp_path / "results", LEE, "lstm")
         path.write_text(path.read_text()[:100])
-        command = [sys.executable, "-m", "reports.build", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "report")]
+        command = [
+            sys.executable,
+            "-m",
+            "reports.build",
+            "--results",
+            str(tmp_path / "results"),
+            "--out",
+            str(tmp_path / "report"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, cwd=LEE.path.parents[2])
         assert done.returncode == 3 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
         assert "devel-seed0.json" in done.stderr and not (tmp_path / "report").exists()
@@ -259,7 +275,9 @@ class TestTables:
     def test_latex_compiles(self, small, tmp_path):
         inputs = "\n\n".join(path.read_text() for path in sorted((small / "report/tables").glob("*.tex")))
         (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{inputs}\end{{document}}")
-        done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True)
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True
+        )
         assert done.returncode == 0, done.stdout[-2000:]
 
 
@@ -275,7 +293,9 @@ class TestArchitecture:
 
     def test_no_parameter_is_lost(self):
         for layers in ARCHITECTURES.values():
-            assert sum(b.parameters for b in figures.folded(layers).values()) == sum(layer["parameters"] for layer in layers)
+            assert sum(b.parameters for b in figures.folded(layers).values()) == sum(
+                layer["parameters"] for layer in layers
+            )
 
     def test_small_layers_join_only_their_sole_predecessor(self):
         layers = [

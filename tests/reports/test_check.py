@@ -50,7 +50,12 @@ class TestWell:
 
     def test_within_tolerance(self, locked):
         root, folder = locked
-        change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=r["scores"]["devel"]["per_recording"]["CCC"] + 0.019))
+        change(
+            root,
+            lambda r: r["scores"]["devel"]["per_recording"].update(
+                CCC=r["scores"]["devel"]["per_recording"]["CCC"] + 0.019
+            ),
+        )
         assert findings(root, folder) == []
 
     def test_undefined_stays_undefined(self, locked):
@@ -74,7 +79,9 @@ class TestCaught:
         score = results.read(locked[0] / "lee2018/simulated/quick/valence/lstm/devel-seed0.json")["scores"]
         old = score["devel"]["per_recording"]["CCC"]
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=old - 0.05))
-        self.caught(locked, f"lstm/devel-seed0 devel/per_recording/CCC: was {old:.6g}", "difference -0.05, tolerance 0.02")
+        self.caught(
+            locked, f"lstm/devel-seed0 devel/per_recording/CCC: was {old:.6g}", "difference -0.05, tolerance 0.02"
+        )
 
     @pytest.mark.parametrize("value", [None, float("nan"), "0.5"])
     def test_no_longer_a_number(self, locked, value):
@@ -133,7 +140,9 @@ class TestCaught:
         (locked[1] / "lee2018.json").write_text(json.dumps({**reference, "results": {}}))
         self.caught(locked, "no reference")
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"tolerances": {"CC": {"value": NaN, "why": "x"}}, "cells": 0, "results": {}}'])
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{}", '{"tolerances": {"CC": {"value": NaN, "why": "x"}}, "cells": 0, "results": {}}']
+    )
     def test_damaged_reference(self, locked, text):
         (locked[1] / "lee2018.json").write_text(text)
         with pytest.raises(InputError, match="lee2018.json"):
@@ -155,7 +164,11 @@ class TestAccept:
         assert findings(root, folder)
         check.accept(LEE, *state(root), folder)
         after = json.loads((folder / "lee2018.json").read_text())
-        assert findings(root, folder) == [] and after["tolerances"] == before["tolerances"] and after["what"] == before["what"]
+        assert (
+            findings(root, folder) == []
+            and after["tolerances"] == before["tolerances"]
+            and after["what"] == before["what"]
+        )
 
     def test_needs_tolerances_first(self, locked):
         (locked[1] / "lee2018.json").unlink()
