@@ -9,7 +9,7 @@ import pytest
 
 from common import paper as papers
 from common import training
-from replications.lee2018 import models, run
+from replications.lee2018 import experiment, models, run
 
 PAPER = papers.load(run.PAPER)
 BATCH = 2
@@ -189,7 +189,7 @@ def test_paper_profile_starts_from_xavier(full):
 def test_paper_profile_is_trained_with_adam_at_1e_4_on_squared_errors(full):
     _, settings = full
     model = build("lstm", small())
-    run.compile_(model, settings)
+    experiment.compile_(model, settings)
     assert isinstance(model.optimizer, keras.optimizers.Adam) and model.loss == "mean_squared_error"
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
     assert settings["batch_size"] == 16

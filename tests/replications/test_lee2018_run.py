@@ -18,7 +18,7 @@ import soundfile
 from common import cli, faces, results
 from common import paper as papers
 from datasets import avec2017
-from replications.lee2018 import features, run
+from replications.lee2018 import experiment, features, run
 from tests.common.test_video import write as write_video
 
 ROOT = Path(__file__).parents[2]
@@ -293,7 +293,7 @@ def test_arousal_has_scores_and_no_published_number(corpus, cache, tmp_path, cal
 @pytest.mark.parametrize("target", ["valence", "arousal"])
 def test_gold_standard_is_that_of_the_target(corpus, extracted, target):
     settings, recordings = extracted
-    for recording, gold in zip(recordings, run.golds_of(recordings, settings, target), strict=True):
+    for recording, gold in zip(recordings, experiment.golds_of(recordings, settings, target), strict=True):
         labels = avec2017.read_labels(corpus / "labels" / f"{recording.name}.csv")
         np.testing.assert_allclose(
             gold, np.interp(np.arange(len(gold)) * 0.5, labels.time, getattr(labels, target)), atol=1e-6
@@ -572,7 +572,7 @@ def test_every_switch_of_the_ledger_is_accepted():
 
 def test_audio_is_standardised_by_the_training_partition(extracted):
     _, recordings = extracted
-    normaliser = run.Normaliser.fit(recordings[:2])
+    normaliser = experiment.Normaliser.fit(recordings[:2])
     together = np.concatenate([normaliser(recording.audio) for recording in recordings[:2]])
     varied = np.concatenate([recording.audio for recording in recordings[:2]]).std(axis=0) > 0
     np.testing.assert_allclose(together.mean(axis=0), 0, atol=1e-4)
