@@ -17,7 +17,7 @@ CHECKPOINT_SECONDS = 20  # a kill costs no more than this and one epoch
 
 def prepare(seed: int, precision: str = "float32") -> None:
     """Fresh Keras state, fixed seeds, deterministic operations. Call it before a model is built."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow as tf
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common import metrics, postprocess, results, splits, tasks, training
+from common.cli import InputError
 from replications.lee2018 import features
 from replications.lee2018.features import Features, Unusable
 
@@ -112,6 +113,8 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
         compile_(model, settings)
         ends = [features.training_clips(recording, settings) for recording in recordings]
         clips = Clips(recordings, ends, model, normaliser, settings, target)
+        if not len(clips):
+            raise InputError(f"{corpus.root}: no training recording holds a whole clip with a face; lower clip_frames")
         history = training.fit(
             model,
             clips,

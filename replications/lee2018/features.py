@@ -6,6 +6,7 @@ instant. Features are cached under the digest of the media file and of the setti
 
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import metadata
 from math import gcd
 from pathlib import Path
 
@@ -93,9 +94,12 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     time = np.arange(round(labels.time[-1] / hop) + 1) * hop
     media = {"audio": results.digest_file(recording.audio), "video": results.digest_file(recording.video)}
     ends = round(float(labels.time[-1]), 3)
-    audio_key = results.digest([VERSION, "audio", media["audio"], ends] + [settings[name] for name in AUDIO_SETTINGS])
+    audio_key = results.digest(
+        [VERSION, "audio", media["audio"], ends, metadata.version("opensmile")]
+        + [settings[name] for name in AUDIO_SETTINGS]
+    )
     video_key = results.digest(
-        [VERSION, "video", media["video"], ends, results.digest_file(landmarks)]
+        [VERSION, "video", media["video"], ends, results.digest_file(landmarks), metadata.version("av")]
         + [settings[name] for name in VIDEO_SETTINGS]
     )
     audio_file = cache / "features" / f"{audio_key}.npy"

@@ -39,7 +39,9 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
         maps = maps.reshape(-1, *maps.shape[2:4])[shown]
         index, nearest = index[shown], nearest[shown]
         size = maps.shape[-1]
-        peaks = np.stack(np.divmod(maps.reshape(-1, size * size).argmax(axis=1), size)[::-1], axis=1) + 0.5  # x, y
+        peaks = np.stack(
+            np.divmod(maps.reshape(-1, size * size).argmax(axis=1), size)[::-1], axis=1
+        )  # x, y; pixel centres are whole numbers
         region = script["frame_region"][nearest]
         boxes, others = (
             region_in_crop(script["region_box"][nearest, which], recording.transform[index], size)
@@ -93,13 +95,13 @@ def region_in_crop(boxes: np.ndarray, transforms: np.ndarray, size: int) -> np.n
     x0, y0, x1, y1 = boxes.T
     corners = np.stack([np.stack([x0, y0]), np.stack([x1, y0]), np.stack([x0, y1]), np.stack([x1, y1])])  # (4, 2, n)
     moved = np.einsum("nij,cjn->cin", transforms[:, :, :2], corners) + transforms[:, :, 2].T
-    low, high = np.clip(moved.min(axis=0), 0, size), np.clip(moved.max(axis=0), 0, size)
+    low, high = (np.clip(edge, -0.5, size - 0.5) for edge in (moved.min(axis=0), moved.max(axis=0)))
     return np.concatenate([low, high]).T
 
 
 def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Whether points (n, 2) x y lie in their boxes (n, 4)."""
-    return ((points >= boxes[:, :2]) & (points <= boxes[:, 2:])).all(axis=1)
+    return ((points >= boxes[:, :2]) & (points < boxes[:, 2:])).all(axis=1)
 
 
 def _within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def test_a_region_is_moved_into_the_crop_by_hand():
     turn = [[0, -1, 45], [1, 0, -5]]  # (x, y) -> (45 - y, x - 5)
     out = [[1, 0, -25], [0, 1, -10]]
     boxes = np.tile([10.0, 20, 30, 40], (3, 1))
-    expected = [[3, 11, 13, 16], [5, 5, 16, 16], [0, 10, 5, 16]]
+    expected = [[3, 11, 13, 15.5], [5, 5, 15.5, 15.5], [-0.5, 10, 5, 15.5]]
     np.testing.assert_allclose(mechanism.region_in_crop(boxes, np.array([half, turn, out], float), 16), expected)
 
 
