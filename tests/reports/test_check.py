@@ -12,6 +12,17 @@ from reports import build, check
 from tests.reports.fabricate import fabricate, fabricate_all
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
+TOLERANCES = {
+    "parameters": 0,
+    "frames": 0,
+    "salient": 0,
+    "RMSE": 0.002,
+    "CC": 0.02,
+    "CCC": 0.02,
+    "auc": 0.02,
+    "hit_rate": 0.02,
+}
+TOLERANCES |= {"interval_low": 0.03, "interval_high": 0.03, "chance": 0.005}
 NUMBERS = 1 + 3 * 2 * 3  # of a result file without mechanism: parameters; fitted on x pooling x metric
 
 
@@ -29,7 +40,10 @@ def locked(tmp_path):
     """Results, and a folder with the reference that was accepted from them."""
     root, folder = tmp_path / "results", tmp_path / "reference"
     folder.mkdir()
-    shutil.copy(check.REFERENCE / "lee2018.json", folder)
+    tolerances = {name: {"value": value, "why": "for the tests"} for name, value in TOLERANCES.items()}
+    (folder / "lee2018.json").write_text(
+        json.dumps({"tolerances": tolerances, "cells": 0, "results": {}, "what": "invented"})
+    )
     for variant in ("lstm", "lstm-ta", "cnn3d-sta"):
         fabricate(root, LEE, variant)
     check.accept(LEE, *state(root), folder)
@@ -117,9 +131,9 @@ class TestCaught:
         self.caught(locked, "no number was compared")
 
     def test_fewer_cells(self, locked):
-        """A cell may empty although every locked number is there: here it fills from an undefined real result."""
-        scores = {"devel": {"per_recording": {"RMSE": None, "CC": None, "CCC": None}}}
-        fabricate(locked[0], LEE, "lstm", LEE.corpus, "paper", scores=scores)
+        path = locked[1] / "lee2018.json"
+        reference = json.loads(path.read_text())
+        path.write_text(json.dumps({**reference, "cells": reference["cells"] + 1}))
         self.caught(locked, "had one before")
 
     def test_new_result(self, locked):
@@ -154,6 +168,20 @@ class TestCaught:
         (locked[1] / "lee2018.json").write_text(json.dumps(reference))
         with pytest.raises(InputError, match="no tolerance for CCC"):
             findings(*locked)
+
+    def test_the_first_pattern_that_fits_counts_and_may_unlock(self, locked):
+        root, folder = locked
+        path = folder / "lee2018.json"
+        reference = json.loads(path.read_text())
+        rules = {
+            "*/cnn3d-sta/*/none/*/CC": {"value": 0, "locked": False, "why": "rounding"},
+            "*/none/*/CC": {"value": 0.5, "why": "wide"},
+        }
+        path.write_text(json.dumps({**reference, "tolerances": rules | reference["tolerances"]}))
+        for variant in ("cnn3d-sta", "lstm"):
+            change(root, lambda r: r["scores"]["none"]["concatenated"].update(CC=-1.0), variant)
+        (finding,) = findings(root, folder)
+        assert "lstm/devel-seed0 none/concatenated/CC" in finding and "tolerance 0.5" in finding
 
 
 class TestAccept:
