@@ -110,7 +110,7 @@ def draw_levels(rng: np.random.Generator, k: int) -> np.ndarray:
 
 
 def draw_turns(rng: np.random.Generator, length: float, episodes: Episodes) -> np.ndarray:
-    """Turns (t, 2) of the person, about two thirds of the time; who shows affect in the voice is speaking then."""
+    """Turns (t, 2) of the person, about three quarters of the time; who shows affect in the voice is speaking then."""
     spans, time = [], rng.uniform(0.2, 1.5)
     while time < length:
         end = time + rng.uniform(3.0, 7.0)
