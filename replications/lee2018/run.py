@@ -33,9 +33,12 @@ def main() -> int:
     overrides = list(arguments.set) + (["precision=mixed_bfloat16"] if arguments.mixed_precision else [])
     settings = papers.settings(paper, arguments.profile, overrides)
     validate(settings)
-    if settings != papers.settings(paper, arguments.profile) and arguments.results == RESULTS:
+    declared = papers.settings(paper, arguments.profile)
+    changed = [name for name in settings if settings[name] != declared[name] and not paper.settings[name].about_files]
+    if changed and arguments.results == RESULTS:
         raise cli.InputError(
-            "results of other settings do not mix with the declared ones; give them a folder of their own with --results"
+            f"{', '.join(changed)}: results of other settings do not mix with the declared ones; give them a folder of "
+            f"their own with --results"
         )
     corpora = prepare(arguments, settings)
     planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]

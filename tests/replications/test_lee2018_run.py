@@ -578,3 +578,11 @@ def test_audio_is_standardised_by_the_training_partition(extracted):
     np.testing.assert_allclose(together.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(together.std(axis=0)[varied], 1, atol=1e-3)
     assert np.isfinite(normaliser(recordings[2].audio)).all()
+
+
+def test_other_choices_want_a_results_folder_of_their_own(tmp_path, monkeypatch, called):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = called("--corpus", "nowhere", "--set", "colour=grey")
+    assert code == cli.EXIT_INPUT and "colour" in error and "--results" in error
+    code, _, error = called("--corpus", "nowhere", "--set", "resample=true")  # says how the files are, no choice
+    assert code == cli.EXIT_INPUT and "nowhere" in error and "do not mix" not in error
