@@ -6,12 +6,18 @@ cell. Of runs under different settings the newest group of equal ones counts, an
 
 A number is a MATCH only if everything agrees: the paper's corpus, the paper profile, the declared settings, all
 seeds, no recording that could not be used, a defined score that follows from the stored predictions, and a
-difference within the declared tolerance.
+difference within the declared tolerance. It is an ERRATUM where it would be a MISMATCH and is, to the printed
+decimals, the score of another system that `paper.toml` names as the explanation.
+
+The arrays of a result file are `gold/NAME`, `raw/NAME` and `post/NAME` by recording; a network of several targets
+writes one file of the target "all" with `gold/TARGET/NAME` and so on. The recordings of one conversation, noted as
+`chats` in the record, are drawn together.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -19,9 +25,10 @@ import numpy as np
 
 from common import metrics, results
 from common.cli import InputError
-from common.paper import Claim, Paper, Row, Table, decimals, settings
+from common.paper import Claim, Paper, Part, Row, Table, decimals, settings, wanted
 
-VERDICTS = ("MATCH", "MISMATCH", "NOT_COMPARABLE", "NOT_RUN")
+VERDICTS = ("MATCH", "MISMATCH", "ERRATUM", "NOT_COMPARABLE", "NOT_RUN")
+ALL = "all"  # the target of a network that predicts several
 CONTROL = "simulated-uniform"
 RESAMPLES = 1000
 SIMULATED_CAVEAT = (
@@ -40,18 +47,18 @@ class Cell:
     exhibit: str
     row: str
     column: str
-    published: str  # as printed
+    published: str  # as printed; empty in a table of ours
     origin: str  # "own", or "quoted" by the authors from earlier work
     evidence: str  # "real", "simulated" or "none"
     corpus: str
     profile: str
     seeds: int
     ours: float | None
-    ci_low: float | None  # 95 % bootstrap interval over recordings
+    ci_low: float | None  # 95 % bootstrap interval over recordings, or over conversations where they are known
     ci_high: float | None
     difference: float | None  # ours - published
     tolerance: float | None
-    verdict: str
+    verdict: str  # empty in a table of ours
     note: str
 
 
@@ -112,19 +119,30 @@ def checked(files: Iterable[File]) -> list[File]:
     return files
 
 
-def select(paper: Paper, files: Sequence[File], variant: str, corpus: str = "") -> Runs | None:
-    """The runs of `variant` that count (see the module), or those on `corpus`; None without any."""
-    protocol, groups = paper.protocol, {}
+def select(
+    paper: Paper, files: Sequence[File], variant: str, corpus: str = "", number: Part | None = None
+) -> Runs | None:
+    """The runs of `variant` that count (see the module), or those on `corpus`; None without any.
+
+    `number` says which target and fold are wanted; without it the protocol's are.
+    """
+    number = number or wanted(paper)
+    groups: dict[tuple, list[File]] = {}
     for path, record in files:
         asked = record["corpus"] == corpus if corpus else record["corpus"] != CONTROL
-        if asked and (record["variant"], record["target"], record["fold"]) == (variant, protocol.target, protocol.fold):
+        fits = (record["variant"], record["fold"]) == (variant, number.fold)
+        if asked and fits and record["target"] in (number.target, ALL):
             groups.setdefault((record["corpus"], record["profile"]), []).append((path, record))
     if not groups:
         return None
     chosen = min(
-        groups, key=lambda key: (key[0] != paper.corpus, key[0].startswith("simulated"), key[1] != "paper", key)
+        groups, key=lambda key: (not _of_paper(paper, key[0]), key[0].startswith("simulated"), key[1] != "paper", key)
     )
     return _newest(variant, groups[chosen])
+
+
+def _of_paper(paper: Paper, corpus: str) -> bool:
+    return corpus in (paper.corpus, f"{paper.corpus}-public")
 
 
 def _newest(variant: str, files: list[File]) -> Runs:
@@ -159,36 +177,85 @@ def score(runs: Runs, postprocess: str, pooling: str, metric: str) -> float | No
     return float(np.mean(values))
 
 
-def protocol_score(paper: Paper, runs: Runs, metric: str) -> float | None:
-    return score(runs, paper.protocol.postprocess, paper.protocol.pooling, metric)
+def our_score(paper: Paper, runs: Runs, number: Part) -> float | None:
+    """The score that `number` asks for: as recorded, or from the predictions of the target and recordings it names."""
+    if runs.first["target"] != ALL:
+        return score(runs, paper.protocol.postprocess, paper.protocol.pooling, number.metric)
+    value = _from_predictions(paper, runs, number)
+    return None if value is None or math.isnan(value) else value
 
 
-def resampled(paper: Paper, runs: Runs, metric: str) -> np.ndarray | None:
-    """The score on `RESAMPLES` draws of the development recordings with replacement, seeds averaged within a draw.
+def resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
+    """The score on `RESAMPLES` draws of the recordings with replacement, seeds averaged within a draw.
 
-    The draws depend on the number of recordings only: two networks on one corpus are paired draw by draw. None
-    where the files hold no such predictions (post-processing fitted on the training set) or a single recording.
+    The draws depend on the number of recordings, or of conversations, only: two networks on one corpus are paired
+    draw by draw. None where the files hold no such predictions (post-processing fitted on the training set) or a
+    single recording.
     """
-    seeds = _predictions(paper, runs)
-    if not seeds or len(seeds[0]) < 2:
+    seeds = _predictions(paper, runs, number)
+    units = _units(runs, seeds)
+    if len(units) < 2:
         return None
-    seeds = [list(recordings.values()) for recordings in seeds]
-    draws = np.random.default_rng(0).integers(len(seeds[0]), size=(RESAMPLES, len(seeds[0])))
-    function = _function(runs, metric)
+    drawn = np.random.default_rng(0).integers(len(units), size=(RESAMPLES, len(units)))
+    counts = np.array([np.bincount(draw, minlength=len(units)) for draw in drawn])  # how often each unit is drawn
+    weights = np.zeros((RESAMPLES, len(seeds[0])))
+    for unit, members in enumerate(units):
+        weights[:, members] = counts[:, [unit]]
+    return np.mean([_weighted(paper, runs, number.metric, list(seed.values()), weights) for seed in seeds], axis=0)
+
+
+def _units(runs: Runs, seeds: list[dict] | None) -> list[list[int]]:
+    """What is drawn: the recordings, by index, or those of each conversation together."""
+    units: dict[str, list[int]] = {}
+    chats = runs.first.get("chats", {})
+    for index, name in enumerate(seeds[0] if seeds else []):
+        units.setdefault(chats.get(name, name), []).append(index)
+    return list(units.values())
+
+
+def _weighted(paper: Paper, runs: Runs, metric: str, pairs: list[tuple], weights: np.ndarray) -> np.ndarray:
+    """The score for each row of `weights` (draws, recordings): how often each recording is in the draw."""
     if paper.protocol.pooling == "per_recording":
-        by_recording = np.mean([[function(*pair) for pair in pairs] for pairs in seeds], axis=0)
-        return by_recording[draws].mean(axis=1)
-    return np.array([np.mean([_pooled(paper, function, [s[i] for i in draw]) for s in seeds]) for draw in draws])
+        function = _function(runs, metric)
+        return weights @ np.array([function(*pair) for pair in pairs]) / weights.sum(axis=1)
+    return concatenated(metric, pairs, weights, runs.first["settings"].get("variance", "population"))
 
 
-def follows(paper: Paper, runs: Runs, metric: str) -> bool:
+def concatenated(metric: str, pairs: Sequence[tuple], weights: np.ndarray, variance: str) -> np.ndarray:
+    """RMSE, CC or CCC of recordings joined as often as each row of `weights` (draws, recordings) says: (draws,).
+
+    The same numbers as `common.metrics` on the joined series, from sums over each recording.
+    """
+    centre = np.mean(np.concatenate([truth for truth, _ in pairs]))  # sums of squares far from 0 lose digits
+    x, y = ([np.asarray(side, float) - centre for side in sides] for sides in zip(*pairs))
+    sums = [[len(a), a.sum(), b.sum(), a @ a, b @ b, a @ b] for a, b in zip(x, y)]
+    count, sum_x, sum_y, sum_xx, sum_yy, sum_xy = (weights @ np.array(sums)).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "RMSE":
+            return np.sqrt(np.maximum(sum_xx + sum_yy - 2 * sum_xy, 0) / count)
+        spread = count / (count - 1) if variance == "avec2018" else 1.0
+        variance_x = (sum_xx / count - (sum_x / count) ** 2) * spread
+        variance_y = (sum_yy / count - (sum_y / count) ** 2) * spread
+        covariance = sum_xy / count - sum_x * sum_y / count**2
+        if metric == "CC":
+            return covariance / np.sqrt(variance_x * variance_y)
+        return 2 * covariance / (variance_x + variance_y + ((sum_x - sum_y) / count) ** 2)
+
+
+def follows(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
-    seeds = _predictions(paper, runs)
-    if not seeds or not seeds[0]:
+    again = _from_predictions(paper, runs, number)
+    if again is None:
         return True
-    again = np.mean([_pooled(paper, _function(runs, metric), list(recordings.values())) for recordings in seeds])
-    ours = protocol_score(paper, runs, metric)
+    ours = our_score(paper, runs, number)
     return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
+
+
+def _from_predictions(paper: Paper, runs: Runs, number: Part) -> float | None:
+    seeds = _predictions(paper, runs, number)
+    if not seeds or not seeds[0]:
+        return None
+    return float(np.mean([_pooled(paper, _function(runs, number.metric), list(seed.values())) for seed in seeds]))
 
 
 def _function(runs: Runs, metric: str) -> Callable[..., float]:
@@ -205,22 +272,25 @@ def _pooled(paper: Paper, function: Callable[..., float], pairs: list[tuple]) ->
     return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
 
-def _predictions(paper: Paper, runs: Runs) -> list[dict[str, tuple]] | None:
+def _predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple]] | None:
     """For each seed: recording -> (gold standard, prediction). None unless all seeds have the same recordings."""
     kind = {"none": "raw", "devel": "post"}.get(paper.protocol.postprocess)
     if kind is None or not all("arrays" in record for _, record in runs.files):
         return None
-    seeds = [_series(path, record["arrays"]["sha256"], kind) for path, record in runs.files]
+    several = f"{number.target}/" if runs.first["target"] == ALL else ""
+    seeds = [_series(path, record["arrays"]["sha256"], kind, several) for path, record in runs.files]
+    seeds = [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
     return seeds if all(list(seed) == list(seeds[0]) for seed in seeds) else None
 
 
 @lru_cache(maxsize=64)
-def _series(path: Path, sha256: str, kind: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Recording -> (gold standard, prediction), by name; read once for the three metrics of a row."""
+def _series(path: Path, sha256: str, kind: str, several: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Recording -> (gold standard, prediction), by name; `several` is the target and a slash in a file of several."""
     arrays = results.read_arrays(path, {"arrays": {"sha256": sha256}})
-    names = sorted(name.removeprefix("gold/") for name in arrays if name.startswith("gold/"))
+    gold = f"gold/{several}"
+    names = sorted(name.removeprefix(gold) for name in arrays if name.startswith(gold))
     try:
-        return {name: (arrays[f"gold/{name}"], arrays[f"{kind}/{name}"]) for name in names}
+        return {name: (arrays[f"{gold}{name}"], arrays[f"{kind}/{several}{name}"]) for name in names}
     except KeyError as error:
         raise InputError(f"{path.with_suffix('.npz')}: {error.args[0]}; delete it and its record, run again") from error
 
@@ -246,34 +316,60 @@ def cells(paper: Paper, files: Iterable[File]) -> list[Cell]:
     Raises:
         InputError: a result file that is incomplete, in the wrong folder or apart from its arrays.
     """
+    return _cells(paper, files, printed=True)
+
+
+def own_cells(paper: Paper, files: Iterable[File]) -> list[Cell]:
+    """The numbers of the tables of ours, which the paper does not have: nothing is published, there is no verdict."""
+    return _cells(paper, files, printed=False)
+
+
+def _cells(paper: Paper, files: Iterable[File], printed: bool) -> list[Cell]:
     files = checked(files)
     return [
-        _cell(paper, table, row, column, select(paper, files, row.variant) if row.variant else None)
+        _cell(paper, files, table, row, column)
         for table in paper.tables
         for row in table.rows
         for column in table.columns
-        if column in row.published
+        if table.printed == printed and (column.label in row.published or not printed)
     ]
 
 
-def _cell(paper: Paper, table: Table, row: Row, column: str, runs: Runs | None) -> Cell:
-    published = row.published[column]
-    tolerance = paper.tolerance[column] if row.variant else None
-    head = (paper.id, table.id, row.label, column, published, "own" if row.variant else "quoted")
+def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part) -> Cell:
+    number = wanted(paper, row, column)
+    published = row.published.get(column.label, "")
+    tolerance = number.tolerance if number.variant and published else None
+    head = (paper.id, table.id, row.label, column.label, published, "own" if number.variant else "quoted")
+    runs = select(paper, files, number.variant, number=number) if number.variant else None
     if runs is None:
-        note = f"quoted by the authors from: {row.quoted}" if row.quoted else ""
-        return Cell(*head, "none", "", "", 0, None, None, None, None, tolerance, "NOT_RUN", note)
-    ours = protocol_score(paper, runs, column)
-    sound = follows(paper, runs, column)
-    low, high = interval(resampled(paper, runs, column) if sound and ours is not None else None)
-    difference = None if ours is None else ours - float(published)
-    verdict, notes = _verdict(paper, runs, difference, tolerance, sound)
+        note = f"quoted by the authors from: {number.quoted}" if number.quoted else ""
+        return Cell(*head, "none", "", "", 0, None, None, None, None, tolerance, "NOT_RUN" if published else "", note)
+    ours = our_score(paper, runs, number)
+    sound = follows(paper, runs, number)
+    low, high = interval(resampled(paper, runs, number) if sound and ours is not None else None)
+    difference = None if ours is None or not published else ours - float(published)
+    verdict, notes = _verdict(paper, runs, difference, tolerance, sound) if published else ("", [])
+    if verdict == "MISMATCH" and (explained := _explained(paper, files, table, row, column, ours)):
+        verdict, notes = "ERRATUM", [*notes, explained]
     if runs.left_out:
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
         )
     source = (runs.evidence, runs.corpus, runs.profile, len(runs.files))
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
+
+
+def _explained(paper: Paper, files: list[File], table: Table, row: Row, column: Part, ours: float | None) -> str:
+    """Why a printed number is not ours: it is the score of another system, if our score of that one says so."""
+    published = row.published[column.label]
+    for erratum in paper.errata:
+        if (erratum.table, erratum.row, erratum.column) == (table.id, row.label, column.label) and ours is not None:
+            number = wanted(paper, row, column)
+            runs = select(paper, files, erratum.variant, number=number)
+            other = our_score(paper, runs, number) if runs else None
+            if shown(other, published) == published:
+                return f"{published} is the score of `{erratum.variant}` ({other:.4f}), not of `{number.variant}` ({ours:.4f})"
+    return ""
 
 
 def _verdict(
@@ -323,17 +419,18 @@ def claims(paper: Paper, files: Iterable[File]) -> list[Direction]:
 
 def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Direction:
     sign = -1 if claim.metric == "RMSE" else 1
-    printed = [_published(paper, variant, claim.metric) for variant in (claim.better, claim.worse)]
+    number = wanted(paper, claim)
+    printed = [_published(paper, variant, number) for variant in (claim.better, claim.worse)]
     published = None
     if all(printed):
         published = round(sign * (float(printed[0]) - float(printed[1])), max(map(decimals, printed)))
-    runs = _both(paper, claim, files, corpus)
+    runs = _both(paper, claim, files, corpus, number)
     if runs is None:
         return Direction(claim, "", "", "none", 0, published, None, None, None, "not run")
-    ours = [protocol_score(paper, r, claim.metric) for r in runs]
-    draws = [resampled(paper, r, claim.metric) for r in runs]
+    ours = [our_score(paper, r, number) for r in runs]
+    draws = [resampled(paper, r, number) for r in runs]
     advantage = None if None in ours else sign * (ours[0] - ours[1])
-    paired = all(d is not None for d in draws) and len({tuple(_predictions(paper, r)[0]) for r in runs}) == 1
+    paired = all(d is not None for d in draws) and len({tuple(_predictions(paper, r, number)[0]) for r in runs}) == 1
     low, high = interval(sign * (draws[0] - draws[1])) if paired and advantage is not None else (None, None)
     result = "undecided" if low is None or low <= 0 <= high else "holds" if low > 0 else "does not hold"
     if runs[0].evidence == "simulated":
@@ -344,12 +441,12 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
     )
 
 
-def _both(paper: Paper, claim: Claim, files: list[File], corpus: str) -> tuple[Runs, Runs] | None:
+def _both(paper: Paper, claim: Claim, files: list[File], corpus: str, number: Part) -> tuple[Runs, Runs] | None:
     """The runs of both networks in the best place that has both; None without one, or under other settings."""
     pair = (claim.better, claim.worse)
     places = [{_place(record) for _, record in files if record["variant"] == variant} for variant in pair]
     shared = [file for file in files if _place(file[1]) in places[0] & places[1]]
-    runs = tuple(select(paper, shared, variant, corpus) for variant in pair)
+    runs = tuple(select(paper, shared, variant, corpus, number) for variant in pair)
     if None in runs or _place(runs[0].first) != _place(runs[1].first):
         return None
     first, second = (r.first["settings"] for r in runs)
@@ -360,19 +457,26 @@ def _place(record: dict) -> tuple[str, str]:
     return record["corpus"], record["profile"]
 
 
-def _published(paper: Paper, variant: str, metric: str) -> str:
-    rows = [row for table in paper.tables for row in table.rows if row.variant == variant]
-    return next((row.published[metric] for row in rows if metric in row.published), "")
+def _published(paper: Paper, variant: str, asked: Part) -> str:
+    """The printed number of `variant` for what a claim is about; "" where none is printed."""
+    for table in paper.tables:
+        for row in table.rows:
+            for column in table.columns:
+                number = wanted(paper, row, column)
+                same = all(getattr(number, k) == getattr(asked, k) for k in ("metric", "target", "fold", "recordings"))
+                if number.variant == variant and same and column.label in row.published:
+                    return row.published[column.label]
+    return ""
 
 
 # --- as text ---------------------------------------------------------------------------------------------
 
 
 def shown(value: float | None, published: str, sign: bool = False) -> str:
-    """A number of ours at the decimals of the printed one; "" for None. Never "-0.000"."""
+    """A number of ours at the decimals of the printed one, or three; "" for None. Never "-0.000"."""
     if value is None:
         return ""
-    text = f"{value:{'+' if sign else ''}.{decimals(published)}f}"
+    text = f"{value:{'+' if sign else ''}.{decimals(published) if published else 3}f}"
     return text if float(text) else text.lstrip("+-")
 
 
@@ -395,6 +499,8 @@ def as_text(paper: Paper, cells: Iterable[Cell]) -> str:
     cells, parts = list(cells), []
     for table in paper.tables:
         rows = [cell for cell in cells if cell.exhibit == table.id]
+        if not rows:
+            continue
         body = [("", "", "published", "ours", "95 % interval", "difference", "verdict")]
         body += [_text_row(cell, before) for before, cell in zip([None, *rows], rows)]
         widths = [max(map(len, column)) for column in zip(*body)]

@@ -31,27 +31,52 @@ class Protocol:
     seeds: int = 1
 
 
-@dataclass(frozen=True)
-class Row:
-    """One printed row. `published` holds the numbers as printed, by column; exactly one of the others is set."""
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a row, a column or a claim says of its numbers; what it leaves open, another part or the protocol says."""
 
-    label: str
-    published: dict[str, str]
-    variant: str = ""  # the network of ours that replicates it
-    quoted: str = ""  # the earlier work from which the authors copied it
+    label: str = ""
+    variant: str = ""  # the network of ours that replicates them
+    quoted: str = ""  # the earlier work from which the authors copied them
+    metric: str = ""
+    target: str = ""
+    fold: str = ""
+    recordings: str = ""  # a pattern of names, such as Devel_DE_*; all without one
+    tolerance: float | None = None  # instead of the metric's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Part):
+    """One row; `published` holds the numbers as printed, by the label of their column."""
+
+    published: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Table:
+    """A printed table, or one of ours (`printed` is false) that holds what the paper could have said."""
+
     id: str
     title: str
-    columns: tuple[str, ...]
+    columns: tuple[Part, ...]
     rows: tuple[Row, ...]
+    printed: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A printed number that is another system's: an explanation to be computed, not to be believed."""
+
+    table: str
+    row: str
+    column: str
+    variant: str  # whose score the printed number is
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A printed figure: the `architecture` of one variant, or the `traces` of recordings under variants."""
+    """A printed figure: the `architecture` of one variant, an `overview` of several, or `traces` of recordings."""
 
     id: str
     title: str
@@ -61,15 +86,14 @@ class Figure:
     variants: dict[str, str] = field(default_factory=dict)  # panel title -> variant
 
 
-@dataclass(frozen=True)
-class Claim:
+@dataclass(frozen=True, kw_only=True)
+class Claim(Part):
     """A direction that the text claims: variant `better` beats variant `worse` in `metric`."""
 
     where: str
     text: str
     better: str
     worse: str
-    metric: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +140,31 @@ class Paper:
     claims: tuple[Claim, ...]
     settings: dict[str, Setting]
     ledger: tuple[Choice, ...]
+    errata: tuple[Erratum, ...] = ()
+
+    @property
+    def variants(self) -> list[str]:
+        """The networks of ours that stand in the paper's tables, in their order."""
+        parts = [part for table in self.tables for part in (*table.columns, *table.rows)]
+        return list(dict.fromkeys(part.variant for part in parts if part.variant))
+
+
+def wanted(paper: Paper, *parts: Part) -> Part:
+    """What `parts` say together of one number, and the protocol where they are silent."""
+
+    def first(name: str, otherwise: Any) -> Any:
+        return next((value for part in parts if (value := getattr(part, name)) not in ("", None)), otherwise)
+
+    metric = first("metric", "")
+    return Part(
+        variant=first("variant", ""),
+        quoted=first("quoted", ""),
+        metric=metric,
+        target=first("target", paper.protocol.target),
+        fold=first("fold", paper.protocol.fold),
+        recordings=first("recordings", "*"),
+        tolerance=first("tolerance", paper.tolerance.get(metric)),
+    )
 
 
 def papers() -> list[Paper]:
@@ -236,7 +285,7 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
         return {name: _typed(item, parts[1], f"{where}.{name}") for name, item in value.items()}
     if origin is tuple and isinstance(value, list):
         return tuple(_typed(item, parts[0], f"{where} {number}") for number, item in enumerate(value, 1))
-    if kind is float and _is_number(value):
+    if kind in (float, float | None) and _is_number(value):
         return float(value)
     if kind is Any or (origin is None and isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
         return value
@@ -264,15 +313,23 @@ def _check(paper: Paper) -> None:
         for row in table.rows:
             _check_row(paper, table, row)
     for figure in paper.figures:
-        needed = {"architecture": figure.variant, "traces": figure.recordings and figure.variants}
+        needed = {
+            "architecture": figure.variant,
+            "overview": figure.variants,
+            "traces": figure.recordings and figure.variants,
+        }
         if figure.kind not in needed:
             raise _Invalid(f"{figure.id}: `kind` is {figure.kind!r}, not one of {', '.join(needed)}")
         if not needed[figure.kind]:
-            raise _Invalid(f"{figure.id}: `variant` or `recordings` and `variants` are missing")
+            raise _Invalid(f"{figure.id}: `variant`, `variants` or `recordings` are missing")
     for number, claim in enumerate(paper.claims, 1):
         _check_claim(paper, claim, f"claims {number}")
     for setting in paper.settings.values():
         _check_setting(setting)
+    for erratum in paper.errata:
+        cells = [(t.id, r.label, c) for t in paper.tables for r in t.rows for c in r.published]
+        if (erratum.table, erratum.row, erratum.column) not in cells or erratum.variant not in paper.variants:
+            raise _Invalid(f"errata: no such number or variant: {erratum.row}, {erratum.column}, {erratum.variant}")
     _check_ledger(paper)
 
 
@@ -290,21 +347,31 @@ def _check_protocol(paper: Paper) -> None:
 
 def _check_row(paper: Paper, table: Table, row: Row) -> None:
     where = f"{table.id}, row {row.label!r}"
-    if bool(row.variant) == bool(row.quoted):
-        raise _Invalid(f"{where}: needs `variant` or `quoted`, and only one of them")
+    labels = [column.label for column in table.columns]
+    if len(set(labels)) < len(labels):
+        raise _Invalid(f"{table.id}: two columns have the same `label`")
+    if row.published and not table.printed:
+        raise _Invalid(f"{where}: a table of ours has no `published` numbers")
     for column, text in row.published.items():
-        if column not in table.columns:
+        if column not in labels:
             raise _Invalid(f"{where}: `{column}` is no column of the table")
         if not re.fullmatch(r"-?\d+(\.\d+)?", text):
             raise _Invalid(f"{where}: `{column}` = {text!r} is not a number as printed")
-        if row.variant and column not in paper.tolerance:
-            raise _Invalid(f"tolerance: `{column}` is missing, {table.id} prints it")
+    for column in table.columns:
+        number = wanted(paper, row, column)
+        if column.label not in row.published and table.printed:
+            continue
+        if bool(number.variant) == bool(number.quoted):
+            raise _Invalid(f"{where}: needs `variant` or `quoted`, and only one of them")
+        if number.metric not in METRICS:
+            raise _Invalid(f"{where}, column {column.label!r}: `metric` is not one of {', '.join(METRICS)}")
+        if number.variant and table.printed and number.tolerance is None:
+            raise _Invalid(f"tolerance: `{number.metric}` is missing, {table.id} prints it")
 
 
 def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
-    variants = {row.variant for table in paper.tables for row in table.rows}
     for variant in (claim.better, claim.worse):
-        if variant not in variants:
+        if variant not in paper.variants:
             raise _Invalid(f"{where}: variant {variant!r} stands in no table")
     if claim.metric not in METRICS:
         raise _Invalid(f"{where}: `metric` is not one of {', '.join(METRICS)}")

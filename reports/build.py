@@ -46,11 +46,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def evaluate(paper, results_folder: Path) -> tuple:
-    """(paper, result files, cells, directions of the claims). Raises InputError for a damaged result file."""
+    """(paper, result files, cells of the printed tables and of ours, directions of the claims). Raises InputError for a damaged result file."""
     from common import compare, results
 
     files = compare.checked(results.find(results_folder, paper.id))
-    return paper, files, compare.cells(paper, files), compare.claims(paper, files)
+    cells = compare.cells(paper, files) + compare.own_cells(paper, files)
+    return paper, files, cells, compare.claims(paper, files)
 
 
 def scorecard(paper, cells: Sequence) -> str:
@@ -113,7 +114,7 @@ def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
         written[f"{paper.id}.html"] = page.paper_page(paper, cells, directions, files, drawings)
         yield from written.items()
-        everything += cells
+        everything += [cell for cell in cells if cell.published]
         names += [name for name in written if "/" in name]
         scores.append(page.scored(paper, cells))
     yield "cells.csv", tables.cells_csv(everything)

@@ -84,7 +84,7 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
 
 
 def filled_cells(cells: list[Cell]) -> int:
-    return sum(cell.evidence != "none" for cell in cells)  # an undefined score is a result too
+    return sum(cell.evidence != "none" for cell in cells if cell.published)  # an undefined score is a result too
 
 
 def _compare(name: str, old: dict, new: dict, tolerance: float) -> str:

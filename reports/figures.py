@@ -337,8 +337,7 @@ CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect e
 
 def with_mechanism(paper: Paper, files: Sequence[File], measure: str) -> list[Runs]:
     """The runs on simulated corpora that measured whether attention finds the salient frames or regions."""
-    variants = dict.fromkeys(row.variant for table in paper.tables for row in table.rows if row.variant)
-    found = [select(paper, files, variant, corpus) for variant in variants for corpus in CORPORA]
+    found = [select(paper, files, variant, corpus) for variant in paper.variants for corpus in CORPORA]
     return [runs for runs in found if runs and (runs.first.get("mechanism") or {}).get(measure)]
 
 
@@ -452,8 +451,9 @@ def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
 
 def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """The loss over the epochs, one panel for each network, one line for each seed."""
-    variants = dict.fromkeys(row.variant for table in paper.tables for row in table.rows if row.variant)
-    shown = [runs for v in variants if (runs := select(paper, files, v)) and runs.first.get("history", {}).get("loss")]
+    shown = [
+        runs for v in paper.variants if (runs := select(paper, files, v)) and runs.first.get("history", {}).get("loss")
+    ]
     if not shown:
         return
     rows = -(-len(shown) // 4)

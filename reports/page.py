@@ -11,12 +11,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from common.compare import SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, score, select, shown
+from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, score, select, shown
 from common.paper import METRICS, Paper, shrunk
 from reports import tables
 from reports.figures import CORPORA, MEASURES, SECTIONS, Drawing, with_mechanism
 
-SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
+SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
 FITTED = {"none": "no post-processing", "devel": "fitted on development", "train": "fitted on training"}
 POOLINGS = {"per_recording": "mean over recordings", "concatenated": "recordings concatenated"}
 
@@ -33,6 +33,7 @@ class Score:
 
 
 def scored(paper: Paper, cells: Sequence[Cell]) -> Score:
+    cells = [cell for cell in cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
     order = {word: evidence[word] for word in ("real", "simulated", "none") if evidence[word]}
@@ -41,8 +42,11 @@ def scored(paper: Paper, cells: Sequence[Cell]) -> Score:
 
 def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
     nothing = "nothing is confirmed or refuted."
-    if compared := verdicts["MATCH"] + verdicts["MISMATCH"]:
-        return f"Of {compared} printed numbers that we could compare on {paper.corpus}, {verdicts['MATCH']} match."
+    if compared := verdicts["MATCH"] + verdicts["MISMATCH"] + verdicts["ERRATUM"]:
+        errata = f", {verdicts['ERRATUM']} cannot be right as printed" if verdicts["ERRATUM"] else ""
+        return (
+            f"Of {compared} printed numbers that we could compare on {paper.corpus}, {verdicts['MATCH']} match{errata}."
+        )
     if evidence["real"]:
         return f"No run on real recordings is under the paper's conditions on {paper.corpus}: {nothing}"
     if evidence["simulated"]:
@@ -90,7 +94,7 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
         group = [cell for cell in own if cell.row == row.label]
         notes = dict.fromkeys(note for cell in group for note in cell.note.split("; ") if note)
         rows.append((row, group, "; ".join(notes)))
-    ran = [(row, r) for row, r in runs if r]
+    ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
     sources = sorted({tables.source(cell) for cell in own if cell.evidence != "none"})
     protocols = [(row, [_protocol_row(r, metric) for metric in METRICS]) for row, r in ran]

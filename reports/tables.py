@@ -8,9 +8,13 @@ from dataclasses import asdict, fields
 from common.compare import SIMULATED_CAVEAT, Cell, Direction, shown, shown_interval, source
 from common.paper import Paper
 
-HEAD = ("Row", "Metric", "Published", "Ours", "95 % interval", "Difference", "Verdict")
+HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
+OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
 CLAIM_HEAD = ("Claim", "Corpus", "Published", "Ours", "95 % interval", "Result")
-WORDS = {"MATCH": "match", "MISMATCH": "mismatch", "NOT_COMPARABLE": "not comparable", "NOT_RUN": "not run"}
+WORDS = {
+    "MATCH": "match", "MISMATCH": "mismatch", "ERRATUM": "erratum", "NOT_COMPARABLE": "not comparable",
+    "NOT_RUN": "not run", "": "",
+}  # fmt: skip
 ALIGN = "llrrrrl"
 
 
@@ -26,7 +30,11 @@ def exhibits(paper: Paper, cells: list[Cell], directions: list[Direction]) -> di
         own = [cell for cell in cells if cell.exhibit == table.id]
         rows, notes = [row(cell) for cell in own], _notes(own)
         name = f"{paper.id}-{table.id}"
-        files |= _formats(name, f"{paper.id}, {table.id}: {table.title}", HEAD, ALIGN, rows, notes)
+        if table.printed:
+            files |= _formats(name, f"{paper.id}, {table.id}: {table.title}", HEAD, ALIGN, rows, notes)
+        else:  # nothing is printed to compare with
+            rows, notes = [(*line[:2], *line[3:5]) for line in rows], [note for note in (table.note, *notes) if note]
+            files |= _formats(name, f"{paper.id}: {table.title}", OWN_HEAD, "llrr", rows, notes)
         files[f"{name}.csv"] = cells_csv(own)
     rows = [claim_row(direction) for direction in directions]
     notes = [SIMULATED_CAVEAT] if any(d.evidence == "simulated" for d in directions) else []

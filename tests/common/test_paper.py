@@ -28,7 +28,7 @@ CCC = 0.03
 [[tables]]
 id = "table1"
 title = "T"
-columns = ["CCC"]
+columns = [{ label = "CCC", metric = "CCC" }]
 rows = [{ label = "a", variant = "v", published = { CCC = "0.500" } }]
 [[figures]]
 id = "figure1"
