@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 EXIT_DIFFERS = 1  # `--check` found a number that moved, or `datasets.check` a gap
 EXIT_USAGE = 2  # argparse uses the same
@@ -26,6 +27,11 @@ class WriteError(UserError):
     """A file or folder that cannot be written."""
 
     exit_code = EXIT_WRITE
+
+
+def cache_folder() -> Path:
+    """Where simulated corpora, features and downloads are kept unless the user says otherwise."""
+    return Path(os.environ.get("AVEMOTION_CACHE") or Path.home() / ".cache" / "avemotion")
 
 
 def run(main: Callable[[], int | None]) -> int:

@@ -123,7 +123,7 @@ class Choice:
     switch: str = ""  # how to select another option on the command line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paper:
     path: Path
     id: str
@@ -131,7 +131,7 @@ class Paper:
     authors: str
     venue: str
     year: int
-    doi: str
+    doi: str = ""  # where we know it
     corpus: str
     protocol: Protocol
     tolerance: dict[str, float]  # metric -> how far from the printed number is still a match

@@ -39,12 +39,15 @@ def fit(
     digest: str = "",
     progress: Callable[[float], None] = lambda fraction: None,
     select: Callable[[object], float] | None = None,
+    watch: Callable[[object], dict[str, tuple[float, np.ndarray]]] | None = None,
+    kept: dict[str, np.ndarray] | None = None,
 ) -> dict[str, list[float]]:
     """Train a compiled `model`; `batch(indices)` returns its inputs and targets. Returns the history by epoch.
 
     Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
     out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
-    end. The state is saved to `checkpoint` between epochs and taken up from there; the numbers are the same as
+    end. With `watch`, watch(model) gives after each epoch, for each name, a score, which joins the history, and an
+    array, such as predictions; `kept` is filled with the array of the highest score for each name. The state is saved to `checkpoint` between epochs and taken up from there; the numbers are the same as
     without the interruption. A checkpoint of another fit (`digest` stands for settings and data) or a damaged one
     is not used. The caller removes the file once the result is written.
     """
@@ -66,11 +69,15 @@ def fit(
         state.history["loss"].append(float(loss))
         if select is not None:
             state.keep_best(select(model))
+        if watch is not None:
+            state.keep_arrays(watch(model))
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             state.save(checkpoint)
             saved = time.monotonic()
     state.save(checkpoint)
     state.restore_best()
+    if kept is not None:
+        kept.update(state.kept)
     return state.history
 
 
@@ -83,6 +90,14 @@ class _State:
         self.weights = model.weights
         self.history = {"loss": []}
         self.best = None
+        self.kept = {}
+
+    def keep_arrays(self, watched: dict[str, tuple[float, np.ndarray]]) -> None:
+        for name, (score, array) in watched.items():
+            scores = self.history.setdefault(name, [])
+            scores.append(float(score))
+            if np.nanargmax([-np.inf, *scores]) == len(scores) or name not in self.kept:
+                self.kept[name] = array
 
     def keep_best(self, score: float) -> None:
         self.history.setdefault("select", []).append(float(score))
@@ -96,6 +111,7 @@ class _State:
     def save(self, path: Path) -> None:
         arrays = {f"variable_{index}": np.array(variable) for index, variable in enumerate(self.variables)}
         arrays |= {f"best_{index}": value for index, value in enumerate(self.best or [])}
+        arrays |= {f"kept_{name}": array for name, array in self.kept.items()}
         arrays |= {f"history_{name}": np.array(values) for name, values in self.history.items()}
         results.write_atomically(path, lambda file: np.savez(file, identity=self.identity, **arrays))
 
@@ -112,6 +128,7 @@ class _State:
             variable.assign(found[f"variable_{index}"])
         best = sorted((name for name in found if name.startswith("best_")), key=lambda name: int(name[5:]))
         self.best = [found[name] for name in best] or None
+        self.kept = {name[5:]: array for name, array in found.items() if name.startswith("kept_")}
         self.history = {name[8:]: found[name].tolist() for name in found if name.startswith("history_")}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import InputError
+from datasets.tables import read_lines
 
 PARTITIONS = {"Train": 34, "Devel": 14, "Test": 16}
 LABELS = ("arousal", "valence", "liking")
@@ -85,7 +86,12 @@ def locate(root: Path) -> Path:
 
 def simulation(root: Path) -> dict | None:
     """What the simulator noted of itself (datasets.simulated), or None for a real corpus."""
-    marker = locate(root) / "simulated.json"
+    return read_marker(locate(root))
+
+
+def read_marker(folder: Path) -> dict | None:
+    """The marker of a simulated corpus in `folder`; None where there is none. Raises InputError."""
+    marker = folder / "simulated.json"
     if not marker.exists():
         return None
     try:
@@ -101,7 +107,7 @@ def read_labels(path: Path) -> Labels:
     Raises InputError for missing or exchanged columns, another separator, a value that is no number, a value
     outside [-1, 1], and a gap in time.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     separator = "," if "," in lines[0][1] else ";"
     columns = ["name", "timestamp", *LABELS]
     if lines[0][1].startswith("name"):
@@ -140,7 +146,7 @@ def read_labels(path: Path) -> Labels:
 def read_turns(path: Path) -> np.ndarray:
     """The recorded speaker's turns, shape (n, 2): start and end in seconds. Raises InputError."""
     turns = []
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         turn = _numbers(line.split(";"), path, number)
         if len(turn) != 2 or turn[1] < turn[0]:
             raise InputError(f"{path}: line {number}: expected start;end in seconds")
@@ -156,23 +162,15 @@ def count(root: Path) -> dict[str, int]:
 
 def check(root: Path) -> list[str]:
     """What is missing or unreadable below `root`, one line each; empty when the corpus is whole."""
-    from common import audio, video
-
     root = locate(root)
     problems = []
     for partition, total in expected(root).items():
         for number in range(1, total + 1):
             recording = _recording(root, f"{partition}_{number:02d}")
             problems += missing(recording)
-            labels = _try(read_labels, recording.labels, problems)
-            _try(read_turns, recording.turns, problems)
-            for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):
-                seconds = _try(probe, path, problems)
-                if labels is not None and seconds is not None and labels.time[-1] > seconds + SLACK:
-                    problems.append(
-                        f"{path}: lasts {seconds:.1f} s, its labels {labels.time[-1]:.1f} s; it looks truncated, "
-                        f"copy it again from the distribution"
-                    )
+            labels = attempt(read_labels, recording.labels, problems)
+            attempt(read_turns, recording.turns, problems)
+            problems += media_problems(recording, labels)
     return problems
 
 
@@ -182,7 +180,22 @@ def missing(recording: Recording) -> list[str]:
     return [f"{path}: missing" for path in needed if not path.exists()]
 
 
-def _try(read, path: Path | None, problems: list[str]):
+def media_problems(recording, labels: Labels | None) -> list[str]:
+    """What keeps `recording.audio` and `recording.video` from being decoded to the end of the labels, one line each."""
+    from common import audio, video
+
+    problems = []
+    for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):
+        seconds = attempt(probe, path, problems)
+        if labels is not None and seconds is not None and labels.time[-1] > seconds + SLACK:
+            problems.append(
+                f"{path}: lasts {seconds:.1f} s, its labels {labels.time[-1]:.1f} s; it looks truncated, "
+                f"copy it again from the distribution"
+            )
+    return problems
+
+
+def attempt(read, path: Path | None, problems: list[str]):
     """What `read` returns; None, and a line in `problems`, where the file cannot be read."""
     if path is None or not path.exists():
         return None
@@ -211,20 +224,6 @@ def _recording(root: Path, stem: str) -> Recording:
 
 def _partition(stem: str) -> str:
     return stem.split("_")[0]
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a text file that are not blank, with their numbers."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); restore it from the distribution") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text file; restore it from the distribution") from error
-    filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not filled:
-        raise InputError(f"{path}: is empty; restore it from the distribution")
-    return filled
 
 
 def _numbers(fields: list[str], path: Path, line: int) -> list[float]:

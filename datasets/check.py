@@ -8,21 +8,26 @@ from common import cli
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m datasets.check", description=__doc__)
-    parser.add_argument("corpus", choices=["avec2017"])
+    parser.add_argument("corpus", choices=["avec2017", "avec2019", "avec2019-public"])
     parser.add_argument("root", type=Path, help="the folder into which the corpus was unpacked")
     arguments = parser.parse_args()
 
-    from datasets import avec2017
+    from datasets import avec2017, avec2019
 
-    problems = avec2017.check(arguments.root)
-    made = avec2017.simulation(arguments.root)
-    counts = ", ".join(f"{count} {partition}" for partition, count in avec2017.count(arguments.root).items())
-    print(f"{arguments.root}: {'simulated ' if made else ''}{arguments.corpus}: {counts}")
+    if arguments.corpus == "avec2019-public":
+        problems, counts = avec2019.check_public(arguments.root), avec2019.count_public(arguments.root)
+        made, access = None, "`python -m datasets.fetch avec2019` downloads what is not there"
+    else:
+        corpus = {"avec2017": avec2017, "avec2019": avec2019}[arguments.corpus]
+        problems, counts = corpus.check(arguments.root), corpus.count(arguments.root)
+        made, access = corpus.simulation(arguments.root), corpus.ACCESS
+    counted = ", ".join(f"{count} {what}" for what, count in counts.items())
+    print(f"{arguments.root}: {'simulated ' if made else ''}{arguments.corpus}: {counted}")
     for problem in problems:
         print(f"  {problem}")
     print(f"{len(problems)} problems" if problems else "complete")
     if problems and not made:
-        print(avec2017.ACCESS)
+        print(access)
     return cli.EXIT_DIFFERS if problems else 0
 
 

@@ -66,11 +66,11 @@ class Drawing:
 
 def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """All figures for which there are results: those of the paper, mechanism, training curves."""
-    makers = {"architecture": architecture, "traces": traces}
+    makers = {"architecture": architecture, "overview": overview, "traces": traces}
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
         for figure in paper.figures:
             yield from makers[figure.kind](paper, figure, files)
-        for make in (mechanism, spatial_examples, temporal_example, training):
+        for make in (mechanism, spatial_examples, temporal_example, alignments, training):
             yield from make(paper, files)
 
 
@@ -284,6 +284,61 @@ def _families(axes: Axes, used: set[str], x: float) -> None:
             x += 0.36 + 0.062 * len(name)
 
 
+# --- overview --------------------------------------------------------------------------------------------
+
+
+def overview(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """Several networks side by side: what goes in, the layers with weights of each as it was built, what comes out."""
+    found = {title: select(paper, files, variant) for title, variant in figure.variants.items()}
+    built = {title: runs for title, runs in found.items() if runs and runs.first.get("architecture")}
+    if not built:
+        return
+    layers = {
+        title: [layer for layer in runs.first["architecture"] if layer["parameters"]] for title, runs in built.items()
+    }
+    row, width, gap = 0.3, 2.3, 0.3
+    height = row * (max(map(len, layers.values())) + 1)
+    total = len(built) * (width + gap) - gap
+    canvas = Canvas(figsize=(total + 0.5, height + 2.1))
+    axes = canvas.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-0.25, total + 0.25), ylim=(height + 1.05, -1.05), aspect="equal")
+    axes.axis("off")
+    first = next(iter(built.values())).first["architecture"]
+    inputs = "      ".join(f"{e['name']}: {_sizes(e)}" for e in first if not e["inputs"])
+    outputs = f"{first[-1]['name']}: {_sizes(first[-1])}"
+    for text, top in ((inputs, -0.55), (outputs, height + 0.3)):
+        _panel(axes, (0, top), total, row, "other")
+        axes.text(total / 2, top + row / 2, text, size=7, ha="center", va="center", zorder=3)
+    for index, title in enumerate(built):
+        left = index * (width + gap)
+        _panel(axes, (left, 0), width, height, "dense")
+        count = sum(layer["parameters"] for layer in layers[title])
+        axes.text(left + 0.1, row / 2, f"{title}   {count:,} par.", size=8, weight="bold", va="center", zorder=3)
+        for place, layer in enumerate(layers[title], 1):
+            box = _Box(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["inputs"])
+            _panel(axes, (left + 0.08, place * row), width - 0.16, row * 0.82, box.family)
+            middle = (place + 0.41) * row
+            axes.text(left + 0.16, middle, _cut(box.head, 22), size=6.5, va="center", zorder=4)
+            axes.text(left + width - 0.16, middle, _sizes(layer), size=6.5, ha="right", va="center", zorder=4)
+        for start, end in ((-0.55 + row, 0), (height, height + 0.3)):
+            style = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6}
+            at = left + width / 2
+            axes.annotate("", (at, end), (at, start), arrowprops={**style, "shrinkA": 0, "shrinkB": 0}, zorder=1)
+    axes.text(0, -0.85, "\n".join(dict.fromkeys(map(_origin, built.values()))), size=8, weight="bold", va="center")
+    caption = "The networks as built: layers that have weights, output shapes without the batch, parameters."
+    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
+
+
+def _panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
+    colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
+    shape = "round,pad=0,rounding_size=0.05"
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, linewidth=0.8, zorder=2, **colours))
+
+
+def _sizes(layer: dict) -> str:
+    return " × ".join("?" if size is None else str(size) for size in layer["shape"])
+
+
 # --- traces ----------------------------------------------------------------------------------------------
 
 
@@ -328,9 +383,10 @@ def _trace(axes: Axes, arrays: dict, recording: str, otherwise: str) -> None:
 
 # --- mechanism -------------------------------------------------------------------------------------------
 
-MEASURES = {
-    "spatial": ("hit_rate", "Spatial: share of frames whose attention peaks in the region that shows affect"),
-    "temporal": ("auc", "Temporal: AUC of attention for the salient frames"),
+MEASURES = {  # measure -> its number, its title, what it is held against
+    "spatial": ("hit_rate", "Spatial: share of frames whose attention peaks in the region that shows affect", "chance"),
+    "temporal": ("auc", "Temporal: AUC of attention for the salient frames", "chance"),
+    "alignment": ("offset", "Alignment: seconds by which attention lies before the predicted label", "planted"),
 }
 CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect everywhere"}
 
@@ -355,8 +411,8 @@ def mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     canvas.suptitle("\n".join(_profiles(everything)), x=0.008, ha="left", size=8.5, weight="bold")
     caption = (
         "Does attention find what the simulation made salient? Points with 95 % intervals; the dashed mark is chance: for "
-        "space how often the same peaks lie in the region that shows nothing, for time an AUC of 0.5 among spoken steps. "
-        "In the control corpus affect is everywhere, so there is little to find."
+        "space how often the same peaks lie in the region that shows nothing, for time an AUC of 0.5 among spoken steps, "
+        "for alignment the delay that the simulated raters have. In the control corpus affect is everywhere, so there is little to find."
     )
     yield _drawing(f"{paper.id}-mechanism", "Attention against the simulated truth", caption, "mechanism", canvas)
 
@@ -366,22 +422,22 @@ def _profiles(runs: list[Runs]) -> list[str]:
 
 
 def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
-    key, title = MEASURES[measure]
+    key, title, mark = MEASURES[measure]
     axes.set_title(title)
     for row, entry in enumerate(runs):
         values = entry.first["mechanism"][measure]
         colour = COLOURS["muted" if entry.corpus == CONTROL else "attention"]
         fill = COLOURS["ground"] if entry.corpus == CONTROL else colour
-        if values["chance"] is not None:
-            axes.vlines(
-                values["chance"], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2))
-            )
+        if values[mark] is not None:
+            axes.vlines(values[mark], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2)))
         if values["interval"] and None not in values["interval"]:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:
             axes.plot([values[key]], [row], color=colour, marker="o", markersize=5.5, markerfacecolor=fill)
     axes.set_yticks(range(len(runs)), [f"{r.variant}, {CORPORA[r.corpus]}" for r in runs])
-    axes.set(ylim=(len(runs) - 0.4, -0.6), xlim=(0, 1))
+    axes.set(ylim=(len(runs) - 0.4, -0.6))
+    if mark == "chance":
+        axes.set(xlim=(0, 1))
     axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
     axes.spines["left"].set_visible(False)
 
@@ -446,6 +502,32 @@ def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         yield _drawing(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
+def alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+    """For each network with a decoder: which instant of one recording it looks at for which label."""
+    for runs in with_mechanism(paper, files, "alignment"):
+        arrays, planted = _arrays(runs), runs.first["mechanism"]["alignment"]["planted"]
+        if "example_alignment" not in arrays or runs.corpus == CONTROL:
+            continue
+        shares, hop = arrays["example_alignment"], float(arrays["example_hop"])
+        end = len(shares) * hop
+        canvas = Canvas(figsize=(4.6, 4.3), layout="constrained")
+        axes = canvas.subplots()
+        image = axes.imshow(shares, cmap="inferno", extent=(0, end, end, 0), interpolation="nearest")
+        canvas.colorbar(image, ax=axes, shrink=0.8, label="attention")
+        if planted is not None:
+            outline = [patheffects.withStroke(linewidth=2.4, foreground="#000000")]
+            line = {"color": "#ffffff", "linewidth": 1, "linestyle": (0, (3, 2)), "path_effects": outline}
+            axes.plot([0, end - planted], [planted, end], **line)
+        axes.set(xlabel="attended instant in s", ylabel="predicted label in s", xlim=(0, end), ylim=(end, 0))
+        canvas.suptitle(_origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
+        caption = (
+            f"Each row is the attention of `{runs.variant}` for one label. The dashed line is where it would lie if it "
+            "looked back by the delay of the simulated raters; the network is never told."
+        )
+        title = f"Where {runs.variant} looks for each label"
+        yield _drawing(f"{paper.id}-alignment-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+
+
 # --- training --------------------------------------------------------------------------------------------
 
 
@@ -476,5 +558,5 @@ def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         axes.set_ylabel("training loss")
     origins = sorted({_origin(runs).rpartition(",")[0] for runs in shown})
     canvas.suptitle("\n".join(origins), x=0.008, ha="left", size=8.5, weight="bold")
-    caption = "Mean squared error on the training set after each epoch, one line per seed."
+    caption = "The loss on the training set after each epoch, one line per seed."
     yield _drawing(f"{paper.id}-training", "Training", caption, "training", canvas)

@@ -114,8 +114,9 @@ def _chain(paper: Paper, runs: Runs) -> list[dict]:
 def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     return [
         {"runs": runs, "measure": title, "corpus": CORPORA[runs.corpus], "value": runs.first["mechanism"][measure][key],
-         **{k: runs.first["mechanism"][measure][k] for k in ("interval", "chance", "frames")}}
-        for measure, (key, title) in MEASURES.items()
+         "mark": runs.first["mechanism"][measure][mark],
+         **{k: runs.first["mechanism"][measure][k] for k in ("interval", "frames")}}
+        for measure, (key, title, mark) in MEASURES.items()
         for runs in with_mechanism(paper, files, measure)
     ]  # fmt: skip
 

@@ -1,37 +1,18 @@
 """One experiment: train a variant with one seed, score it on the development partition, write the result file."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from common import metrics, postprocess, results, splits, tasks, training
 from common.cli import InputError
+from common.experiment import Clock, Corpus
 from replications.lee2018 import features
-from replications.lee2018.features import Features, Unusable
+from replications.lee2018.features import Features
 
 NAME = "lee2018"
 AUDIO_ONLY = ("lstm", "lstm-ta")
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A corpus with its features: what a task needs to know."""
-
-    name: str  # simulated, simulated-uniform, avec2017
-    evidence: str  # simulated or real
-    root: Path
-    recordings: list[Features]
-    unusable: list[Unusable]
-
-    def partition(self, name: str) -> list[Features]:
-        return [recording for recording in self.recordings if recording.partition == name]
-
-    @property
-    def digest(self) -> str:
-        return results.digest([recording.digest for recording in self.recordings])
 
 
 def train(
@@ -288,15 +269,3 @@ def dropped(recording: Features, settings: dict) -> dict:
         "frames": len(recording.found),
         "frames_without_face": int((~recording.found).sum()),
     }
-
-
-class Clock:
-    """Seconds of wall time between stops."""
-
-    def __init__(self):
-        self.seconds, self.last = {}, time.monotonic()
-
-    def stop(self, name: str) -> None:
-        now = time.monotonic()
-        self.seconds[name] = round(now - self.last, 2)
-        self.last = now

@@ -14,6 +14,7 @@ import numpy as np
 
 from common import audio, faces, results, video
 from common.cli import InputError
+from common.experiment import Unusable
 from datasets import avec2017
 
 VERSION = 2  # raise when the features change for the same settings
@@ -39,15 +40,6 @@ class Features:
     transform: np.ndarray
     labels: avec2017.Labels
     digest: str
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """A recording that cannot be used, the file at fault and what to do about it."""
-
-    recording: str
-    file: str
-    reason: str
 
 
 def grid_hop(settings: dict) -> float:
@@ -80,8 +72,7 @@ def _extract(recording: avec2017.Recording, settings: dict, landmarks: Path, cac
     try:
         load(recording, settings, landmarks, cache)
     except InputError as error:
-        file, _, reason = str(error).partition(": ")
-        return Unusable(recording.name, file, reason)
+        return Unusable.of(recording.name, error)
     return recording.name
 
 

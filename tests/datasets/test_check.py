@@ -11,20 +11,20 @@ import pytest
 import soundfile
 
 from common import cli
-from datasets import avec2017, check
+from datasets import avec2017, avec2019, check, fetch
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(root: Path, capsys, monkeypatch) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["check", "avec2017", str(root)])
+def run(root: Path, corpus: str, capsys, monkeypatch) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["check", corpus, str(root)])
     code = cli.run(check.main)
     return (code, *capsys.readouterr())
 
 
 @pytest.fixture
 def checked(capsys, monkeypatch):
-    return lambda root: run(root, capsys, monkeypatch)
+    return lambda root, corpus="avec2017": run(root, corpus, capsys, monkeypatch)
 
 
 @pytest.fixture
@@ -124,3 +124,76 @@ def test_wrong_usage():
             [sys.executable, "-m", "datasets.check", *arguments], capture_output=True, text=True, cwd=ROOT
         )
         assert done.returncode == 2 and "usage: python -m datasets.check" in done.stderr
+
+
+# AVEC 2019
+
+
+@pytest.fixture
+def real2019(corpus, tmp_path) -> Path:
+    """2 x (34 + 14) recordings and two kinds of features; all are links to one simulated recording and its features."""
+    labels = avec2017.read_labels(corpus / "labels" / "Train_01.csv")
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "functionals.csv").write_text("".join(f"'Train_DE_01';{time:.2f};0.5;1.5\n" for time in labels.time))
+    (one / "vgg.txt").write_text("0.25,0.5\n" * len(labels.time))
+    sources = {
+        "audio": corpus / "audio" / "Train_01.wav",
+        "video": corpus / "video" / "Train_01.avi",
+        "labels": corpus / "labels" / "Train_01.csv",
+        "visual_features_functionals": one / "functionals.csv",
+        "visual_features_VGG": one / "vgg.txt",
+    }
+    for folder, source in sources.items():
+        (tmp_path / "avec" / folder).mkdir(parents=True)
+        for partition, count in avec2019.PARTITIONS.items():
+            for stem in (f"{partition}_{culture}_{k + 1:02d}" for culture in avec2019.CULTURES for k in range(count)):
+                name = f"{stem}_vgg.txt" if source.suffix == ".txt" else f"{stem}{source.suffix}"
+                (tmp_path / "avec" / folder / name).symlink_to(source)
+    return tmp_path / "avec"
+
+
+def rewrite(path: Path, content: str) -> None:
+    path.unlink()  # the link, not what it leads to
+    path.write_text(content)
+
+
+def test_a_whole_corpus_of_2019_is_complete(real2019, checked):
+    counts = "34 Train DE, 34 Train HU, 14 Devel DE, 14 Devel HU"
+    assert checked(real2019, "avec2019")[:2] == (0, f"{real2019}: avec2019: {counts}\ncomplete\n")
+    (real2019 / "audio" / "Test_CN_01.wav").touch()  # no labels: passed over
+    assert checked(real2019.parent, "avec2019")[0] == 0
+
+
+def test_what_a_corpus_of_2019_lacks_is_one_line_each(real2019, checked):
+    functionals, audio = real2019 / "visual_features_functionals", real2019 / "audio"
+    (functionals / "Devel_HU_14.csv").unlink()
+    (audio / "Train_DE_02.wav").unlink()
+    whole = (functionals / "Train_HU_01.csv").read_text()
+    rewrite(functionals / "Train_HU_01.csv", "".join(whole.splitlines(keepends=True)[:20]))
+    rewrite(functionals / "Train_HU_02.csv", whole.replace(";1.5\n", ";nan\n"))
+    rewrite(real2019 / "visual_features_VGG" / "Train_HU_03_vgg.txt", "0.25,0.5\n0.25;0.5\n")
+    code, out, _ = checked(real2019, "avec2019")
+    problems = sorted(line.strip() for line in out.splitlines() if line.startswith("  "))
+    expected = [
+        f"{audio}/Train_DE_02.wav: missing",
+        f"{real2019}/visual_features_VGG/Train_HU_03_vgg.txt: line 2 has 1 fields",
+        f"{functionals}/Devel_HU_14.csv: missing",
+        f"{functionals}/Train_HU_01.csv: covers 0.0 to 1.9 s, its labels 0.0 to",
+        f"{functionals}/Train_HU_02.csv: column 4 holds NaN",
+    ]
+    assert code == 1 and "5 problems" in out and "db.sewaproject.eu" in out
+    assert len(problems) == 5 and all(found.startswith(words) for found, words in zip(problems, expected))
+
+
+def test_the_public_files_are_compared_with_their_hashes(real_data, tmp_path, checked):
+    root = Path(shutil.copytree(real_data / "avec2019", tmp_path / "avec2019"))
+    counts = f"{root}: avec2019-public: 28 labels, 280 predictions\n"
+    assert checked(root, "avec2019-public") == (0, f"{counts}complete\n", "")
+    assert checked(root / avec2019.PUBLIC, "avec2019-public")[0] == 0
+    first, second, *_ = (root / path for path in fetch.manifest("avec2019"))
+    first.unlink()
+    second.write_text("'Devel_DE_02';0;0;0;0\n")
+    code, out, _ = checked(root, "avec2019-public")
+    assert code == 1 and out.endswith("2 problems\n`python -m datasets.fetch avec2019` downloads what is not there\n")
+    assert f"  {first}: missing\n  {second}: is not the published file" in out

@@ -1,0 +1,162 @@
+"""What the command lines of all papers share: options, settings checked before work, the corpus that a task knows."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import cli, results
+from common import paper as papers
+from common.paper import Paper
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A recording that cannot be used, the file at fault and what to do about it."""
+
+    recording: str
+    file: str
+    reason: str
+
+    @classmethod
+    def of(cls, recording: str, error: cli.InputError) -> "Unusable":
+        file, _, reason = str(error).partition(": ")
+        return cls(recording, file, reason)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus with its features: what a task needs to know. Each recording has a name, a partition and a digest."""
+
+    name: str  # that of the paper.toml, or simulated, simulated-uniform
+    root: Path
+    recordings: Sequence[Any]
+    unusable: Sequence[Unusable] = ()
+
+    @property
+    def evidence(self) -> str:
+        return "simulated" if self.name.startswith("simulated") else "real"
+
+    def partition(self, name: str) -> list:
+        return [recording for recording in self.recordings if recording.partition == name]
+
+    @property
+    def digest(self) -> str:
+        return results.digest([recording.digest for recording in self.recordings])
+
+
+class Clock:
+    """Seconds of wall time between stops."""
+
+    def __init__(self):
+        self.seconds, self.last = {}, time.monotonic()
+
+    def stop(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self.last, 2)
+        self.last = now
+
+
+def parser(paper: str, description: str, corpus: str, variants: Sequence[str]) -> argparse.ArgumentParser:
+    """The options that every paper has."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m replications.{paper}.run",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = made.add_argument
+    add("--corpus", default="simulated", help=f"simulated (default), or {corpus}")
+    add(
+        "--profile",
+        default="quick",
+        choices=["quick", "paper"],
+        help="quick: minutes on two cores; paper: every stated size",
+    )
+    add("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    add(
+        "--variants", nargs="+", default=list(variants), choices=variants, metavar="NAME", help=", ".join(variants)
+    )  # fmt: skip
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another choice of the ledger; names stand in paper.toml",
+    )
+    add(
+        "--skip-unusable",
+        action="store_true",
+        help="go on without recordings that cannot be used; the report lists them",
+    )
+    add("--jobs", type=int, default=cores(), help="processes (default: one for each core)")
+    add("--threads", type=int, help="threads of TensorFlow in each process (default: cores / jobs)")
+    add("--results", type=Path, default=RESULTS, help="one folder for each choice of settings (default: results)")
+    add("--cache", type=Path, default=cli.cache_folder(), help="simulated corpora and features")
+    return made
+
+
+def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of the command line, checked."""
+    arguments = made.parse_args()
+    if arguments.jobs < 1:
+        made.error("--jobs is 1 or more")
+    if min(arguments.seeds) < 0:
+        made.error("--seeds are 0 or more")
+    arguments.seeds = list(dict.fromkeys(arguments.seeds))
+    arguments.threads = arguments.threads or max(1, cores() // arguments.jobs)
+    return arguments
+
+
+def cores() -> int:
+    return os.cpu_count() or 1
+
+
+def settings_of(paper: Paper, arguments: argparse.Namespace, overrides: Sequence[str] = ()) -> dict:
+    """The settings of a run. Raises InputError: unknown ones, and changed ones without a --results of their own."""
+    settings = papers.settings(paper, arguments.profile, [*arguments.set, *overrides])
+    declared = papers.settings(paper, arguments.profile)
+    changed = [name for name in settings if settings[name] != declared[name] and not paper.settings[name].about_files]
+    if changed and arguments.results == RESULTS:
+        raise cli.InputError(
+            f"{', '.join(changed)}: results of other settings do not mix with the declared ones; give them a folder of "
+            f"their own with --results"
+        )
+    return settings
+
+
+def check_positive(settings: dict, zero_allowed: Sequence[str]) -> None:
+    """Raise InputError for a number that is not above 0, but for those that may be 0."""
+    for name, value in settings.items():
+        numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int | float)]
+        if name not in zero_allowed and any(not isinstance(v, bool) and v <= 0 for v in numbers):
+            raise cli.InputError(f"setting {name}: {value} is not accepted; give numbers above 0")
+
+
+def check_rules(settings: dict, rules: dict[str, tuple[bool, str]]) -> None:
+    """Raise InputError for the first setting that breaks its rule: name -> (fits, what is wanted)."""
+    for name, (fits, wanted) in rules.items():
+        if not fits:
+            raise cli.InputError(f"setting {name}: {settings[name]} is not accepted; give {wanted}")
+
+
+def refuse(unusable: Sequence[Unusable], skip: bool) -> None:
+    """Name what cannot be used, and stop unless the user said to go on without."""
+    for item in unusable:
+        print(f"unusable: {item.file}: {item.reason}", file=sys.stderr)
+    if unusable and not skip:
+        raise cli.InputError(
+            f"{unusable[0].file}: {len(unusable)} recording(s) cannot be used (named above); mend them, or go on without them "
+            f"with --skip-unusable; features of the others are kept"
+        )
+
+
+def probe_writable(folder: Path) -> None:
+    """Raise WriteError before hours of work rather than after."""
+    results.write_atomically(folder / ".probe", lambda file: file.write(b""))
+    (folder / ".probe").unlink()
