@@ -379,7 +379,7 @@ def _verdict(
     other = []  # another experiment than the printed one: no comparison
     if runs.evidence == "simulated":
         other.append("simulated corpus")
-    elif runs.corpus != paper.corpus:
+    elif not _of_paper(paper, runs.corpus):
         other.append(f"the paper used {paper.corpus}")
     if runs.profile != "paper":
         other.append(f"{runs.profile} profile")

@@ -57,20 +57,36 @@ HAIRS = np.array(
 IRISES = np.array([(50, 70, 95), (40, 52, 70), (150, 120, 80), (110, 125, 85)])
 
 
-def draw_identity(rng: np.random.Generator) -> Identity:
+@dataclass(frozen=True)
+class Population:
+    """Where identities come from, and the rooms and cameras that film them."""
+
+    skin: tuple[float, ...] = (0.2, 0.3, 0.2, 0.15, 0.1, 0.05)  # chances of the SKINS
+    hair: tuple[int, ...] = tuple(range(len(HAIRS)))  # indices into HAIRS, all equally likely
+    glasses: float = 0.2  # chance
+    wall: tuple[float, float] = (130.0, 200.0)  # range of its brightness
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of the wall, BGR
+    lamp: float = -0.35  # height that the light comes from; up is negative
+    exposure: float = 1.0
+
+
+ANYONE = Population()
+
+
+def draw_identity(rng: np.random.Generator, people: Population = ANYONE) -> Identity:
     """A new person; the proportions spread by 5 to 10 %, as they do between adults."""
     about = lambda spread: float(np.clip(rng.normal(1.0, spread), 1 - 2 * spread, 1 + 2 * spread))  # noqa: E731
-    woman, skin = bool(rng.random() < 0.5), SKINS[rng.choice(len(SKINS), p=(0.2, 0.3, 0.2, 0.15, 0.1, 0.05))]
+    woman, skin = bool(rng.random() < 0.5), SKINS[rng.choice(len(SKINS), p=people.skin)]
     return Identity(
         skin=skin * rng.uniform(0.95, 1.05, 3),
-        hair=HAIRS[rng.integers(len(HAIRS))] * rng.uniform(0.85, 1.1),
+        hair=HAIRS[people.hair[rng.integers(len(people.hair))]] * rng.uniform(0.85, 1.1),
         iris=IRISES[rng.integers(len(IRISES))] * 1.0,
         lips=skin * (0.72, 0.68, 0.92) if woman else skin * (0.80, 0.78, 0.92),
         shirt=rng.uniform(40, 170) * rng.uniform(0.7, 1.3, 3),
-        wall=rng.uniform(130, 200) * rng.uniform(0.9, 1.08, 3),
+        wall=rng.uniform(*people.wall) * rng.uniform(0.9, 1.08, 3) * people.tint,
         woman=woman,
         style=int(rng.integers(0, 4)),
-        glasses=bool(rng.random() < 0.2),
+        glasses=bool(rng.random() < people.glasses),
         stubble=0.0 if woman else float(rng.choice([0.0, 0.12, 0.25])),
         face_width=about(0.04),
         chin=about(0.03) - 0.03 * woman,
@@ -110,7 +126,7 @@ class Nuisance:
         return self.cover < 0.3
 
 
-def draw_nuisance(script: Script, times: np.ndarray) -> Nuisance:
+def draw_nuisance(script: Script, times: np.ndarray, people: Population = ANYONE) -> Nuisance:
     """The motion of one recording, from streams of its own: no control changes it."""
     move, light, face, hide = (stream(script.seed, script.stem, n) for n in ("motion", "light", "face", "hand"))
     drift = lambda rng, size, period: size * wander(rng, times, period)  # noqa: E731
@@ -123,8 +139,10 @@ def draw_nuisance(script: Script, times: np.ndarray) -> Nuisance:
         blink=blinks(face, times, script.length),
         talk=(0.45 + drift(face, 0.4, 0.22)).clip(0, 1) * speaking(script, times),  # syllables: four to five a second
         round=drift(face, 0.6, 0.35).clip(-1, 1) * speaking(script, times),
-        light=np.stack([light.uniform(-0.5, 0.5) + drift(light, 0.12, 9.0), -0.35 + drift(light, 0.08, 9.0)], axis=1),
-        exposure=1 + drift(light, 0.025, 6.0),
+        light=np.stack(
+            [light.uniform(-0.5, 0.5) + drift(light, 0.12, 9.0), people.lamp + drift(light, 0.08, 9.0)], axis=1
+        ),
+        exposure=people.exposure * (1 + drift(light, 0.025, 6.0)),
         cover=sum((smoothstep(3 * plateau(times, s, e, 0.3)) for s, e in script.hidden), np.zeros(len(times))),
         by_hand=bool(hide.random() < 0.5),
         grain=hide.integers(0, 64, (len(times), 2)),
@@ -139,7 +157,10 @@ def blinks(rng: np.random.Generator, times: np.ndarray, length: float) -> np.nda
 
 @dataclass(frozen=True)
 class Expression:
-    """Positions of the movable parts, in units; all zero is a neutral face that neither talks nor blinks."""
+    """Positions of the movable parts, in units; all zero is a neutral face that neither talks nor blinks.
+
+    The last four show liking and nothing else does; they run from 0 to 1.
+    """
 
     brow_raise: float
     brow_inner: float  # rise of the inner ends alone; negative is a frown
@@ -150,26 +171,64 @@ class Expression:
     mouth_open: float
     mouth_wide: float  # log of the factor on the width
     lip_full: float  # log of the factor on the thickness
+    cheek_raise: float
+    nose_wrinkle: float
+    dimple: float  # beside the corners of the mouth
+    chin_raise: float
 
 
-def expression(affect: np.ndarray, blink: float, gaze: np.ndarray, talk: float, rounded: float) -> Expression:
-    """Affect (2 regions, 2) and talking as positions: valence curves and slants, arousal opens.
+def expression(affect: np.ndarray, state: Nuisance, i: int) -> Expression:
+    """Affect (2 regions, 2 or 3) and the talking of frame i as positions: valence curves and slants, arousal opens.
 
     The sizes are those of clear, not extreme, expressions: brows rise by up to half their distance to the eye,
-    the corners of a full smile by a fifth of the eye distance.
+    the corners of a full smile by a fifth of the eye distance. Liking, where it is shown, raises the cheeks or
+    dimples the mouth, disliking wrinkles the nose or raises the chin, depending on the region.
     """
-    (arousal, valence), (excited, pleased) = affect[UPPER], affect[LOWER]
+    (arousal, valence), (excited, pleased) = affect[UPPER, :2], affect[LOWER, :2]
+    liked_above, liked_below = affect[UPPER, 2:].sum(), affect[LOWER, 2:].sum()  # 0 where there are only two values
     return Expression(
         brow_raise=0.10 * arousal + 0.03 * valence,
         brow_inner=0.13 * valence,
         eye_open=0.45 * arousal,
-        blink=blink,
-        gaze=(gaze[0], gaze[1]),
+        blink=state.blink[i],
+        gaze=(state.gaze[i, 0], state.gaze[i, 1]),
         corner_raise=0.20 * pleased,
-        mouth_open=0.15 * talk + 0.24 * max(excited, 0.0),
-        mouth_wide=0.16 * pleased - 0.10 * rounded,
+        mouth_open=0.15 * state.talk[i] + 0.24 * max(excited, 0.0),
+        mouth_wide=0.16 * pleased - 0.10 * state.round[i],
         lip_full=0.45 * min(excited, 0.0),  # low arousal cannot close a closed mouth: it presses the lips
+        cheek_raise=max(liked_above, 0.0),
+        nose_wrinkle=max(-liked_above, 0.0),
+        dimple=max(liked_below, 0.0),
+        chin_raise=max(-liked_below, 0.0),
     )
+
+
+def action_units(now: Expression) -> np.ndarray:
+    """FACS intensities (17,), from 0 (absent) to 5 (about the most that `expression` asks for).
+
+    In the order of datasets.openface.ACTION_UNITS.
+    """
+    inner = now.brow_raise + now.brow_inner
+    shares = (
+        inner / 0.20,  # AU01
+        now.brow_raise / 0.12,  # AU02
+        -inner / 0.20,  # AU04
+        now.eye_open / 0.45,  # AU05
+        now.cheek_raise + 1.5 * max(now.corner_raise, 0.0),  # AU06; a full smile pushes the cheeks up too, if less
+        -now.eye_open / 0.45,  # AU07
+        now.nose_wrinkle,  # AU09
+        0.0,  # AU10, the upper lip alone, which these faces never raise
+        now.corner_raise / 0.20,  # AU12
+        now.dimple,  # AU14
+        -now.corner_raise / 0.20,  # AU15
+        now.chin_raise,  # AU17
+        (now.mouth_wide - 0.8 * now.corner_raise) / 0.15,  # AU20: what talking spreads, beyond a smile
+        -now.lip_full / 0.45,  # AU23
+        now.mouth_open / 0.20,  # AU25
+        (now.mouth_open - 0.08) / 0.30,  # AU26
+        now.blink,  # AU45
+    )
+    return 5 * np.clip(shares, 0, 1)
 
 
 # The parts as curves in units: u runs from -1 to 1 along the part, from the left end to the right one.
@@ -211,15 +270,15 @@ def brow(who: Identity, now: Expression, side: int, u: np.ndarray) -> np.ndarray
 def eye(who: Identity, now: Expression, side: int, u: np.ndarray, lid: int) -> np.ndarray:
     """Edge (n, 2) of the upper (lid -1) or lower (lid 1) lid."""
     opening = who.eye_size * np.exp(now.eye_open) * (1 - 0.93 * now.blink)
-    height = (0.105 if lid < 0 else 0.055) * opening
+    height = (0.105 if lid < 0 else 0.055 - 0.05 * now.cheek_raise) * opening
     tilt = 0.015 * u * -side + (0.05 * now.blink * arch(u) if lid < 0 else 0.0)
     return np.stack([side * 0.5 + 0.205 * u, tilt + lid * height * arch(u, 0.8)], axis=1)
 
 
 def lip(who: Identity, now: Expression, u: np.ndarray, edge: str) -> np.ndarray:
     """One of the LIP_EDGES (n, 2)."""
-    width = 0.44 * who.mouth_width * np.exp(now.mouth_wide)
-    middle = 1.10 * who.mouth_height + now.corner_raise * (0.3 - u * u)
+    width = 0.44 * who.mouth_width * np.exp(now.mouth_wide + 0.15 * now.dimple)
+    middle = 1.10 * who.mouth_height + now.corner_raise * (0.3 - u * u) - 0.07 * now.chin_raise
     full, inside = who.lip_weight * np.exp(now.lip_full), arch(u / 0.86, 0.7)
     above, below = 0.25 * now.mouth_open, 0.75 * now.mouth_open
     bow = 1 - 0.18 * np.exp(-((u / 0.13) ** 2))
@@ -232,12 +291,12 @@ def lip(who: Identity, now: Expression, u: np.ndarray, edge: str) -> np.ndarray:
     return np.stack([width * u, middle + offset], axis=1)
 
 
-def nose(who: Identity) -> np.ndarray:
-    """The nine marks (9, 2) of bridge and base."""
+def nose(who: Identity, now: Expression) -> np.ndarray:
+    """The nine marks (9, 2) of bridge and base; wrinkling lifts the base."""
     long, wide = who.nose_length, who.nose_width
     bridge = [(0, -0.02), (0, 0.21 * long), (0, 0.40 * long), (0, 0.58 * long)]
     base = [(-0.22 * wide, 0.71), (-0.12 * wide, 0.75), (0, 0.78), (0.12 * wide, 0.75), (0.22 * wide, 0.71)]
-    return np.array(bridge + [(x, y * long) for x, y in base])
+    return np.array(bridge + [(x, y * long - 0.06 * now.nose_wrinkle) for x, y in base])
 
 
 def jaw(who: Identity, count: int = 17) -> np.ndarray:
@@ -252,7 +311,7 @@ def jaw(who: Identity, count: int = 17) -> np.ndarray:
 
 def curves(who: Identity, now: Expression) -> dict[str, np.ndarray]:
     """All parts that turn with the head, (n, 2) each, head upright and frontal."""
-    parts = {"nose": nose(who), "pupils": np.array([(-0.5, -0.025), (0.5, -0.025)]) + np.array(now.gaze) * 0.09}
+    parts = {"nose": nose(who, now), "pupils": np.array([(-0.5, -0.025), (0.5, -0.025)]) + np.array(now.gaze) * 0.09}
     for side, name in ((-1, "left"), (1, "right")):
         parts[f"{name} brow"] = brow(who, now, side, ALONG)
         parts[f"{name} upper lid"] = eye(who, now, side, ALONG, -1)
@@ -482,8 +541,8 @@ class Camera:
         self.grain = cv2.merge([np.round(grain).astype(np.uint8)] * 3)
 
     def frame(self, state: Nuisance, i: int, affect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Frame i with affect (2, 2) on the face: (240, 320, 3) uint8 BGR, landmarks (68, 2) float32 in pixels."""
-        now = expression(affect, state.blink[i], state.gaze[i], state.talk[i], state.round[i])
+        """Frame i with affect (2, 2 or 3) on the face: (240, 320, 3) uint8 BGR, landmarks (68, 2) float32 in pixels."""
+        now = expression(affect, state, i)
         parts = turned(curves(self.who, now), state.turn[i])
         place = self.placement(state, i)
         image = self.compose(self.draw_head(now, parts, state.light[i]), place, state, i)
@@ -497,6 +556,7 @@ class Camera:
         draw_mouth(sheet, self.who, now, parts)
         draw_nose(sheet, self.who, parts)
         draw_brows(sheet, self.who, now, parts)
+        draw_liking(sheet, self.who, now, parts)
         shade = self.shade(light, relief(self.who, now, parts, light))
         return cv2.multiply(sheet, cv2.merge([shade, shade, shade, np.full_like(shade, 128)]), scale=1 / 128)
 
@@ -621,14 +681,41 @@ def draw_mouth(sheet: np.ndarray, who: Identity, now: Expression, parts: dict[st
         disc(sheet, corner, (0.025, 0.025), who.lips * 0.5)
 
 
+def draw_liking(sheet: np.ndarray, who: Identity, now: Expression, parts: dict[str, np.ndarray]) -> None:
+    """The creases of raised cheeks, wrinkled nose, dimples and raised chin; each deepens from the colour of the skin."""
+    crease = lambda depth: who.skin * (1 - 0.45 * depth)  # noqa: E731
+    if now.cheek_raise > 0:
+        for side, name in ((-1, "left"), (1, "right")):
+            lid = parts[f"{name} lower lid"]
+            line(sheet, lid[3:-3] + (0, 0.08), crease(now.cheek_raise), 2)
+            for end in (-0.09, 0.0, 0.09):  # crow's feet
+                fan = lid[0 if side < 0 else -1] + np.array([(0.06 * side, 0.3 * end), (0.22 * side, end)])
+                line(sheet, fan, crease(now.cheek_raise), 1)
+    if now.nose_wrinkle > 0:
+        for y in (0.02, 0.10, 0.18):
+            line(sheet, parts["nose"][0] + [(-0.10, y + 0.03), (0.0, y), (0.10, y + 0.03)], crease(now.nose_wrinkle), 2)
+    if now.dimple > 0:
+        for side, end in ((-1, 0), (1, -1)):
+            corner = parts["upper"][end]
+            line(
+                sheet, corner + np.array([(0.08, -0.12), (0.13, 0.0), (0.08, 0.12)]) * (side, 1), crease(now.dimple), 3
+            )
+    if now.chin_raise > 0:
+        chin = parts["bottom"][8] + (0, 0.16)
+        line(sheet, chin + np.array([(-0.24, 0.07), (0.0, 0.0), (0.24, 0.07)]), crease(now.chin_raise), 3)
+        for x, y in ((-0.12, 0.14), (0.0, 0.11), (0.12, 0.14), (-0.06, 0.2), (0.06, 0.2)):
+            disc(sheet, chin + (x, y), (0.025, 0.02), crease(now.chin_raise))
+
+
 def relief(who: Identity, now: Expression, parts: dict[str, np.ndarray], light: np.ndarray) -> np.ndarray:
     """Soft shading of nose, sockets, cheeks and lips: float32 about 128, of half the canvas' size."""
     soft = np.full((CANVAS[1] // 2, CANVAS[0] // 2), 128, np.uint8)
     bridge, wide, smile = parts["nose"], who.nose_width, max(now.corner_raise, 0)
+    lift = smile + 0.5 * now.cheek_raise
     for side, name, end in ((-1, "left", 0), (1, "right", -1)):
         lid, corner = parts[f"{name} lower lid"], parts["upper"][end]
         disc(soft, 0.5 * (lid[0] + lid[-1]) + (0, -0.12), (0.33, 0.17), 104)
-        disc(soft, bridge[2] + (side * 0.60, 0.18 - 0.3 * smile), (0.26, 0.17), 136 + 40 * smile)
+        disc(soft, bridge[2] + (side * 0.60, 0.18 - 0.3 * lift), (0.26, 0.17), 136 + 40 * lift)
         flank = bridge[0] + np.array([(0.06, 0.0), (0.20 * wide, 0.58), (0.26 * wide, 0.70), (0.02, 0.60)]) * (side, 1)
         fill(soft, flank, 88 if side * light[0] > 0 else 112)
         fold = [

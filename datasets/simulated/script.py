@@ -22,6 +22,7 @@ RISE = 0.25  # seconds from neutral to full display, and back: the usual onset o
 # seconds; felt emotion outlasts its display. Longer, and a label would say more of moments long gone than of the
 # last few seconds, which are all that the replicated networks are given.
 DECAY = 2.0
+FOLLOWS = 0.6  # weight of valence in liking; the rest is drawn freely
 DISPLAYED = 0.85  # chance that an episode reaches the face, and likewise the voice
 
 
@@ -75,14 +76,14 @@ class Script:
     hidden: np.ndarray  # (h, 2) spans in which the face cannot be seen
 
 
-def write_script(seed: int, stem: str, length: float) -> Script:
+def write_script(seed: int, stem: str, length: float, follows: float = FOLLOWS) -> Script:
     """Draw the script of one recording."""
-    episodes = draw_episodes(stream(seed, stem, "episodes"), length)
+    episodes = draw_episodes(stream(seed, stem, "episodes"), length, follows)
     turns = draw_turns(stream(seed, stem, "turns"), length, episodes)
     return Script(seed, stem, length, episodes, turns, draw_hidden(stream(seed, stem, "hidden"), length))
 
 
-def draw_episodes(rng: np.random.Generator, length: float) -> Episodes:
+def draw_episodes(rng: np.random.Generator, length: float, follows: float = FOLLOWS) -> Episodes:
     """Episodes of 1 to 3 s, as facial expressions last, one per 5.5 s on average, at least 1.5 s apart."""
     spans, end = [], 0.0
     while True:
@@ -95,17 +96,17 @@ def draw_episodes(rng: np.random.Generator, length: float) -> Episodes:
     start, end = np.reshape(spans, (k, 2)).T
     on_face = rng.random(k) < DISPLAYED
     in_voice = (rng.random(k) < DISPLAYED) | ~on_face  # an episode that nobody could notice would be no episode
-    return Episodes(start, end, draw_levels(rng, k), rng.integers(0, 2, k), on_face, in_voice)
+    return Episodes(start, end, draw_levels(rng, k, follows), rng.integers(0, 2, k), on_face, in_voice)
 
 
-def draw_levels(rng: np.random.Generator, k: int) -> np.ndarray:
+def draw_levels(rng: np.random.Generator, k: int, follows: float = FOLLOWS) -> np.ndarray:
     """Levels (k, 3): any direction of the arousal-valence plane but never near its neutral centre.
 
     Liking follows valence in part: people like what pleases them, yet the real labels are not the same.
     """
     angle, radius = rng.uniform(0, 2 * np.pi, k), rng.uniform(0.4, 0.95, k)
     arousal, valence = radius * np.cos(angle), radius * np.sin(angle)
-    liking = 0.6 * valence + 0.4 * rng.uniform(-0.9, 0.9, k)
+    liking = follows * valence + (1 - follows) * rng.uniform(-0.9, 0.9, k)
     return np.stack([arousal, valence, liking], axis=1)
 
 
@@ -160,20 +161,29 @@ def strength(script: Script, times: np.ndarray, chosen: np.ndarray) -> np.ndarra
     return np.stack(columns, axis=1) if columns else np.zeros((len(times), 0))
 
 
-def face_affect(script: Script, times: np.ndarray, control: str) -> np.ndarray:
-    """What the face displays: (n, 2 regions, 2) arousal and valence; zero is neutral."""
+def face_affect(script: Script, times: np.ndarray, control: str, liking_on: int | None = None) -> np.ndarray:
+    """What the face displays: (n, 2 regions, 2) arousal and valence; zero is neutral.
+
+    With `liking_on` a third value: liking, on that region in whatever region the episode is, 0 on the other.
+    """
     if control == "uniform":
-        return np.repeat(latent(script, times)[:, None, :2], 2, axis=1)
-    shown = strength(script, times, script.episodes.on_face)
-    in_region = script.episodes.region[:, None] == np.array([UPPER, LOWER])
-    return np.einsum("nk,kr,kd->nrd", shown, in_region, script.episodes.level[:, :2])
+        felt = latent(script, times)
+        shown, liking = np.repeat(felt[:, None, :2], 2, axis=1), felt[:, 2]
+    else:
+        strengths = strength(script, times, script.episodes.on_face)
+        in_region = script.episodes.region[:, None] == np.array([UPPER, LOWER])
+        shown = np.einsum("nk,kr,kd->nrd", strengths, in_region, script.episodes.level[:, :2])
+        liking = strengths @ script.episodes.level[:, 2]
+    if liking_on is None:
+        return shown
+    return np.dstack([shown, liking[:, None] * (np.array([UPPER, LOWER]) == liking_on)])
 
 
-def voice_affect(script: Script, times: np.ndarray, control: str) -> np.ndarray:
-    """What the voice displays: (n, 2) arousal and valence; zero is neutral."""
+def voice_affect(script: Script, times: np.ndarray, control: str, dimensions: int = 2) -> np.ndarray:
+    """What the voice displays: (n, dimensions) arousal, valence and, with 3, liking; zero is neutral."""
     if control == "uniform":
-        return latent(script, times)[:, :2]
-    return strength(script, times, script.episodes.in_voice) @ script.episodes.level[:, :2]
+        return latent(script, times)[:, :dimensions]
+    return strength(script, times, script.episodes.in_voice) @ script.episodes.level[:, :dimensions]
 
 
 def episode_at(script: Script, times: np.ndarray) -> np.ndarray:
@@ -189,15 +199,18 @@ def speaking(script: Script, times: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Raters:
-    """r raters, the same for the whole corpus."""
+    """r raters, the same for the whole corpus or one culture of it."""
 
     delay: np.ndarray  # (r,) seconds from an event to the move of the rater's joystick
     gain: np.ndarray  # (r,) how boldly the rater uses the scale
 
 
-def draw_raters(seed: int, count: int = 6) -> Raters:
-    """Six raters as in the real corpus. Published delays of such ratings lie between 1 and 4 s, mostly near 2 s."""
-    rng = stream(seed, "raters")
+def draw_raters(seed: int, culture: str = "", count: int = 6) -> Raters:
+    """Six raters as in the real corpus, others for each culture where there are several.
+
+    Published delays of such ratings lie between 1 and 4 s, mostly near 2 s.
+    """
+    rng = stream(seed, "raters" + culture)
     return Raters(rng.normal(2.0, 0.3, count).clip(1.2, 2.8), rng.uniform(0.75, 1.25, count))
 
 

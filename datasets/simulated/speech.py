@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 import numpy as np
@@ -20,15 +21,28 @@ GRID = 0.01  # seconds between the points that control pitch and tempo
 TEMPO_STEP = 5  # grid points between two points of the tempo: it moves slowly, and points cost time
 FASTEST = 1.35  # no affect makes the tempo higher
 
-# What affect does to a voice. Arousal raises pitch, loudness, tempo and vocal effort, by amounts that acted and
-# induced speech span between calm and excited; valence mostly widens or flattens the melody and is thus the
-# fainter of the two, as studies of vocal emotion agree.
-PITCH = (4.0, 1.0)  # semitones per unit of (arousal, valence)
-MELODY = (0.15, 0.60)  # log of the factor on the pitch movement
-LOUDNESS = (6.0, 0.0)  # decibel
-TEMPO = (0.22, 0.06)  # log of the factor
-EFFORT = (0.8, 0.2)  # weight of the first difference, which lifts high frequencies
 
+@dataclass(frozen=True)
+class Style:
+    """What a unit of arousal, of valence and, where there is a third value, of liking does to a voice.
+
+    Arousal raises pitch, loudness, tempo and vocal effort, by amounts that acted and induced speech span between
+    calm and excited; valence mostly widens or flattens the melody and is thus the fainter of the two, as studies of
+    vocal emotion agree.
+    """
+
+    pitch: tuple[float, ...] = (4.0, 1.0)  # semitones
+    melody: tuple[float, ...] = (0.15, 0.60)  # log of the factor on the pitch movement
+    loudness: tuple[float, ...] = (6.0, 0.0)  # decibel
+    tempo: tuple[float, ...] = (0.22, 0.06)  # log of the factor
+    effort: tuple[float, ...] = (0.8, 0.2)  # weight of the first difference, which lifts high frequencies
+
+    def with_liking(self, **effects: float) -> "Style":
+        """The style with a third value for each effect: those named, 0 for the others."""
+        return Style(**{name: (*values, effects.get(name, 0.0)) for name, values in vars(self).items()})
+
+
+PLAIN = Style()
 WOMEN, MEN = ("Female1", "Female2", "Female3", "Female5", "Linda"), ("Male2", "Male3", "Male5", "Male6", "Max")
 
 # People of the corpus talk about an advertisement that they have just seen, and drift off.
@@ -72,17 +86,34 @@ Das werden wir in zwei Jahren schon sehen.
 """.strip().splitlines()
 
 
-def speak(voice: str, sentences: list[str], wpm: int) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class Speakers:
+    """How a group of people talks: words, voices, ranges of pitch and speed, and what affect does to them."""
+
+    language: str = "German"  # as eSpeak names it
+    sentences: tuple[str, ...] = tuple(SENTENCES)
+    women: tuple[str, ...] = WOMEN
+    men: tuple[str, ...] = MEN
+    pitch_women: tuple[float, float] = (205.0, 18.0)  # mean and spread in hertz
+    pitch_men: tuple[float, float] = (115.0, 12.0)
+    wpm: tuple[int, int] = (150, 185)  # words per minute
+    style: Style = PLAIN
+
+
+GERMANS = Speakers()
+
+
+def speak(voice: str, sentences: list[str], wpm: int, language: str = "German") -> list[np.ndarray]:
     """Each sentence as neutral speech, float32 (n,) at 44.1 kHz."""
-    synthesizer = praat.call("Create SpeechSynthesizer", "German", voice)
+    synthesizer = praat.call("Create SpeechSynthesizer", language, voice)
     praat.call(synthesizer, "Speech output settings", SYNTHESISED, 0.01, 1.0, 1.0, wpm, "IPA")
     spoken = (praat.call(synthesizer, "To Sound", sentence, "no") for sentence in sentences)
     sounds = (sound[0] if isinstance(sound, list) else sound for sound in spoken)
     return [sound.values[0].astype(np.float32) for sound in sounds]
 
 
-def speak_afresh(*orders: tuple[str, list[str], int]) -> list[list[np.ndarray]]:
-    """`speak` for each order (voice, sentences, wpm), in a process of its own; resampled to 16 kHz.
+def speak_afresh(*orders: tuple) -> list[list[np.ndarray]]:
+    """`speak` for each order (voice, sentences, wpm, language), in a process of its own; resampled to 16 kHz.
 
     eSpeak's vibrato goes on where the last call left it: only a fresh process always gives the same samples.
     """
@@ -90,12 +121,13 @@ def speak_afresh(*orders: tuple[str, list[str], int]) -> list[list[np.ndarray]]:
 
     sent = json.dumps(orders).encode()
     answer = subprocess.run([sys.executable, __file__], input=sent, stdout=subprocess.PIPE, check=True).stdout
-    count = sum(len(sentences) for _, sentences, _ in orders)
+    counts = [len(sentences) for _, sentences, *_ in orders]
+    count = sum(counts)
     lengths, samples = np.frombuffer(answer, np.int32, count), np.frombuffer(answer, np.float32, offset=4 * count)
     sounds = (
         resample_poly(sound, RATE // 100, SYNTHESISED // 100) for sound in np.split(samples, np.cumsum(lengths)[:-1])
     )
-    return [list(islice(sounds, len(sentences))) for _, sentences, _ in orders]
+    return [list(islice(sounds, count)) for count in counts]
 
 
 def answer_orders() -> None:
@@ -127,44 +159,59 @@ def fill(turns: np.ndarray, sounds: list[np.ndarray], pause: float, speed: float
     return spoken
 
 
-def express(words: np.ndarray, duration: float, affect: Callable[[np.ndarray], np.ndarray], base: float) -> np.ndarray:
-    """Neutral `words` (n,) as `duration` seconds of speech at `base` hertz that shows affect(times) -> (t, 2)."""
+def express(
+    words: np.ndarray,
+    duration: float,
+    affect: Callable[[np.ndarray], np.ndarray],
+    base: float,
+    style: Style = PLAIN,
+) -> np.ndarray:
+    """Neutral `words` (n,) as `duration` seconds of speech at `base` hertz that shows affect(times) -> (t, d).
+
+    It has as many values as the style: arousal, valence and perhaps liking.
+    """
     times = np.arange(0, duration, GRID)
     shown = affect(times)
-    position = np.concatenate([[0], np.cumsum(np.exp(shown @ TEMPO))[:-1]]) * GRID  # in `words`, at each time
+    tempo = shown @ style.tempo
+    position = np.concatenate([[0], np.cumsum(np.exp(tempo))[:-1]]) * GRID  # in `words`, at each time
     source = parselmouth.Sound(words[: int((position[-1] + 0.05) * RATE)], RATE)
     manipulation = praat.call(source, "To Manipulation", 0.01, 60, 500)
     praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")  # overlap-add shuffles voiceless parts
-    praat.call([retimed(source, position, shown), manipulation], "Replace duration tier")
-    praat.call([repitched(source, position, shown, base), manipulation], "Replace pitch tier")
+    praat.call([retimed(source, position, tempo), manipulation], "Replace duration tier")
+    shift, stretch = shown @ style.pitch, shown @ style.melody
+    praat.call([repitched(source, position, shift, stretch, base), manipulation], "Replace pitch tier")
     sound = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0]
     sound = np.pad(sound, (0, RATE))[: int(duration * RATE)]
     at = np.arange(len(sound)) / RATE
-    gain = 10 ** (np.interp(at, times, shown @ LOUDNESS) / 20)
-    return gain * brighten(sound, np.interp(at, times, shown @ EFFORT))
+    gain = 10 ** (np.interp(at, times, shown @ style.loudness) / 20)
+    return gain * brighten(sound, np.interp(at, times, shown @ style.effort))
 
 
-def retimed(source: parselmouth.Sound, position: np.ndarray, shown: np.ndarray) -> parselmouth.Data:
+def retimed(source: parselmouth.Sound, position: np.ndarray, tempo: np.ndarray) -> parselmouth.Data:
     """The duration tier that makes second t of the result second position(t) of the source."""
     tier = praat.call("Create DurationTier", "tempo", 0, source.xmax)
-    factors = np.exp(-shown @ TEMPO)
-    for second, factor in zip(position[::TEMPO_STEP], factors[::TEMPO_STEP]):  # the tier interpolates
-        praat.call(tier, "Add point", second, factor)
+    return with_points(tier, position[::TEMPO_STEP], np.exp(-tempo)[::TEMPO_STEP])  # the tier interpolates
+
+
+def with_points(tier: parselmouth.Data, seconds: np.ndarray, values: np.ndarray) -> parselmouth.Data:
+    """The tier with these points, added by one script: a call for each takes twenty times as long."""
+    points = zip(seconds.tolist(), values.tolist())
+    praat.run(tier, "\n".join(f"Add point: {second!r}, {value!r}" for second, value in points))
     return tier
 
 
-def repitched(source: parselmouth.Sound, position: np.ndarray, shown: np.ndarray, base: float) -> parselmouth.Data:
-    """The melody of the source around `base` hertz, moved and stretched as the affect wants it."""
+def repitched(
+    source: parselmouth.Sound, position: np.ndarray, shift: np.ndarray, stretch: np.ndarray, base: float
+) -> parselmouth.Data:
+    """The melody of the source around `base` hertz, moved by `shift` semitones and stretched by exp(stretch) there."""
     pitch = source.to_pitch(GRID, 60, 500)
     second, hertz = pitch.xs(), pitch.selected_array["frequency"]
     second, hertz = second[hertz > 0], hertz[hertz > 0]
     tier = praat.call("Create PitchTier", "melody", 0, source.xmax)
     melody = 12 * np.log2(hertz / np.median(hertz)) if len(hertz) else hertz
-    shift, stretch = (np.interp(second, position, shown @ effect) for effect in (PITCH, MELODY))
+    shift, stretch = (np.interp(second, position, effect) for effect in (shift, stretch))
     moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift) / 12)
-    for point in zip(second, moved.clip(60, 480)):
-        praat.call(tier, "Add point", *point)
-    return tier
+    return with_points(tier, second, moved.clip(60, 480))
 
 
 def brighten(sound: np.ndarray, effort: np.ndarray) -> np.ndarray:
@@ -193,20 +240,27 @@ def pauses(turns: np.ndarray, length: float) -> np.ndarray:
 
 
 def record(
-    rng: np.random.Generator, woman: bool, length: float, turns: np.ndarray, affect: Callable[[np.ndarray], np.ndarray]
+    rng: np.random.Generator,
+    woman: bool,
+    length: float,
+    turns: np.ndarray,
+    affect: Callable[[np.ndarray], np.ndarray],
+    speakers: Speakers = GERMANS,
 ) -> np.ndarray:
-    """One recording, int16 (16000 * length,): the person's turns with affect(seconds) -> (n, 2), the partner, the room."""
-    voice, partner = rng.choice(WOMEN if woman else MEN), rng.choice(MEN if woman else WOMEN)
-    base = rng.normal(205, 18) if woman else rng.normal(115, 12)
-    wpm, pause = int(rng.integers(150, 185)), rng.uniform(0.15, 0.3)
+    """One recording, int16 (16000 * length,): the person's turns with affect(seconds) -> (n, d), the partner, the room."""
+    women, men = speakers.women, speakers.men
+    voice, partner = rng.choice(women if woman else men), rng.choice(men if woman else women)
+    base = rng.normal(*(speakers.pitch_women if woman else speakers.pitch_men))
+    wpm, pause = int(rng.integers(*speakers.wpm)), rng.uniform(0.15, 0.3)
     gaps = pauses(turns, length)
-    order = [SENTENCES[i] for i in rng.permutation(len(SENTENCES))]
+    order = [speakers.sentences[i] for i in rng.permutation(len(speakers.sentences))]
     mine, theirs = order[: enough(turns, FASTEST)], order[::-1][: enough(gaps, 1.0)]
-    mine, theirs = speak_afresh((str(voice), mine, wpm), (str(partner), theirs, wpm))
+    orders = [(str(voice), mine, wpm, speakers.language), (str(partner), theirs, wpm, speakers.language)]
+    mine, theirs = speak_afresh(*orders)
     words, answers = fill(turns, mine, pause, FASTEST), fill(gaps, theirs, pause, 1.0)
     track = 0.0007 * rng.standard_normal(round(length * RATE))  # the room: about -63 dB
     for (start, end), spoken in zip(turns, words):
-        sound = express(level(spoken, -26), end - start, lambda t: affect(start + t), base)
+        sound = express(level(spoken, -26), end - start, lambda t, start=start: affect(start + t), base, speakers.style)
         place(track, sound, start)
     for (start, _), sound in zip(gaps, answers):
         place(track, level(sound, -44), start)  # the other's voice from a loudspeaker, faint

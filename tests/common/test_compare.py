@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import results
+from common import metrics, results
 from common.cli import InputError
-from common.compare import CONTROL, as_text, cells, claims, shown
+from common.compare import CONTROL, as_text, cells, claims, concatenated, own_cells, shown
 from common.paper import papers
-from tests.reports.fabricate import QUALITY, fabricate, fabricate_all
+from tests.reports.fabricate import QUALITY, fabricate, fabricate_all, fabricate_targets
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
+RAJU = next(paper for paper in papers() if paper.id == "raju2021")
 
 
 def compared(root, paper=LEE):
@@ -265,6 +266,103 @@ class TestClaims:
         paper = dataclasses.replace(LEE, claims=(dataclasses.replace(LEE.claims[0], metric="RMSE"),))
         (found,) = claims(paper, results.find(tmp_path, LEE.id))
         assert found.published == 0.013 and found.advantage > 0 and found.result == "holds in simulation"
+
+
+class TestSeveralTargets:
+    """A table whose columns are networks and whose rows are targets and parts of the recordings: raju2021's."""
+
+    def cell(self, root, row, column, paper=RAJU):
+        return next(c for c in compared(root, paper) if (c.row, c.column) == (row, column))
+
+    def test_in_the_papers_order(self, tmp_path):
+        found = compared(tmp_path, RAJU)
+        assert len(found) == 54 and [c.published for c in found[:6]] == [
+            "0.629",
+            "0.789",
+            "0.791",
+            "0.486",
+            "0.132",
+            "0.635",
+        ]
+        assert [c.column for c in found[:3]] == ["Baseline [24]", "[45]", "[46]"] and found[-1].published == "0.062"
+        assert [c.origin for c in found[:6]] == ["own", "quoted", "quoted", "own", "own", "own"]
+        assert found[0].tolerance == 0.0005 and found[1].tolerance is None and found[3].tolerance == 0.03
+
+    def test_scores_are_of_the_target_and_the_recordings_of_the_row(self, tmp_path):
+        path = fabricate_targets(tmp_path, RAJU, "aed")
+        arrays = results.read_arrays(path, results.read(path))
+        for row, target, part in (
+            ("liking: Hungarian", "liking", "HU"),
+            ("valence: German + Hungarian", "valence", ""),
+        ):
+            names = sorted(n.split("/")[2] for n in arrays if n.startswith(f"gold/{target}/Devel_{part}"))
+            truth, series = (np.concatenate([arrays[f"{k}/{target}/{n}"] for n in names]) for k in ("gold", "raw"))
+            cell = self.cell(tmp_path, row, "AED")
+            assert cell.ours == pytest.approx(metrics.ccc(truth, series, variance="avec2018"))
+            assert cell.ci_low < cell.ours < cell.ci_high and cell.verdict == "NOT_COMPARABLE"
+
+    def test_fold_of_the_column(self, tmp_path):
+        fabricate_targets(tmp_path, RAJU, "aed", fold="heldout")
+        assert self.cell(tmp_path, "arousal: German", "AED").evidence == "none"
+        own = [c for c in own_cells(RAJU, results.find(tmp_path, RAJU.id)) if c.evidence != "none"]
+        assert {(c.exhibit, c.column) for c in own} == {("honest", "AED")} and len(own) == 9
+        assert all(c.verdict == c.published == "" and c.difference is c.tolerance is None and c.ci_low for c in own)
+
+    def test_public_part_of_the_corpus_is_the_corpus(self, tmp_path):
+        path = fabricate_targets(tmp_path, RAJU, "baseline-fusion", "avec2019-public", "paper")
+        cell = self.cell(tmp_path, "arousal: German", "Baseline [24]")
+        assert cell.evidence == "real" and cell.verdict == "MISMATCH"
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        exact = RAJU.tables[0].rows[0].published | {"Baseline [24]": f"{cell.ours:.3f}"}
+        rows = (dataclasses.replace(RAJU.tables[0].rows[0], published=exact), *RAJU.tables[0].rows[1:])
+        paper = dataclasses.replace(RAJU, tables=(dataclasses.replace(RAJU.tables[0], rows=rows), *RAJU.tables[1:]))
+        results.write(path, record, arrays)
+        assert self.cell(tmp_path, "arousal: German", "Baseline [24]", paper).verdict == "MATCH"
+
+    def test_erratum_only_if_the_other_system_has_the_printed_score(self, tmp_path):
+        fabricate_targets(tmp_path, RAJU, "baseline-fusion", "avec2019-public", "paper")
+        row = RAJU.tables[0].rows[6]
+        assert row.label == "liking: German" == RAJU.errata[0].row
+        assert self.cell(tmp_path, row.label, "Baseline [24]").verdict == "MISMATCH"
+        fabricate_targets(tmp_path, RAJU, "system-visual-vgg", "avec2019-public", "paper", quality=0.2)
+        assert self.cell(tmp_path, row.label, "Baseline [24]").verdict == "MISMATCH"
+        systems = own_cells(RAJU, results.find(tmp_path, RAJU.id))
+        other = next(c.ours for c in systems if c.row == row.label and c.column == "visual-vgg")
+        printed = dataclasses.replace(row, published=row.published | {"Baseline [24]": f"{other:.3f}"})
+        rows = tuple(printed if r is row else r for r in RAJU.tables[0].rows)
+        paper = dataclasses.replace(RAJU, tables=(dataclasses.replace(RAJU.tables[0], rows=rows), *RAJU.tables[1:]))
+        cell = self.cell(tmp_path, row.label, "Baseline [24]", paper)
+        assert cell.verdict == "ERRATUM" and "`system-visual-vgg`" in cell.note and f"{other:.4f}" in cell.note
+
+    def test_chats_are_drawn_together(self, tmp_path):
+        """With all recordings in two chats, every draw is one of three joined series."""
+        path = fabricate_targets(tmp_path, RAJU, "aed")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        record["chats"] = {name: name[6:8] for name in record["chats"]}
+        results.write(path, record, arrays)
+        both = self.cell(tmp_path, "arousal: German + Hungarian", "AED")
+        parts = [self.cell(tmp_path, f"arousal: {culture}", "AED") for culture in ("German", "Hungarian")]
+        assert [both.ci_low, both.ci_high] == pytest.approx(sorted(part.ours for part in parts), abs=1e-3)
+        assert parts[0].ci_low is None  # one chat cannot be resampled
+
+    def test_claim_about_a_target(self, tmp_path):
+        fabricate_targets(tmp_path, RAJU, "aed", quality=0.9), fabricate_targets(tmp_path, RAJU, "eaf", quality=0.3)
+        found = {d.claim.text: d for d in claims(RAJU, results.find(tmp_path, RAJU.id))}
+        arousal = found["An encoder and decoder with attention does better than the final state alone, for arousal."]
+        assert arousal.published == 0.272 and arousal.result == "holds in simulation"
+        assert found["AED improves on the baseline for arousal."].result == "not run"
+
+
+@pytest.mark.parametrize("variance", metrics.VARIANCES)
+@pytest.mark.parametrize("metric", ["RMSE", "CC", "CCC"])
+def test_sums_give_the_score_of_the_joined_series(metric, variance):
+    rng = np.random.default_rng(0)
+    pairs = [(5 + rng.normal(size=n), 5 + rng.normal(size=n)) for n in (10, 25, 40)]
+    weights = np.array([[1, 1, 1], [3, 0, 2], [0, 0, 1]])
+    options = {} if metric == "RMSE" else {"variance": variance}
+    for row, found in zip(weights, concatenated(metric, pairs, weights, variance)):
+        truth, series = (np.concatenate([p[k] for p, n in zip(pairs, row) for _ in range(n)]) for k in (0, 1))
+        assert found == pytest.approx(getattr(metrics, metric.lower())(truth, series, **options), rel=1e-9)
 
 
 class TestDamage:

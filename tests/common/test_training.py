@@ -237,6 +237,38 @@ def test_the_best_epoch_is_restored_after_a_kill_too(tmp_path, monkeypatch, valu
 # predictions
 
 
+def watched(values: list[float]):
+    """A `watch` whose scores are `values` for "a" and their opposites for "b"; the arrays say which epoch it was."""
+    calls = iter(enumerate(values))
+
+    def watch(model):
+        epoch, value = next(calls)
+        return {"a": (value, np.full(3, epoch)), "b": (-value, np.full(2, epoch))}
+
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [([1, 3, 2, 0], (1, 3)), ([np.nan, 1, np.nan, 0], (1, 3)), ([np.nan] * 4, (0, 0)), ([2, 2, 2, 2], (0, 0))],
+)
+def test_arrays_of_the_best_epoch_are_kept_for_each_name(tmp_path, values, best):
+    kept = {}
+    _, history = fit(tmp_path / "checkpoint", watch=watched(values), kept=kept)
+    assert kept.keys() == {"a", "b"} and {name: len(kept[name]) for name in kept} == {"a": 3, "b": 2}
+    assert (kept["a"][0], kept["b"][0]) == best
+    assert np.array_equal(history["a"], values, equal_nan=True)
+
+
+def test_kept_arrays_survive_a_kill(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    with pytest.raises(Killed):
+        fit(tmp_path / "checkpoint", watch=watched([5, 1, 2, 3]), progress=killed_at(0.6))
+    kept = {}
+    _, history = fit(tmp_path / "checkpoint", watch=watched([8, 9]), kept=kept)
+    assert history["a"] == [5, 1, 8, 9] and (kept["a"][0], kept["b"][0]) == (1, 1)
+
+
 @pytest.mark.parametrize("size", [1, 4, SAMPLES, 100])
 def test_predictions_do_not_depend_on_the_batch(size):
     model = built(0)

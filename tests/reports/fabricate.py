@@ -47,6 +47,41 @@ def fabricate_all(root, paper: Paper, corpora=("simulated", "simulated-uniform")
     return [fabricate(root, paper, variant, corpus) for corpus in corpora for variant in QUALITY]
 
 
+def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", profile="quick", fold="devel", quality=0.5,
+                      seed=0, **changes):  # fmt: skip
+    """As `fabricate`, of a network that predicts arousal, valence and liking: 3 + 3 recordings, pairs in a chat."""
+    generator = np.random.default_rng([seed, len(corpus), *variant.encode(), *fold.encode()])
+    names = [f"Devel_{culture}_{n:02}" for culture in ("DE", "HU") for n in range(1, 5)]
+    arrays = {}
+    for target in ("arousal", "valence", "liking"):
+        for name, series in _series(generator, quality, names).items():
+            kind, recording = name.split("/")
+            if kind != "post":
+                arrays[f"{kind}/{recording}" if kind == "time" else f"{kind}/{target}/{recording}"] = series
+    values = settings(paper, profile)
+    record = {
+        "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
+        "profile": profile, "target": "all", "variant": variant, "fold": fold, "seed": seed, "settings": values,
+        "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "scores": {"arousal": {"DE": {"CCC": 0.5}}}, "recordings": [], "unusable": [],
+        "chats": {name: f"{name[:-2]}{(int(name[-2:]) + 1) // 2}" for name in names},
+        "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345, "history": {"loss": [0.9, 0.8]},
+        "seconds": {"training": 12.3}, "mechanism": None,
+    }  # fmt: skip
+    if variant in ("aed", "emafn"):
+        record["mechanism"] = {
+            "alignment": {"offset": 1.2, "interval": [0.8, 1.6], "spread": 4.0, "planted": 2.0, "frames": 800}
+        }
+        steps = np.arange(60)
+        shares = np.exp(-((steps[None] - steps[:, None] + 3) ** 2) / 50)
+        arrays |= {"example_alignment": shares / shares.sum(axis=1, keepdims=True), "example_hop": np.array(0.4)}
+    record.update(changes)
+    folder = root / paper.id / record["corpus"] / record["profile"] / "all" / variant
+    path = folder / f"{record['fold']}-seed{record['seed']}.json"
+    results.write(path, record, arrays)
+    return path
+
+
 def _series(generator, quality, names):
     arrays, time = {}, np.arange(300) * 0.5
     for name in names:

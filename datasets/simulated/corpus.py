@@ -1,0 +1,224 @@
+"""What the writers of simulated corpora share: one recording on the stage, its files, its truth, and the whole folder."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import av
+import cv2
+import joblib
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from common.cli import InputError
+from datasets.simulated import face, script, speech
+from datasets.simulated.cultures import Culture
+from datasets.simulated.script import Raters, Script
+
+MARKER = "simulated.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that the bytes of a corpus depend on; `train` and `devel` are per culture where there are several."""
+
+    layout: str
+    control: str
+    seed: int
+    train: int
+    devel: int
+    seconds: float
+    fps: int
+    version: int
+
+
+def write(root: Path, manifest: Manifest, folders: tuple[str, ...], record_all: Callable[[Path], None]) -> None:
+    """Let `record_all` fill the `folders` of a corpus at `root`, whole or not at all; one that is there stays as it is."""
+    root = Path(root)
+    if is_written(root, manifest):
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as scratch:
+        corpus = Path(scratch, "corpus")
+        for folder in folders:
+            (corpus / folder).mkdir(parents=True)
+        record_all(corpus)
+        (corpus / MARKER).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+        os.replace(corpus, root)
+
+
+def check(manifest: Manifest, fps: tuple[int, int]) -> None:
+    """Refuse what no corpus could be made of; `fps` is the range that the layout allows."""
+    demands = {
+        f"control must be one of {', '.join(script.CONTROLS)}": manifest.control in script.CONTROLS,
+        "train must be at least 1 and devel at least 0": manifest.train >= 1 and manifest.devel >= 0,
+        "seconds must be at least 5, less leaves no room for an episode": manifest.seconds >= 5,
+        f"fps must be between {fps[0]} and {fps[1]}": fps[0] <= manifest.fps <= fps[1],
+    }
+    for demand, met in demands.items():
+        if not met:
+            raise InputError(f"the simulated corpus cannot be written: {demand}")
+
+
+def is_written(root: Path, manifest: Manifest) -> bool:
+    """Whether just this corpus is in `root`; an InputError if something else is."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    try:
+        found = json.loads((root / MARKER).read_text())
+    except (OSError, ValueError):
+        raise InputError(f"{root}: not a simulated corpus; name a new or empty folder") from None
+    if found != asdict(manifest):
+        raise InputError(f"{root}: a simulated corpus with other parameters; delete it or name another folder")
+    return True
+
+
+def lengths(manifest: Manifest, groups: dict[str, int], spread: float) -> dict[str, float]:
+    """Stem -> seconds for the groups (prefix of the stems -> number of recordings), on the label grid.
+
+    The two people of a chat, 1 and 2, 3 and 4 and so on, have the same length; it varies by the part `spread`.
+    """
+    found = {}
+    for group, count in groups.items():
+        for number in range(1, count + 1):
+            chat = script.stream(manifest.seed, group, f"chat {(number - 1) // 2}")
+            found[f"{group}_{number:02d}"] = round(manifest.seconds * chat.uniform(1 - spread, 1 + spread), 1)
+    return found
+
+
+def in_parallel(record: Callable, corpus: Path, manifest: Manifest, stems: dict[str, float], jobs: int, name: str):
+    """Make the recordings in parallel; each depends on the seed and its own stem only."""
+    tasks = (joblib.delayed(record)(corpus, manifest, stem, length) for stem, length in stems.items())
+    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+    for _ in tqdm(done, total=len(stems), desc=f"simulating {name}", unit="recording"):
+        pass
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One recording before it is filmed: who feels what when, and how it is shown and rated."""
+
+    plan: Script
+    raters: Raters
+    culture: Culture
+    control: str
+    who: face.Identity
+    state: face.Nuisance
+    affect: np.ndarray  # (f, 2 regions, 2 or 3) on the face
+    frame_time: np.ndarray  # (f,) seconds
+    label_time: np.ndarray  # (n,)
+    fps: int
+
+
+def stage(manifest: Manifest, stem: str, length: float, culture: Culture) -> Scene:
+    """Draw the scene of one recording."""
+    cv2.setNumThreads(1)  # the frames are small and the other cores have recordings of their own
+    plan = script.write_script(manifest.seed, stem, length, culture.follows)
+    times = np.arange(round(length * manifest.fps)) / manifest.fps
+    return Scene(
+        plan=plan,
+        raters=script.draw_raters(manifest.seed, culture.name),
+        culture=culture,
+        control=manifest.control,
+        who=face.draw_identity(script.stream(manifest.seed, stem, "identity"), culture.people),
+        state=face.draw_nuisance(plan, times, culture.people),
+        affect=script.face_affect(plan, times, manifest.control, culture.liking_on),
+        frame_time=times,
+        label_time=np.arange(round(length / script.LABEL_STEP)) * script.LABEL_STEP,
+        fps=manifest.fps,
+    )
+
+
+def write_audio(path: Path, scene: Scene) -> None:
+    """16 kHz, mono, 16 bit."""
+    plan, speakers = scene.plan, scene.culture.speakers
+    dimensions = len(speakers.style.pitch)
+    samples = speech.record(
+        script.stream(plan.seed, plan.stem, "voice"),
+        scene.who.woman,
+        plan.length,
+        plan.turns,
+        lambda t: script.voice_affect(plan, t, scene.control, dimensions),
+        speakers,
+    )
+    soundfile.write(path, samples, speech.RATE, subtype="PCM_16")
+
+
+def write_video(path: Path, scene: Scene) -> np.ndarray:
+    """MPEG-4 as the corpora have it (Xvid) in AVI, 320x240; returns the true landmarks (f, 68, 2) float32 in pixels."""
+    camera = face.Camera(script.stream(scene.plan.seed, scene.plan.stem, "paint"), scene.who)
+    points = np.empty((len(scene.frame_time), 68, 2), np.float32)
+    with av.open(str(path), "w", format="avi", container_options={"fflags": "+bitexact"}) as container:
+        video = open_stream(container, scene.fps)
+        for i in range(len(points)):
+            image, points[i] = camera.frame(scene.state, i, scene.affect[i])
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(video.encode())
+    return points
+
+
+def open_stream(container: av.container.OutputContainer, fps: int) -> av.VideoStream:
+    """An MPEG-4 stream whose bytes depend on the frames only: one thread, no version strings."""
+    video = container.add_stream("mpeg4", rate=fps, options={"qmin": "3", "qmax": "6", "flags": "+bitexact"})
+    video.width, video.height, video.pix_fmt = face.WIDTH, face.HEIGHT, "yuv420p"
+    video.bit_rate = 40_000 * fps
+    video.codec_context.codec_tag = "XVID"
+    video.codec_context.thread_count = 1
+    return video
+
+
+def write_labels(path: Path, scene: Scene, header: str = "") -> None:
+    """One line per label: 'Train_01';seconds;arousal;valence;liking, below the header."""
+    labels = script.rate(scene.plan, scene.raters, scene.label_time)
+    rows = (
+        f"'{scene.plan.stem}';" + ";".join(f"{value:.6f}" for value in row)
+        for row in np.column_stack([scene.label_time, labels])
+    )
+    path.write_text(header + "\n".join(rows) + "\n", newline="\n")
+
+
+def write_truth(path: Path, scene: Scene, points: np.ndarray, **more: np.ndarray) -> None:
+    """What was felt, scripted, shown and rated, an npz; `points` are the true landmarks."""
+    np.savez(path, **script_truth(scene), **frame_truth(scene, points), **more)
+
+
+def script_truth(scene: Scene) -> dict[str, np.ndarray]:
+    """What was felt and scripted: latent traces (n,), delays (r,), episodes (k,), voice stretches (m,)."""
+    episodes, felt = scene.plan.episodes, script.latent(scene.plan, scene.label_time)
+    return {
+        "label_time": scene.label_time,
+        "arousal": felt[:, 0],
+        "valence": felt[:, 1],
+        "liking": felt[:, 2],
+        "rater_delay": scene.raters.delay,
+        "episode_start": episodes.start,
+        "episode_end": episodes.end,
+        "episode_region": episodes.region,
+        "episode_arousal": episodes.level[:, 0],
+        "episode_valence": episodes.level[:, 1],
+        "episode_on_face": episodes.on_face,
+        "episode_in_voice": episodes.in_voice,
+        "voice_start": episodes.start[episodes.in_voice],
+        "voice_end": episodes.end[episodes.in_voice],
+    }
+
+
+def frame_truth(scene: Scene, points: np.ndarray) -> dict[str, np.ndarray]:
+    """What each frame (f,) shows and where. Region and salience are as scripted, in both controls."""
+    plan, times = scene.plan, scene.frame_time
+    episode = script.episode_at(plan, times)
+    region = np.where(episode >= 0, np.append(plan.episodes.region, -1)[episode], -1)
+    shown = script.strength(plan, times, plan.episodes.on_face).max(axis=1, initial=0.0)
+    return {
+        "frame_time": times,
+        "frame_shown": shown if scene.control == "salient" else np.ones(len(times)),
+        "frame_region": region,
+        "frame_salient": episode >= 0,
+        "frame_visible": scene.state.visible(),
+        "landmarks": points,
+        "region_box": face.region_boxes(points),
+    }
