@@ -1,4 +1,4 @@
-"""Reading WAV files, and openSMILE's eGeMAPS functionals over windows."""
+"""Reading WAV files, and openSMILE's features: eGeMAPS functionals over windows, low-level descriptors."""
 
 import warnings
 from pathlib import Path
@@ -11,6 +11,8 @@ EGEMAPS_FUNCTIONALS = 88
 # the last eGeMAPS frame is 60 ms long, so contours end that much before the signal does
 CONTOUR_END = 0.07
 SHORTEST_WINDOW = 0.5  # seconds; below, several functionals are undefined
+LLD = {"egemaps": 23, "mfcc": 39}  # low-level descriptors of AVEC 2018 and 2019, every 10 ms
+LONGEST_FRAME = 0.06  # seconds; F0 in eGeMAPS
 
 
 def duration(path: Path) -> float:
@@ -77,6 +79,30 @@ def egemaps(
     if len(rows) != len(windows):
         raise ValueError(f"openSMILE returned {len(rows)} rows for {len(windows)} windows of {end:.2f} s")
     return np.nan_to_num(rows)
+
+
+def lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """openSMILE's low-level descriptors: time (n,) float64, values (n, LLD[kind]) float32.
+
+    kind "egemaps": the 23 of eGeMAPSv01a. "mfcc": MFCC 1 to 12 and then 0, which is HTK's order, their deltas, and
+    the deltas of those (MFCC12_0_D_A). A frame's time is that of its first sample, every 10 ms from 0, as in the
+    files of AVEC 2019. Values that openSMILE leaves undefined are 0.
+    Raises ValueError for a signal that is shorter than a frame, and KeyError for another kind.
+    """
+    import opensmile
+
+    if len(signal) < LONGEST_FRAME * rate:
+        raise ValueError(f"low-level descriptors need {LONGEST_FRAME} s or more")
+    sets = {
+        "egemaps": (opensmile.FeatureSet.eGeMAPSv01a, opensmile.FeatureLevel.LowLevelDescriptors),
+        "mfcc": (str(Path(__file__).with_name("mfcc12_0_d_a.conf")), "lld"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in _smile
+        smile = opensmile.Smile(*sets[kind])
+    table = smile.process_signal(signal, rate)
+    time = table.index.get_level_values("start").total_seconds().to_numpy()
+    return time, np.nan_to_num(table.to_numpy(dtype=np.float32))
 
 
 def _smile(version: str, options: dict[str, str]):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, LeaveOneGroupOut, ShuffleSplit
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ def leave_one_subject_out(subjects: Mapping[str, str]) -> list[Fold]:
     Raises:
         ValueError: fewer than two subjects.
     """
+    from sklearn.model_selection import LeaveOneGroupOut  # here: scikit-learn takes a second to import
+
     ids = _sorted(subjects)
     if len(set(subjects.values())) < 2:
         raise ValueError("leaving one subject out needs two subjects or more")
@@ -64,6 +65,8 @@ def k_fold(ids: Iterable[str], k: int, seed: int, groups: Mapping[str, str] | No
     Raises:
         ValueError: an id occurs twice or has no group, or there are fewer ids (or groups) than folds.
     """
+    from sklearn.model_selection import GroupKFold, KFold
+
     ids = _sorted(ids)
     splitter = (KFold if groups is None else GroupKFold)(k, shuffle=True, random_state=seed)
     divisions = splitter.split(ids, groups=_groups(ids, groups))
@@ -82,6 +85,8 @@ def hold_out(ids: Iterable[str], fraction: float, seed: int, groups: Mapping[str
     Raises:
         ValueError: an id occurs twice or has no group, or one side would be empty.
     """
+    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+
     ids = _sorted(ids)
     splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(1, test_size=float(fraction), random_state=seed)
     train, test = next(splitter.split(ids, groups=_groups(ids, groups)))

@@ -1,4 +1,4 @@
-"""Reading WAV files and eGeMAPS: what is accepted, what is refused and how, and functionals that follow the voice."""
+"""Reading WAV files, eGeMAPS and MFCC: what is accepted, what is refused and how, and features that follow the voice."""
 
 import re
 
@@ -169,3 +169,83 @@ def test_the_shortest_window_works_anywhere(speech):
     end = len(speech) / RATE
     wanted = np.array([[0.0, 0.5], [1.0, 1.5], [end - 0.5, end]])
     assert audio.egemaps(speech, RATE, wanted).shape == (3, 88)
+
+
+# low-level descriptors
+
+
+@pytest.fixture(scope="module")
+def mfcc(speech) -> np.ndarray:
+    return audio.lld(speech, RATE, "mfcc")[1]
+
+
+@pytest.mark.parametrize(("kind", "width"), audio.LLD.items())
+def test_a_row_of_descriptors_every_10_ms_up_to_the_last_whole_frame(speech, kind, width):
+    time, values = audio.lld(speech, RATE, kind)
+    assert values.shape == (len(time), width) and values.dtype == np.float32 and np.isfinite(values).all()
+    np.testing.assert_allclose(time, 0.01 * np.arange(len(time)), atol=1e-9)
+    assert 0 <= len(speech) / RATE - time[-1] - 0.025 < 0.05
+    np.testing.assert_array_equal(audio.lld(speech, RATE, kind)[1], values)
+
+
+def test_mfcc_are_the_textbook_ones(speech, mfcc):
+    """HTK's: pre-emphasis in each frame, Hamming, power in 26 triangles on the mel scale, log, cosines, lifter."""
+    samples = np.round(speech.astype(float) * 32767)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 400)[::160]
+    emphasised = frames - 0.97 * np.hstack([frames[:, :1], frames[:, :-1]])
+    power = np.abs(np.fft.rfft(emphasised * np.hamming(400), 512)) ** 2
+
+    def mel(hertz):
+        return 1127 * np.log(1 + hertz / 700)
+
+    bins, corners = mel(np.arange(257) * RATE / 512), np.linspace(0, mel(8000), 28)
+    rising = (bins - corners[:-2, None]) / (corners[1] - corners[0])
+    bands = np.clip(np.minimum(rising, 2 - rising), 0, None)
+    logarithm = np.log(np.maximum(power @ bands.T, 1))
+    order = np.arange(13)
+    cosines = np.sqrt(2 / 26) * np.cos(np.pi / 26 * np.outer(order, np.arange(26) + 0.5))
+    expected = logarithm @ cosines.T * (1 + 22 / 2 * np.sin(np.pi * order / 22))
+    found = mfcc[:, [12, *range(12)]]  # the zeroth comes last
+    assert found.shape == expected.shape
+    # openSMILE rounds to 16 bits in its own way, which shows where there is next to no sound
+    assert np.quantile(np.abs(found - expected), 0.99) < 0.05
+    for k in order:
+        assert np.corrcoef(found[:, k], expected[:, k])[0, 1] > 0.999
+
+
+def regression(values: np.ndarray) -> np.ndarray:
+    """Slope over two frames to each side; values (n + 4, d) give (n, d)."""
+    return ((values[3:-1] - values[1:-3]) + 2 * (values[4:] - values[:-4])) / 10
+
+
+def test_deltas_are_the_regression_of_the_statics(mfcc):
+    statics, deltas, acceleration = np.split(mfcc.astype(float), 3, axis=1)
+    np.testing.assert_allclose(deltas, regression(np.pad(statics, ((2, 2), (0, 0)), "edge")), atol=1e-4)
+    # at the end openSMILE goes on with the deltas of a last frame that stays; at the start it repeats the first delta
+    beyond = regression(np.pad(statics, ((2, 4), (0, 0)), "edge"))
+    np.testing.assert_allclose(acceleration, regression(np.pad(beyond, ((2, 0), (0, 0)), "edge")), atol=1e-4)
+
+
+def test_egemaps_descriptors_follow_the_voice(speech):
+    (_, quiet), (_, loud) = (audio.lld(gain * speech, RATE, "egemaps") for gain in (0.25, 1.0))
+    assert (loud[:, 0] > 1.3 * quiet[:, 0]).mean() > 0.9  # Loudness_sma3
+    time, values = audio.lld(tone(RATE, 2.0, 220.0).astype(np.float32), RATE, "egemaps")
+    pitch = values[20:-20, 10]  # F0semitoneFrom27.5Hz_sma3nz: 220 Hz are three octaves above
+    np.testing.assert_allclose(pitch, 36, atol=0.2)
+
+
+@pytest.mark.parametrize("kind", audio.LLD)
+def test_descriptors_of_silence_are_finite(kind):
+    assert np.isfinite(audio.lld(np.zeros(RATE, np.float32), RATE, kind)[1]).all()
+
+
+@pytest.mark.parametrize("kind", audio.LLD)
+def test_a_signal_shorter_than_a_frame_has_no_descriptors(kind):
+    assert len(audio.lld(np.zeros(960, np.float32), RATE, kind)[0]) > 0
+    with pytest.raises(ValueError, match="0.06 s or more"):
+        audio.lld(np.zeros(959, np.float32), RATE, kind)
+
+
+def test_an_unknown_set_of_descriptors(speech):
+    with pytest.raises(KeyError):
+        audio.lld(speech, RATE, "plp")

@@ -1,0 +1,1 @@
+"""Speed and memory, measured: each module prints its table when run."""

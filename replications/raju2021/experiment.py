@@ -1,0 +1,281 @@
+"""One experiment: train a network with one seed, choose the epoch of each target, score the development recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common import metrics, results, splits, tasks, training
+from common.experiment import Clock, Corpus
+from datasets import avec2019
+from replications.raju2021 import mechanism
+from replications.raju2021.features import HOP, Features
+
+NAME = "raju2021"
+TARGETS = avec2019.TARGETS
+STREAMS = ("audio", "visual")
+SUBSETS = {"DE": ("DE",), "HU": ("HU",), "DE+HU": ("DE", "HU")}
+
+
+def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str) -> None:
+    """Train one network with one seed and write its result. The fold says on whom the epoch is chosen (ledger 14)."""
+    training.prepare(task.seed)
+    corpus, clock = by_path[task.path], Clock()
+    devel = corpus.partition("Devel")
+    recordings, held_out = divided(corpus, settings, task)
+    scales = moments(recordings)
+    delay = settings["baseline_delay" if task.variant == "lstm" else "delay"]
+    training_set, chosen_on, scored = (
+        Sequences(part, settings, scales, delay) for part in (recordings, held_out, devel)
+    )
+    model, history, series = fitted(task, progress, training_set, chosen_on, scored)
+    clock.stop("training")
+    golds = {target: [gold(recording, target, settings) for recording in devel] for target in TARGETS}
+    measured, examples = mechanism.alignment(model, corpus, scored)
+    clock.stop("mechanism")
+    arrays = {f"time/{r.name}": rows(r, settings) * HOP for r in devel}
+    for target in TARGETS:
+        arrays |= {f"gold/{target}/{r.name}": g.astype(np.float32) for r, g in zip(devel, golds[target], strict=True)}
+        arrays |= {f"raw/{target}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series[target], strict=True)}
+    record = {
+        "paper": NAME,
+        "corpus": corpus.name,
+        "evidence": corpus.evidence,
+        "profile": profile,
+        "target": "all",
+        "variant": task.variant,
+        "fold": task.fold,
+        "seed": task.seed,
+        "settings": settings,
+        "settings_digest": results.digest(settings),
+        "corpus_digest": corpus.digest,
+        "task_digest": task.digest,
+        "scores": scores(devel, golds, series, settings["variance"]),
+        "chats": chats(devel),
+        "recordings": [{"name": r.name, "labels": len(rows(r, settings))} for r in corpus.recordings],
+        "unusable": [item.__dict__ for item in corpus.unusable],
+        "architecture": training.architecture(model),
+        "parameters": model.count_params(),
+        "history": history,
+        "seconds": clock.seconds,
+        "mechanism": measured,
+        "provenance": training.provenance(),
+    }
+    results.write(task.path, record, arrays | examples)
+    checkpoint_of(task).unlink(missing_ok=True)
+
+
+def divided(corpus: Corpus, settings: dict, task: tasks.Task) -> tuple[list[Features], list[Features]]:
+    """The recordings to train on, and those on which the epoch is chosen."""
+    cultures = SUBSETS["DE+HU"] if settings["culture"] == "both" else (settings["culture"],)
+    recordings = [recording for recording in corpus.partition("Train") if recording.culture in cultures]
+    if task.fold == "devel":
+        return recordings, corpus.partition("Devel")
+    names = [recording.name for recording in recordings]
+    fold = splits.hold_out(names, settings["heldout_share"], task.seed, chats(recordings))
+    return tuple([r for r in recordings if r.name in side] for side in (fold.train, fold.test))
+
+
+def chats(recordings: Sequence) -> dict[str, str]:
+    """Recording -> a name for its conversation.
+
+    The two people of a chat have equally many labels, within one. Recordings of a culture and partition whose lengths
+    follow each other that closely are taken as one chat: sometimes two chats count as one, never one as two.
+    """
+    found, last, chat = {}, None, ""
+    for recording in sorted(recordings, key=lambda r: (r.partition, r.culture, len(r.labels.time), r.name)):
+        place = (recording.partition, recording.culture)
+        if last is None or last[0] != place or len(recording.labels.time) - last[1] > 1:
+            chat = recording.name
+        found[recording.name], last = chat, (place, len(recording.labels.time))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+def fitted(
+    task: tasks.Task,
+    progress: Callable[[float], None],
+    training_set: Sequences,
+    chosen_on: Sequences,
+    scored: Sequences,
+) -> tuple:
+    """The trained network, its history, and the scored series of each target at its chosen epoch."""
+    from replications.raju2021 import models
+
+    settings = training_set.settings
+    size = micro_batch(len(training_set), settings["micro_batch"])
+    steps = max(part.steps for part in (training_set, chosen_on, scored))
+    for part in (training_set, chosen_on, scored):
+        part.steps = steps  # one length, one compiled graph
+    model = models.VARIANTS[task.variant](settings, steps, *(len(training_set.moments[name].mean) for name in STREAMS))
+    compile_(model, settings, len(training_set) // size)
+    golds = {target: [gold(recording, target, settings) for recording in chosen_on.recordings] for target in TARGETS}
+
+    def watch(model) -> dict[str, tuple[float, np.ndarray]]:
+        judged, kept = (part.series(model, size) for part in (chosen_on, scored))
+        found = {
+            t: metrics.pooled(metrics.ccc, golds[t], judged[t], pooling="concatenated", variance=settings["variance"])
+            for t in TARGETS
+        }
+        if settings["selection"] == "joint":
+            found = dict.fromkeys(TARGETS, float(np.mean(list(found.values()))))
+        return {target: (found[target], np.concatenate(kept[target])) for target in TARGETS}
+
+    kept: dict[str, np.ndarray] = {}
+    history = training.fit(
+        model,
+        training_set,
+        len(training_set),
+        epochs=settings["epochs"],
+        batch_size=size,
+        seed=task.seed,
+        checkpoint=checkpoint_of(task),
+        digest=task.digest,
+        progress=lambda fraction: progress(0.95 * fraction),
+        watch=None if settings["selection"] == "last" else watch,
+        kept=kept,
+    )
+    series = {target: scored.split(kept[target]) for target in kept} or scored.series(model, size)
+    return model, history, series
+
+
+def micro_batch(count: int, wanted: int) -> int:
+    """At most `wanted` and at least half of it, such that as few as possible of `count` recordings sit out an epoch."""
+    return max(range(max(1, wanted // 2), wanted + 1), key=lambda size: (count // size * size, size))
+
+
+def compile_(model, settings: dict, groups: int) -> None:
+    """One step of the optimiser for all recordings: the gradients of `groups` micro batches are averaged."""
+    import keras
+
+    from replications.raju2021.layers import MaskedCCC
+
+    kind = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[settings["optimizer"]]
+    optimizer = kind(settings["learning_rate"], gradient_accumulation_steps=groups if groups > 1 else None)
+    model.compile(optimizer, MaskedCCC(settings["loss_pooling"]), jit_compile=False)
+
+
+def checkpoint_of(task: tasks.Task):
+    return task.path.with_suffix(".checkpoint")
+
+
+# ------------------------------------------------------------------------------------------------ sequences
+
+
+def rows(recording: Features, settings: dict) -> np.ndarray:
+    """The labels, by index, at which a recording is read and scored: every `hop`."""
+    return np.arange(0, len(recording.labels.time), round(settings["hop"] / HOP))
+
+
+def gold(recording: Features, target: str, settings: dict) -> np.ndarray:
+    return getattr(recording.labels, target)[rows(recording, settings)]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and deviation of each feature over the training recordings, from one pass that holds little in memory."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, arrays: Sequence[np.ndarray], chunk: int = 512) -> Moments:
+        count, offset = 0, np.asarray(arrays[0][0], np.float64)  # sums of squares far from 0 lose digits
+        total, squares = np.zeros_like(offset), np.zeros_like(offset)
+        for array in arrays:
+            for start in range(0, len(array), chunk):
+                part = array[start : start + chunk] - offset
+                count, total, squares = count + len(part), total + part.sum(axis=0), squares + (part**2).sum(axis=0)
+        variance = np.maximum(squares / count - (total / count) ** 2, 0)
+        deviation = np.sqrt(variance)
+        return cls(
+            (offset + total / count).astype(np.float32), np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
+        )
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.mean) / self.deviation
+
+
+def moments(recordings: Sequence) -> dict[str, Moments]:
+    """The moments of the audio and of the visual features of the training recordings."""
+    return {name: Moments.of([getattr(recording, name) for recording in recordings]) for name in STREAMS}
+
+
+class Sequences:
+    """Recordings, or segments of them, padded to one length: called with indices it returns inputs and targets.
+
+    Features stay memory-mapped until a batch asks for them; only the batch is in memory. Targets have a last column
+    that is 1 where there is a label. A label moved to the front (`delay`) leaves the end without one.
+    """
+
+    def __init__(self, recordings: list[Features], settings: dict, moments: dict[str, Moments], delay: float):
+        self.recordings, self.settings, self.moments = recordings, settings, moments
+        self.delay = round(delay / HOP)
+        self.rows = [rows(recording, settings) for recording in recordings]
+        length = round(settings["segment"] / settings["hop"])
+        self.spans = [
+            (owner, start, min(start + (length or len(index)), len(index)))
+            for owner, index in enumerate(self.rows)
+            for start in range(0, len(index), length or len(index))
+        ]
+        self.steps = max(end - start for _, start, end in self.spans)
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def __call__(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        spans = [self.spans[i] for i in index]
+        inputs = {"mask": np.zeros((len(spans), self.steps), bool)}
+        targets = np.zeros((len(spans), self.steps, len(TARGETS) + 1), np.float32)
+        for name, moments in self.moments.items():
+            inputs[name] = np.zeros((len(spans), self.steps, len(moments.mean)), np.float32)
+            for place, (owner, start, end) in enumerate(spans):
+                inputs[name][place, : end - start] = moments(
+                    getattr(self.recordings[owner], name)[self.rows[owner][start:end]]
+                )
+        for place, (owner, start, end) in enumerate(spans):
+            labels, at = self.recordings[owner].labels, self.rows[owner][start:end] + self.delay
+            there = at < len(labels.time)
+            inputs["mask"][place, : end - start] = True
+            targets[place, : end - start, -1] = there
+            for column, target in enumerate(TARGETS):
+                targets[place, : end - start, column][there] = getattr(labels, target)[at[there]]
+        return inputs, targets
+
+    def series(self, model, batch_size: int) -> dict[str, list[np.ndarray]]:
+        """Target -> the predictions for each recording, the delay undone: the first value stands until it ends."""
+        outputs = training.predict(model, self, len(self), batch_size)
+        pieces: list[list] = [[] for _ in self.recordings]
+        for (owner, start, end), output in zip(self.spans, outputs, strict=True):
+            pieces[owner].append(output[: end - start])
+        late = round(self.delay * HOP / self.settings["hop"])
+        found = {target: [] for target in TARGETS}
+        for parts in pieces:
+            whole = np.concatenate(parts).astype(np.float64)
+            whole = whole[np.maximum(np.arange(len(whole)) - late, 0)]
+            for column, target in enumerate(TARGETS):
+                found[target].append(whole[:, column])
+        return found
+
+    def split(self, joined: np.ndarray) -> list[np.ndarray]:
+        return np.split(joined, np.cumsum([len(index) for index in self.rows])[:-1])
+
+
+# --------------------------------------------------------------------------------------------------- scores
+
+
+def scores(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[str, dict]:
+    """Target -> culture -> the CCC of the concatenated recordings; None where it is undefined."""
+    found: dict[str, dict] = {}
+    for target in golds:
+        for name, cultures in SUBSETS.items():
+            pairs = [p for r, *p in zip(devel, golds[target], series[target], strict=True) if r.culture in cultures]
+            if not pairs:
+                continue
+            value = metrics.pooled(metrics.ccc, *zip(*pairs), pooling="concatenated", variance=variance)
+            found.setdefault(target, {})[name] = {"CCC": float(value) if np.isfinite(value) else None}
+    return found

@@ -1,0 +1,76 @@
+"""Where AED's decoder looks, held against the annotation delay that the simulation planted.
+
+A label shows what happened a delay earlier, so a decoder that aligns (Section III-B) should look back by that delay.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common import training
+from common.experiment import Corpus
+
+RESAMPLES = 1000
+EXAMPLE_STEPS = 600  # a longer recording is shown up to here
+
+
+def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
+    """How far back the attention lies, in seconds, and the alignment of the first recording for a figure.
+
+    offset: the instant of the prediction minus the centre of its attention, mean over the steps of a recording, then
+    over recordings, with a 95 % interval over recordings. spread: the deviation of the attention around its centre.
+    planted: the mean delay of the simulated raters, None for a real corpus. Uniform attention over a recording has an
+    offset of 0, on the mean. Of the weights after the last epoch.
+
+    Returns (None, {}) for a network without a decoder.
+    """
+    if "decoder" not in [layer.name for layer in model.layers]:
+        return None, {}
+    maps = list(aligned(model, sequences))
+    hop = sequences.settings["hop"]
+    offsets, spreads = zip(*(offset_and_spread(shares) for shares in maps))
+    delays = planted(corpus, [recording.name for recording in sequences.recordings])
+    draws = np.random.default_rng(0).integers(len(offsets), size=(RESAMPLES, len(offsets)))
+    interval = np.percentile(np.array(offsets)[draws].mean(axis=1), [2.5, 97.5]) * hop
+    measured = {
+        "offset": float(np.mean(offsets) * hop),
+        "interval": [float(end) for end in interval] if len(offsets) > 1 else None,
+        "spread": float(np.mean(spreads) * hop),
+        "planted": delays,
+        "frames": int(sum(len(shares) for shares in maps)),
+    }
+    example = maps[0][:EXAMPLE_STEPS, :EXAMPLE_STEPS].astype(np.float32)
+    return {"alignment": measured}, {"example_alignment": example, "example_hop": np.array(hop)}
+
+
+def aligned(model, sequences) -> Iterator[np.ndarray]:
+    """The attention of each sequence: (steps of the decoder, steps of the encoder), without padding; rows sum to 1."""
+    import keras
+
+    states, mask = model.get_layer("encoder").output, model.inputs[-1]
+    _, shares = model.get_layer("decoder")(states, mask=mask, return_attention=True)
+    view = keras.Model(model.inputs, shares)
+    for index in range(len(sequences)):
+        _, start, end = sequences.spans[index]
+        whole = training.predict(view, lambda _, index=index: sequences(np.array([index])), 1, 1)
+        yield whole[0, : end - start, : end - start]
+
+
+def offset_and_spread(shares: np.ndarray) -> tuple[float, float]:
+    """In steps: how far the centre of attention lies before the step that is predicted, and how wide it is."""
+    positions = np.arange(shares.shape[1])
+    centre = shares @ positions
+    variance = shares @ positions**2 - centre**2
+    return float(np.mean(np.arange(len(shares)) - centre)), float(np.mean(np.sqrt(np.maximum(variance, 0))))
+
+
+def planted(corpus: Corpus, names: list[str]) -> float | None:
+    """The mean delay of the raters in seconds, from the truth beside a simulated corpus."""
+    delays = []
+    for name in names:
+        path = corpus.root / "truth" / f"{name}.npz"
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as truth:
+            delays.append(truth["rater_delay"].mean())
+    return float(np.mean(delays))

@@ -1,0 +1,189 @@
+"""The part of AVEC 2019 that its organisers published: real labels and ten systems' predictions, scored and fused.
+
+One task for each column of the tables `systems` and `fusion`: the ten systems as they are; the organisers' fusion
+fitted anew; that fusion, EAF, AED and EMAFN on chats, or on a culture, that they have not seen. The networks take the
+five audio systems as their audio and the four visual systems as their video.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from common import compare, results, splits, tasks, training
+from common.experiment import Clock
+from datasets import avec2019
+from datasets.avec2017 import Labels
+from replications.raju2021 import experiment, fusion
+from replications.raju2021.experiment import NAME, TARGETS
+
+CORPUS = "avec2019-public"
+VERSION = 1  # raise when results change for the same settings
+SYSTEMS = tuple(f"system-{name}" for name in fusion.SYSTEMS)
+NETWORKS = ("fusion-emafn", "fusion-aed", "fusion-eaf")
+FOLDS = {
+    "baseline-fusion": ("devel",),
+    **dict.fromkeys(SYSTEMS, ("devel",)),
+    "fusion-svr": ("devel", "chats", "cultures"),
+    **dict.fromkeys(NETWORKS, ("chats", "cultures")),
+}
+VARIANTS = (*NETWORKS, "fusion-svr", "baseline-fusion", *SYSTEMS)  # longest first
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The nine systems' predictions for one recording as features: audio (n, 15), visual (n, 12)."""
+
+    name: str
+    partition: str
+    culture: str
+    audio: np.ndarray
+    visual: np.ndarray
+    labels: Labels
+    digest: str
+
+
+def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
+    """The tasks and the work for `tasks.run`. Raises InputError where the public files are not there."""
+    public = avec2019.read_public(avec2019.find_public(arguments.cache))
+    digest = results.digest([VERSION, settings, corpus_digest(public)])
+    folder = arguments.results / NAME / CORPUS / "paper" / compare.ALL
+    planned = [
+        tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
+        for variant in VARIANTS
+        if variant in arguments.variants
+        for fold in FOLDS[variant]
+        for seed in (arguments.seeds if variant in NETWORKS else [0])
+    ]
+    return planned, partial(compute, public=public, settings=settings)
+
+
+def compute(task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict) -> None:
+    """Make the predictions of one task, score them as the organisers do, and write the result."""
+    clock, chats = Clock(), chats_of(public)
+    more = {}
+    if task.variant in NETWORKS:
+        series, more = fused_by_network(task, progress, public, settings)
+    elif task.variant == "fusion-svr":
+        series, more["chosen"] = fused_by_svr(task.fold, progress, public, chats)
+    else:
+        system = "svr" if task.variant == "baseline-fusion" else task.variant.removeprefix("system-")
+        stored = public.predictions[system]
+        series = {target: {name: stored[name][:, k] for name in stored} for k, target in enumerate(TARGETS)}
+    clock.stop("training")
+    recordings = recordings_of(public)
+    golds = {target: [getattr(r.labels, target) for r in recordings] for target in TARGETS}
+    predictions = {target: [series[target][r.name] for r in recordings] for target in TARGETS}
+    arrays = {}
+    for target in TARGETS:
+        for recording, gold, made in zip(recordings, golds[target], predictions[target], strict=True):
+            arrays[f"gold/{target}/{recording.name}"] = gold
+            arrays[f"raw/{target}/{recording.name}"] = made
+    record = {
+        "paper": NAME,
+        "corpus": CORPUS,
+        "evidence": "real",
+        "profile": "paper",
+        "target": compare.ALL,
+        "variant": task.variant,
+        "fold": task.fold,
+        "seed": task.seed,
+        "settings": settings,
+        "settings_digest": results.digest(settings),
+        "corpus_digest": corpus_digest(public),
+        "task_digest": task.digest,
+        "scores": experiment.scores(recordings, golds, predictions, settings["variance"]),
+        "chats": chats,
+        "recordings": [{"name": r.name, "labels": len(r.labels.time)} for r in recordings],
+        "unusable": [],
+        "seconds": clock.seconds,
+        "provenance": training.provenance(),
+        **more,
+    }
+    results.write(task.path, record, arrays)
+    for checkpoint in task.path.parent.glob(f"{task.path.stem}.*.checkpoint"):
+        checkpoint.unlink()
+
+
+def chats_of(public: avec2019.Public) -> dict[str, str]:
+    return fusion.chats({name: len(labels.time) for name, labels in public.labels.items()})
+
+
+def corpus_digest(public: avec2019.Public) -> str:
+    return results.digest([recording.digest for recording in recordings_of(public)])
+
+
+def recordings_of(public: avec2019.Public) -> list[Recording]:
+    """The development recordings with the nine systems as their features."""
+    audio, visual = ([s for s in fusion.SYSTEMS if s.startswith("visual") == is_visual] for is_visual in (False, True))
+    found = []
+    for name, labels in public.labels.items():
+        streams = [
+            np.concatenate([public.predictions[system][name] for system in systems], axis=1).astype(np.float32)
+            for systems in (audio, visual)
+        ]
+        values = [*streams, avec2019.label_matrix(labels), public.predictions["svr"][name]]
+        digest = results.digest_bytes(b"".join(np.ascontiguousarray(value).tobytes() for value in values))
+        found.append(Recording(name, "Devel", name.split("_")[1], *streams, labels, digest))
+    return found
+
+
+def fused_by_svr(
+    fold: str, progress: Callable[[float], None], public: avec2019.Public, chats: dict[str, str]
+) -> tuple[dict, dict]:
+    """The organisers' fusion for each target: its predictions and the chosen (frames, C), by target and fold."""
+    inputs, series, chosen = fusion.stacked(public), {}, {}
+    for number, target in enumerate(TARGETS, 1):
+        gold = {name: getattr(labels, target) for name, labels in public.labels.items()}
+        if fold == "devel":
+            machine, _ = fusion.refit(inputs, gold)
+            series[target] = {name: machine.predict(values) for name, values in inputs.items()}
+            chosen[target] = {"devel": [machine.frames, machine.penalty, machine.iterations]}
+        else:
+            unseen = {"chats": fusion.cross_validated, "cultures": fusion.crossed}[fold]
+            series[target], settings = unseen(inputs, gold, chats)
+            chosen[target] = {name: list(setting) for name, setting in settings.items()}
+        progress(number / len(TARGETS))
+    return series, chosen
+
+
+def fused_by_network(
+    task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict
+) -> tuple[dict, dict]:
+    """EAF, AED or EMAFN in the same folds, on a grid of `fusion_hop`; its predictions, back on the label grid.
+
+    In each fold a share of the training chats is held out to choose the epoch of each target.
+    """
+    chats, recordings = chats_of(public), {recording.name: recording for recording in recordings_of(public)}
+    settings = {**settings, "hop": settings["fusion_hop"], "micro_batch": len(recordings)}
+    if task.fold == "chats":
+        cuts = fusion.folds(chats, 7)
+    else:
+        cuts = splits.leave_one_subject_out({name: r.culture for name, r in recordings.items()})
+    series: dict[str, dict] = {target: {} for target in TARGETS}
+    histories = {}
+    for number, cut in enumerate(cuts):
+        splits.assert_disjoint(cut, chats)
+        training.prepare(task.seed)
+        inner = splits.hold_out(cut.train, settings["heldout_share"], task.seed, chats)
+        parts = [[recordings[name] for name in side] for side in (inner.train, inner.test, cut.test)]
+        moments = experiment.moments(parts[0])
+        sequences = [experiment.Sequences(part, settings, moments, settings["delay"]) for part in parts]
+        part = tasks.Task(
+            task.variant.removeprefix("fusion-"), cut.name, task.seed, task.path.with_suffix(f".{cut.name}.json"),
+            results.digest([task.digest, cut.name]),
+        )  # fmt: skip
+        model, histories[cut.name], made = experiment.fitted(
+            part, lambda done, number=number: progress((number + done) / len(cuts)), *sequences
+        )
+        for target in TARGETS:
+            for recording, values in zip(parts[2], made[target], strict=True):
+                at = experiment.rows(recording, settings)
+                series[target][recording.name] = np.interp(np.arange(len(recording.labels.time)), at, values)
+    more = {
+        "architecture": training.architecture(model),
+        "parameters": model.count_params(),
+        "histories": histories,
+    }
+    return series, more
