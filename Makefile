@@ -1,5 +1,6 @@
 # make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
 # make test        sets up .venv, runs the tests
+# make bench       measures the recurrent layer, and training on features that do not fit in memory
 # Both go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -8,10 +9,11 @@ RESULTS ?= results
 REPORT ?= report
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: replicate test check clean
+.PHONY: replicate test check bench clean
 
 replicate: .venv/installed
 	.venv/bin/python -m replications.lee2018.run --results $(RESULTS)
+	.venv/bin/python -m replications.raju2021.run --results $(RESULTS)
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
 
 test: .venv/installed
@@ -25,6 +27,10 @@ check: .venv/installed
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv || { echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
+
+bench: .venv/installed
+	.venv/bin/python -m benchmarks.recurrent
+	.venv/bin/python -m benchmarks.streaming
 
 clean:
 	rm -rf .venv $(RESULTS) $(REPORT)

@@ -145,6 +145,7 @@ def fitted(
 
 def micro_batch(count: int, wanted: int) -> int:
     """At most `wanted` and at least half of it, such that as few as possible of `count` recordings sit out an epoch."""
+    wanted = min(wanted, count)
     return max(range(max(1, wanted // 2), wanted + 1), key=lambda size: (count // size * size, size))
 
 
