@@ -501,16 +501,33 @@ def as_text(paper: Paper, cells: Iterable[Cell]) -> str:
         rows = [cell for cell in cells if cell.exhibit == table.id]
         if not rows:
             continue
+        if not table.printed:
+            parts.append(_matrix(table, rows))
+            continue
         body = [("", "", "published", "ours", "95 % interval", "difference", "verdict")]
         body += [_text_row(cell, before) for before, cell in zip([None, *rows], rows)]
-        widths = [max(map(len, column)) for column in zip(*body)]
-        aligned = ("<", "<", ">", ">", ">", ">", "<")
-        lines = ["  ".join(f"{t:{a}{w}}" for t, a, w in zip(row, aligned, widths)).rstrip() for row in body]
-        sources = sorted({source(cell) for cell in rows if cell.evidence != "none"})
-        parts.append("\n".join([f"{table.id}: {table.title}", *lines, *(f"ours: {words}" for words in sources)]))
+        lines = _aligned(body, "<<>>>><")
+        parts.append("\n".join([f"{table.id}: {table.title}", *lines, *_sources(rows)]))
     if any(cell.evidence == "simulated" for cell in cells):
         parts.append(SIMULATED_CAVEAT)
     return "\n\n".join(parts) + "\n"
+
+
+def _matrix(table: Table, cells: list[Cell]) -> str:
+    """A table of ours without its intervals: a row for each of its rows, with those columns that have a result."""
+    columns = [c.label for c in table.columns if any(e.column == c.label and e.evidence != "none" for e in cells)]
+    ours = {(cell.row, cell.column): shown(cell.ours, "") or "-" for cell in cells}
+    body = [("", *columns), *((row.label, *(ours[row.label, column] for column in columns)) for row in table.rows)]
+    return "\n".join([table.title, *_aligned(body, "<" + ">" * len(columns)), *_sources(cells)])
+
+
+def _aligned(body: list[tuple[str, ...]], align: str) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*body)]
+    return ["  ".join(f"{t:{a}{w}}" for t, a, w in zip(row, align, widths)).rstrip() for row in body]
+
+
+def _sources(cells: list[Cell]) -> list[str]:
+    return [f"ours: {words}" for words in sorted({source(cell) for cell in cells if cell.evidence != "none"})]
 
 
 def _text_row(cell: Cell, before: Cell | None) -> tuple[str, ...]:

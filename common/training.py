@@ -176,6 +176,8 @@ def architecture(model) -> list[dict]:
 def _kind(layer) -> str:
     """The class of a layer; of a wrapper with what it wraps, of a nested model with its depth."""
     name = type(layer).__name__
+    if hasattr(layer, "forward_layer"):
+        return f"{name}({_kind(layer.forward_layer)})"
     if hasattr(layer, "layer"):
         return f"{name}({_kind(layer.layer)})"
     return f"{len(layer.layers) - 1} layers" if name == "Functional" else name

@@ -92,11 +92,12 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
-        notes = dict.fromkeys(note for cell in group for note in cell.note.split("; ") if note)
+        notes = dict.fromkeys(n for c in group if c.origin == "own" for n in c.note.split("; ") if n)
         rows.append((row, group, "; ".join(notes)))
     ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
-    sources = sorted({tables.source(cell) for cell in own if cell.evidence != "none"})
+    sources = [f"Ours: {words}" for words in sorted({tables.source(c) for c in own if c.evidence != "none"})]
+    sources += tables.quoted(own)
     protocols = [(row, [_protocol_row(r, metric) for metric in METRICS]) for row, r in ran]
     return {"table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains}
 

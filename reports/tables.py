@@ -95,9 +95,15 @@ def _formats(name: str, title: str, head, align: str, rows, notes: list[str]) ->
 def _notes(cells: list[Cell]) -> list[str]:
     sources = sorted({source(cell) for cell in cells if cell.evidence != "none"})
     notes = [f"Ours: {words}." for words in sources]
-    quoted = dict.fromkeys(f"{cell.row}: {cell.note}." for cell in cells if cell.origin == "quoted")
     caveat = [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
-    return [*notes, *quoted, *caveat]
+    return [*notes, *(f"{words}." for words in quoted(cells)), *caveat]
+
+
+def quoted(cells: list[Cell]) -> list[str]:
+    """From where the authors copied numbers: each row or column of such numbers once."""
+    own = {cell.column for cell in cells if cell.origin == "own"}
+    names = {(c.row if c.column in own else c.column): c.note for c in cells if c.origin == "quoted"}
+    return [f"{name}: {note}" for name, note in names.items()]
 
 
 _CLAIM_COLUMNS = (

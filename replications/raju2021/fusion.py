@@ -338,33 +338,6 @@ def score(truth: np.ndarray, prediction: np.ndarray) -> float:
     return metrics.ccc(truth, prediction, variance="avec2018")
 
 
-def interval(
-    gold: Series, predictions: Series, chats: Mapping[str, str], draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile interval of the concatenated CCC, by drawing as many chats with replacement.
-
-    Within a chat the frames and the two speakers depend on each other, so the chat is what is drawn.
-
-    Args:
-        gold, predictions: the recordings that are scored.
-        chats: recording -> chat.
-    """
-    members: dict[str, list[str]] = {}
-    for name in gold:
-        members.setdefault(chats[name], []).append(name)
-    parts = [
-        tuple(np.concatenate([side[name] for name in names]) for side in (gold, predictions))
-        for _, names in sorted(members.items())
-    ]
-    generator = np.random.default_rng(seed)
-    scores = []
-    for _ in range(draws):
-        drawn = [parts[i] for i in generator.integers(len(parts), size=len(parts))]
-        scores.append(score(*(np.concatenate(side) for side in zip(*drawn))))
-    low, high = np.percentile(scores, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def _unseen(cuts, inputs, gold, chats, grid):
     predictions, settings = {}, {}
     for fold in cuts:

@@ -259,25 +259,6 @@ def test_unseen_scores_of_a_planted_map():
     assert fusion.score(*(np.concatenate([side[name] for name in gold]) for side in (gold, predictions))) > 0.8
 
 
-def test_interval():
-    inputs, gold = series()
-    predictions = {name: x[:, 0] for name, x in inputs.items()}
-    predictions = {name: 0.5 * gold[name] + 0.5 * predictions[name] for name in gold}
-    chats = fusion.chats(LENGTHS)
-    low, high = fusion.interval(gold, predictions, chats)
-    assert low < fusion.score(*(np.concatenate([side[name] for name in gold]) for side in (gold, predictions))) < high
-    assert fusion.interval(dict(reversed(gold.items())), predictions, chats) == pytest.approx((low, high))
-    assert fusion.interval(gold, gold, chats)[0] > 0.99
-    assert fusion.interval(gold, predictions, chats, draws=10, seed=1) != (low, high)
-
-
-def test_interval_of_equal_chats_has_no_width():
-    trace, other = np.random.default_rng(4).standard_normal((2, 500))
-    gold, predictions = ({name: side for name in LENGTHS} for side in (trace, trace + other))
-    low, high = fusion.interval(gold, predictions, fusion.chats(LENGTHS), draws=50)
-    assert low == pytest.approx(high)
-
-
 @pytest.fixture
 def public(real_data) -> avec2019.Public:
     return avec2019.read_public(real_data / "avec2019")
