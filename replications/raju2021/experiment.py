@@ -24,7 +24,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
     training.prepare(task.seed)
     corpus, clock = by_path[task.path], Clock()
     devel = corpus.partition("Devel")
-    recordings, held_out = divided(corpus, settings, task)
+    recordings, held_out = divided(corpus, devel, settings, task)
     scales = moments(recordings)
     delay = settings["baseline_delay" if task.variant == "lstm" else "delay"]
     training_set, chosen_on, scored = (
@@ -67,12 +67,12 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
     checkpoint_of(task).unlink(missing_ok=True)
 
 
-def divided(corpus: Corpus, settings: dict, task: tasks.Task) -> tuple[list[Features], list[Features]]:
-    """The recordings to train on, and those on which the epoch is chosen."""
+def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
+    """The recordings to train on, and those on which the epoch is chosen: `devel` itself in the fold of that name."""
     cultures = SUBSETS["DE+HU"] if settings["culture"] == "both" else (settings["culture"],)
     recordings = [recording for recording in corpus.partition("Train") if recording.culture in cultures]
     if task.fold == "devel":
-        return recordings, corpus.partition("Devel")
+        return recordings, devel
     names = [recording.name for recording in recordings]
     fold = splits.hold_out(names, settings["heldout_share"], task.seed, chats(recordings))
     return tuple([r for r in recordings if r.name in side] for side in (fold.train, fold.test))
@@ -116,7 +116,8 @@ def fitted(
     golds = {target: [gold(recording, target, settings) for recording in chosen_on.recordings] for target in TARGETS}
 
     def watch(model) -> dict[str, tuple[float, np.ndarray]]:
-        judged, kept = (part.series(model, size) for part in (chosen_on, scored))
+        kept = scored.series(model, size)
+        judged = kept if chosen_on.recordings is scored.recordings else chosen_on.series(model, size)
         found = {
             t: metrics.pooled(metrics.ccc, golds[t], judged[t], pooling="concatenated", variance=settings["variance"])
             for t in TARGETS

@@ -121,23 +121,31 @@ class TestChoices:
         assert chats["Train_DE_01"] == chats["Train_DE_02"] != chats["Train_DE_03"]
 
     def test_on_devel_the_scored_recordings_choose(self):
-        training_set, chosen_on = experiment.divided(self.corpus(), QUICK, self.task("devel"))
+        training_set, chosen_on = experiment.divided(
+            self.corpus(), self.corpus().partition("Devel"), QUICK, self.task("devel")
+        )
         assert [r.name for r in chosen_on] == ["Devel_DE_01"] and len(training_set) == 16
 
     def test_held_out_chats_choose_and_do_not_train(self):
-        training_set, chosen_on = experiment.divided(self.corpus(), QUICK, self.task("heldout"))
+        training_set, chosen_on = experiment.divided(
+            self.corpus(), self.corpus().partition("Devel"), QUICK, self.task("heldout")
+        )
         assert {r.partition for r in chosen_on} == {"Train"} and len(training_set) + len(chosen_on) == 16
         fold = splits.Fold("", *(tuple(r.name for r in part) for part in (training_set, chosen_on)))
         splits.assert_disjoint(fold, experiment.chats(self.recordings))
 
     def test_culture(self):
-        training_set, _ = experiment.divided(self.corpus(), {**QUICK, "culture": "HU"}, self.task("devel"))
+        training_set, _ = experiment.divided(
+            self.corpus(), self.corpus().partition("Devel"), {**QUICK, "culture": "HU"}, self.task("devel")
+        )
         assert {r.culture for r in training_set} == {"HU"}
 
     @given(st.integers(2, 200), st.integers(2, 40))
     def test_few_recordings_sit_out(self, count, wanted):
         size = experiment.micro_batch(count, wanted)
-        assert min(wanted, count) // 2 <= size <= wanted and count // size * size >= count // min(wanted, count) * wanted
+        assert (
+            min(wanted, count) // 2 <= size <= wanted and count // size * size >= count // min(wanted, count) * wanted
+        )
 
     def test_micro_batch_of_all_divides(self):
         assert experiment.micro_batch(68, 34) == 34 and experiment.micro_batch(58, 34) == 29
