@@ -10,7 +10,7 @@ difference within the declared tolerance. It is an ERRATUM where it would be a M
 decimals, the score of another system that `paper.toml` names as the explanation.
 
 The arrays of a result file are `gold/NAME`, `raw/NAME` and `post/NAME` by recording; a network of several targets
-writes one file of the target "all" with `gold/TARGET/NAME` and so on. The recordings of one conversation, noted as
+writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its scores by target and recordings. The recordings of one conversation, noted as
 `chats` in the record, are drawn together.
 """
 
@@ -169,20 +169,19 @@ def changed_settings(paper: Paper, runs: Runs) -> dict:
 # --- scores and intervals --------------------------------------------------------------------------------
 
 
-def score(runs: Runs, postprocess: str, pooling: str, metric: str) -> float | None:
-    """Mean over the seeds; None where it is missing or undefined for any of them."""
-    values = [record["scores"].get(postprocess, {}).get(pooling, {}).get(metric) for _, record in runs.files]
+def score(runs: Runs, first: str, second: str, metric: str) -> float | None:
+    """scores[first][second][metric], mean over the seeds; None where it is missing or undefined for any of them."""
+    values = [record["scores"].get(first, {}).get(second, {}).get(metric) for _, record in runs.files]
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
         return None
     return float(np.mean(values))
 
 
 def our_score(paper: Paper, runs: Runs, number: Part) -> float | None:
-    """The score that `number` asks for: as recorded, or from the predictions of the target and recordings it names."""
-    if runs.first["target"] != ALL:
-        return score(runs, paper.protocol.postprocess, paper.protocol.pooling, number.metric)
-    value = _from_predictions(paper, runs, number)
-    return None if value is None or math.isnan(value) else value
+    """The recorded score that `number` asks for: by post-processing and pooling, or by target and recordings."""
+    if runs.first["target"] == ALL:
+        return score(runs, number.target, number.recordings, number.metric)
+    return score(runs, paper.protocol.postprocess, paper.protocol.pooling, number.metric)
 
 
 def resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
@@ -244,18 +243,13 @@ def concatenated(metric: str, pairs: Sequence[tuple], weights: np.ndarray, varia
 
 def follows(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
-    again = _from_predictions(paper, runs, number)
-    if again is None:
-        return True
-    ours = our_score(paper, runs, number)
-    return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
-
-
-def _from_predictions(paper: Paper, runs: Runs, number: Part) -> float | None:
     seeds = _predictions(paper, runs, number)
     if not seeds or not seeds[0]:
-        return None
-    return float(np.mean([_pooled(paper, _function(runs, number.metric), list(seed.values())) for seed in seeds]))
+        return True
+    function = _function(runs, number.metric)
+    again = float(np.mean([_pooled(paper, function, list(recordings.values())) for recordings in seeds]))
+    ours = our_score(paper, runs, number)
+    return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
 
 
 def _function(runs: Runs, metric: str) -> Callable[..., float]:
@@ -349,8 +343,8 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
     low, high = interval(resampled(paper, runs, number) if sound and ours is not None else None)
     difference = None if ours is None or not published else ours - float(published)
     verdict, notes = _verdict(paper, runs, difference, tolerance, sound) if published else ("", [])
-    if verdict == "MISMATCH" and (explained := _explained(paper, files, table, row, column, ours)):
-        verdict, notes = "ERRATUM", [*notes, explained]
+    if verdict == "MISMATCH" and not notes and (explained := _explained(paper, files, table, row, column, runs)):
+        verdict, notes = "ERRATUM", [explained]
     if runs.left_out:
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
@@ -359,16 +353,20 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
 
 
-def _explained(paper: Paper, files: list[File], table: Table, row: Row, column: Part, ours: float | None) -> str:
+def _explained(paper: Paper, files: list[File], table: Table, row: Row, column: Part, runs: Runs) -> str:
     """Why a printed number is not ours: it is the score of another system, if our score of that one says so."""
-    published = row.published[column.label]
+    published, number = row.published[column.label], wanted(paper, row, column)
     for erratum in paper.errata:
-        if (erratum.table, erratum.row, erratum.column) == (table.id, row.label, column.label) and ours is not None:
-            number = wanted(paper, row, column)
-            runs = select(paper, files, erratum.variant, number=number)
-            other = our_score(paper, runs, number) if runs else None
-            if shown(other, published) == published:
-                return f"{published} is the score of `{erratum.variant}` ({other:.4f}), not of `{number.variant}` ({ours:.4f})"
+        if (erratum.table, erratum.row, erratum.column) != (table.id, row.label, column.label):
+            continue
+        other = select(paper, files, erratum.variant, runs.corpus, number)
+        if other is None or _place(other.first) != _place(runs.first) or not follows(paper, other, number):
+            continue
+        score, ours = (our_score(paper, r, number) for r in (other, runs))
+        if shown(score, published) == published:
+            return (
+                f"{published} is the score of `{erratum.variant}` ({score:.4f}), not of `{number.variant}` ({ours:.4f})"
+            )
     return ""
 
 
@@ -430,7 +428,8 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
     ours = [our_score(paper, r, number) for r in runs]
     draws = [resampled(paper, r, number) for r in runs]
     advantage = None if None in ours else sign * (ours[0] - ours[1])
-    paired = all(d is not None for d in draws) and len({tuple(_predictions(paper, r, number)[0]) for r in runs}) == 1
+    drawn = [(tuple(_predictions(paper, r, number) or [()])[0], r.first.get("chats")) for r in runs]
+    paired = all(d is not None for d in draws) and list(drawn[0][0]) == list(drawn[1][0]) and drawn[0][1] == drawn[1][1]
     low, high = interval(sign * (draws[0] - draws[1])) if paired and advantage is not None else (None, None)
     result = "undecided" if low is None or low <= 0 <= high else "holds" if low > 0 else "does not hold"
     if runs[0].evidence == "simulated":
@@ -454,7 +453,7 @@ def _both(paper: Paper, claim: Claim, files: list[File], corpus: str, number: Pa
 
 
 def _place(record: dict) -> tuple[str, str]:
-    return record["corpus"], record["profile"]
+    return record["corpus"].removesuffix("-public"), record["profile"]  # the public part is of the same recordings
 
 
 def _published(paper: Paper, variant: str, asked: Part) -> str:

@@ -153,12 +153,9 @@ def read_features(path: Path) -> Table:
     return Table(time, values.astype(np.float32), columns)
 
 
-def label_matrix(labels: Labels, targets: tuple[str, ...] = TARGETS) -> np.ndarray:
-    """The labels of `targets`, shape (n, k). Raises InputError for a target that there is not."""
-    unknown = [target for target in targets if target not in TARGETS]
-    if unknown:
-        raise InputError(f"unknown target {', '.join(unknown)}; the targets are {', '.join(TARGETS)}")
-    return np.stack([getattr(labels, target) for target in targets], axis=1)
+def label_matrix(labels: Labels) -> np.ndarray:
+    """The labels as an array (n, 3), in the order of TARGETS."""
+    return np.stack([getattr(labels, target) for target in TARGETS], axis=1)
 
 
 def fit_length(prediction: np.ndarray, length: int, name: str) -> np.ndarray:
@@ -242,7 +239,7 @@ def find_public(cache: Path) -> Path:
     given = os.environ.get("AVEMOTION_DATA")
     folders = ([Path(given) / "avec2019"] if given else []) + [Path(cache) / "public" / "avec2019"]
     for folder in folders:
-        if folder.is_dir():
+        if any((place / "labels_devel").is_dir() for place in (folder, folder / PUBLIC)):
             return folder
     raise InputError(f"{folders[-1]}: no public files of AVEC 2019; get them with `python -m datasets.fetch avec2019`")
 

@@ -20,7 +20,7 @@ from common import cli
 from common.cli import InputError
 
 # NAME.sha256 beside this module lists the files of each: SHA-256, two spaces, path below the address
-SOURCES = {
+SOURCES = {  # a commit that holds the files whose hashes are in the manifest
     "avec2019": "https://raw.githubusercontent.com/AudioVisualEmotionChallenge/AVEC2019/45843ab16dc4276fdc3cb2e92fc26059c29e7acd",
 }
 NOTICES = {
@@ -140,9 +140,11 @@ def download(url: str, path: Path, sha256: str) -> None:
 def receive(url: str, part: Path) -> None:
     """Fill `part`, from where it ends if the server can. Raises TransferError, and InputError where no retry helps."""
     size = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
     try:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except ValueError as error:
+        raise InputError(f"{url}: is no address ({error}); name another with --mirror") from error
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:  # nothing follows: `part` is as long as the file, or longer, and its hash is wrong

@@ -224,7 +224,5 @@ def aligned_faces(path: Path, time: np.ndarray, landmarks: Path) -> np.ndarray:
             found[index] = True
             crops[index] = faces.crop(image, faces.alignment(points, FACE), FACE)
     if not found.any():
-        raise InputError(
-            f"{path}: no face found in {len(time)} frames; look at the video, or try another --landmarks model"
-        )
+        raise InputError(f"{path}: no face found in {len(time)} frames; look at the video")
     return crops[np.maximum.accumulate(np.where(found, np.arange(len(time)), np.argmax(found)))]

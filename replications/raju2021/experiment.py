@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import metrics, results, splits, tasks, training
+from common.cli import InputError
 from common.experiment import Clock, Corpus
 from datasets import avec2019
-from replications.raju2021 import mechanism
+from replications.raju2021 import fusion, mechanism
 from replications.raju2021.features import HOP, Features
 
 NAME = "raju2021"
 TARGETS = avec2019.TARGETS
 STREAMS = ("audio", "visual")
-SUBSETS = {"DE": ("DE",), "HU": ("HU",), "DE+HU": ("DE", "HU")}
+SUBSETS = {"Devel_DE_*": ("DE",), "Devel_HU_*": ("HU",), "*": avec2019.CULTURES}  # as in paper.toml
 
 
 def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str) -> None:
@@ -69,27 +70,43 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
 
 def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
     """The recordings to train on, and those on which the epoch is chosen: `devel` itself in the fold of that name."""
-    cultures = SUBSETS["DE+HU"] if settings["culture"] == "both" else (settings["culture"],)
+    cultures = avec2019.CULTURES if settings["culture"] == "both" else (settings["culture"],)
     recordings = [recording for recording in corpus.partition("Train") if recording.culture in cultures]
     if task.fold == "devel":
         return recordings, devel
     names = [recording.name for recording in recordings]
-    fold = splits.hold_out(names, settings["heldout_share"], task.seed, chats(recordings))
+    try:
+        fold = splits.hold_out(names, settings["heldout_share"], task.seed, chats(recordings))
+    except ValueError as error:
+        raise InputError(
+            f"setting heldout_share: {settings['heldout_share']} leaves nothing to train on or to choose by ({error})"
+        ) from error
     return tuple([r for r in recordings if r.name in side] for side in (fold.train, fold.test))
 
 
 def chats(recordings: Sequence) -> dict[str, str]:
-    """Recording -> a name for its conversation.
+    """Recording -> its conversation, whose two people have equally many labels, within one (`fusion.chats`).
 
-    The two people of a chat have equally many labels, within one. Recordings of a culture and partition whose lengths
-    follow each other that closely are taken as one chat: sometimes two chats count as one, never one as two.
+    Where the recordings of a culture and partition do not pair up in one way only, those whose lengths follow each
+    other that closely are taken as one: sometimes two chats count as one, never one as two.
     """
+    groups: dict[tuple, dict[str, int]] = {}
+    for recording in recordings:
+        groups.setdefault((recording.partition, recording.culture), {})[recording.name] = len(recording.labels.time)
+    found = {}
+    for lengths in groups.values():
+        try:
+            found |= fusion.chats(lengths)
+        except ValueError:
+            found |= _neighbours(lengths)
+    return {recording.name: found[recording.name] for recording in recordings}
+
+
+def _neighbours(lengths: dict[str, int]) -> dict[str, str]:
     found, last, chat = {}, None, ""
-    for recording in sorted(recordings, key=lambda r: (r.partition, r.culture, len(r.labels.time), r.name)):
-        place = (recording.partition, recording.culture)
-        if last is None or last[0] != place or len(recording.labels.time) - last[1] > 1:
-            chat = recording.name
-        found[recording.name], last = chat, (place, len(recording.labels.time))
+    for length, name in sorted((length, name) for name, length in lengths.items()):
+        chat = name if last is None or length - last > 1 else chat
+        found[name], last = chat, length
     return found
 
 
@@ -271,7 +288,7 @@ class Sequences:
 
 
 def scores(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[str, dict]:
-    """Target -> culture -> the CCC of the concatenated recordings; None where it is undefined."""
+    """Target -> pattern of names -> the CCC of the concatenated recordings; None where it is undefined."""
     found: dict[str, dict] = {}
     for target in golds:
         for name, cultures in SUBSETS.items():

@@ -239,6 +239,10 @@ def cache_codebook(stream: str, training: list[str], settings: dict, cache: Path
     path = cache / "features" / f"{results.digest([VERSION, 'codebook', stream, training, *shaped_by])}.npz"
     if not path.exists():
         frames = np.concatenate([_frames(key, cache)[1] for key in training])
+        if len(frames) < settings["bag_size"]:
+            raise InputError(
+                f"setting bag_size: {settings['bag_size']} words cannot be drawn from {len(frames)} frames"
+            )
         book = bags.fit(frames, settings["bag_size"], settings["codebook_seed"], stream in STANDARDISED)
         _savez(path, **{name: value for name, value in vars(book).items() if value is not None})
     return path

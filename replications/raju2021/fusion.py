@@ -2,7 +2,7 @@
 
 The organisers fuse the predictions of nine systems with one linear support vector machine per target: windows of
 all 27 series, C and window chosen, and the machine fitted, on the same development labels. Its predictions are
-published; `recover` finds the linear map behind them, `refit` fits it anew, with today's solver or with that of 2019.
+published; `recover` finds the linear map behind them, `fit` fits it anew, with today's solver or with that of 2019.
 `cross_validated` and `crossed` give what the organisers could not: the score on conversations that the fusion has
 not seen. The nine systems themselves were selected on the development labels (best epoch), which nothing here undoes.
 
@@ -23,7 +23,6 @@ from datasets import avec2019
 
 SYSTEMS = tuple(system for system in avec2019.SYSTEMS if system != "svr")
 CONTEXTS = (11, 13, 15, 17, 19)  # frames, as `context` counts them; the organisers' grid
-PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C, the organisers' grid
 ITERATIONS = 1000  # where liblinear stops, converged or not
 TOLERANCE = 1e-4  # of liblinear's stopping rule, scikit-learn's default
 ROUNDING = 1e-6  # the published predictions have six decimals, and least squares may spread their rounding
@@ -125,35 +124,6 @@ def recover(inputs: Series, stored: Series, contexts: tuple[int, ...] = CONTEXTS
         f"the predictions are no linear map of windows of {', '.join(map(str, residuals))} frames: "
         f"the residual is {min(residuals.values()):.1e} at best"
     )
-
-
-def refit(
-    inputs: Series,
-    gold: Series,
-    contexts: tuple[int, ...] = CONTEXTS,
-    penalties: tuple[float, ...] = PENALTIES,
-    solver: Solver | None = None,
-) -> tuple[Machine, dict[tuple[int, float], float]]:
-    """The organisers' fusion: of all settings the machine with the best CCC on the labels that it is fitted to.
-
-    Args:
-        inputs: in the order of the recordings, over whose borders the windows run.
-        gold: the target's gold standard.
-        contexts, penalties: the grid.
-        solver: `liblinear` (scikit-learn, the default) or `liblinear_2019`.
-
-    Returns:
-        The machine, and the CCC that chose it by (frames, penalty).
-    """
-    machines = {
-        setting: fit(inputs, gold, *setting, solver=solver) for setting in itertools.product(contexts, penalties)
-    }
-    truth = np.concatenate([gold[name] for name in inputs])
-    scores = {
-        setting: score(truth, context(list(inputs.values()), m.frames, crossing=True) @ m.weights + m.intercept)
-        for setting, m in machines.items()
-    }
-    return machines[max(scores, key=scores.get)], scores
 
 
 def fit(inputs: Series, gold: Series, frames: int, penalty: float, solver: Solver | None = None) -> Machine:

@@ -84,7 +84,10 @@ class WindowedBiLSTM(keras.layers.Layer):
         inputs = self.drop(inputs, training=training)
         around = ops.arange(steps)[:, None] + ops.arange(self.window) - self.reach
         index = ops.clip(around, 0, steps - 1)  # (steps, window)
-        valid = None if mask is None else self._windows(ops.expand_dims(mask, -1), index)
+        valid = None
+        if mask is not None:  # past the end of the arrays there is padding too
+            inside = ops.reshape(ops.tile(around < steps, (ops.shape(inputs)[0], 1)), (-1, self.window, 1))
+            valid = ops.logical_and(self._windows(ops.expand_dims(mask, -1), index), ops.transpose(inside, (1, 0, 2)))
         hidden = []
         for direction, reverse in zip(self.directions, (False, True)):
             projected = ops.matmul(inputs, direction.cell.kernel) + direction.cell.bias

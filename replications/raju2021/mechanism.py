@@ -9,6 +9,7 @@ import numpy as np
 
 from common import training
 from common.experiment import Corpus
+from replications.raju2021.features import HOP
 
 RESAMPLES = 1000
 EXAMPLE_STEPS = 600  # a longer recording is shown up to here
@@ -19,7 +20,7 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
 
     offset: the instant of the prediction minus the centre of its attention, mean over the steps of a recording, then
     over recordings, with a 95 % interval over recordings. spread: the deviation of the attention around its centre.
-    planted: the mean delay of the simulated raters, None for a real corpus. Uniform attention over a recording has an
+    planted: the mean delay of the simulated raters less that by which labels are moved, None for a real corpus. Uniform attention over a recording has an
     offset of 0, on the mean. Of the weights after the last epoch.
 
     Returns (None, {}) for a network without a decoder.
@@ -29,14 +30,16 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     maps = list(aligned(model, sequences))
     hop = sequences.settings["hop"]
     offsets, spreads = zip(*(offset_and_spread(shares) for shares in maps))
-    delays = planted(corpus, [recording.name for recording in sequences.recordings])
+    delay = planted(corpus, [recording.name for recording in sequences.recordings])
+    if delay is not None:
+        delay -= sequences.delay * HOP  # labels that were moved to the front are that much nearer
     draws = np.random.default_rng(0).integers(len(offsets), size=(RESAMPLES, len(offsets)))
     interval = np.percentile(np.array(offsets)[draws].mean(axis=1), [2.5, 97.5]) * hop
     measured = {
         "offset": float(np.mean(offsets) * hop),
         "interval": [float(end) for end in interval] if len(offsets) > 1 else None,
         "spread": float(np.mean(spreads) * hop),
-        "planted": delays,
+        "planted": delay,
         "frames": int(sum(len(shares) for shares in maps)),
     }
     example = maps[0][:EXAMPLE_STEPS, :EXAMPLE_STEPS].astype(np.float32)

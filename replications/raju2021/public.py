@@ -60,7 +60,7 @@ class Recording:
 def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
     """The tasks and the work for `tasks.run`. Raises InputError where the public files are not there."""
     public = avec2019.read_public(avec2019.find_public(arguments.cache))
-    digest = results.digest([VERSION, settings, corpus_digest(public)])
+    digest = results.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
     folder = arguments.results / NAME / CORPUS / "paper" / compare.ALL
     planned = [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
@@ -74,7 +74,7 @@ def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
 
 def compute(task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict) -> None:
     """Make the predictions of one task, score them as the organisers do, and write the result."""
-    clock, chats = Clock(), chats_of(public)
+    clock, chats, recordings = Clock(), chats_of(public), recordings_of(public)
     more = {}
     if task.variant in NETWORKS:
         series, more = fused_by_network(task, progress, public, settings)
@@ -90,7 +90,6 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
         stored = public.predictions[system]
         series = {target: {name: stored[name][:, k] for name in stored} for k, target in enumerate(TARGETS)}
     clock.stop("training")
-    recordings = recordings_of(public)
     golds = {target: [getattr(r.labels, target) for r in recordings] for target in TARGETS}
     predictions = {target: [series[target][r.name] for r in recordings] for target in TARGETS}
     arrays = {}
@@ -109,7 +108,7 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
         "seed": task.seed,
         "settings": settings,
         "settings_digest": results.digest(settings),
-        "corpus_digest": corpus_digest(public),
+        "corpus_digest": results.digest([recording.digest for recording in recordings]),
         "task_digest": task.digest,
         "scores": experiment.scores(recordings, golds, predictions, settings["variance"]),
         "chats": chats,
@@ -126,10 +125,6 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
 
 def chats_of(public: avec2019.Public) -> dict[str, str]:
     return fusion.chats({name: len(labels.time) for name, labels in public.labels.items()})
-
-
-def corpus_digest(public: avec2019.Public) -> str:
-    return results.digest([recording.digest for recording in recordings_of(public)])
 
 
 def recordings_of(public: avec2019.Public) -> list[Recording]:
@@ -182,6 +177,11 @@ def fused_by_svr(
     return series, chosen
 
 
+def network_settings(settings: dict) -> dict:
+    """The grid of the fusing networks, and all recordings at a time."""
+    return {**settings, "hop": settings["fusion_hop"], "micro_batch": 2 * sum(avec2019.PARTITIONS.values())}
+
+
 def fused_by_network(
     task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict
 ) -> tuple[dict, dict]:
@@ -190,7 +190,7 @@ def fused_by_network(
     In each fold a share of the training chats is held out to choose the epoch of each target.
     """
     chats, recordings = chats_of(public), {recording.name: recording for recording in recordings_of(public)}
-    settings = {**settings, "hop": settings["fusion_hop"], "micro_batch": len(recordings)}
+    settings = network_settings(settings)
     if task.fold == "chats":
         cuts = fusion.folds(chats, 7)
     else:

@@ -29,11 +29,18 @@ VERSION = 1  # raise when results change for the same settings
 def main() -> int:
     arguments = parse()
     paper = papers.load(PAPER)
+    on_public = arguments.corpus == public.CORPUS
+    there = public.VARIANTS if on_public else VARIANTS
+    if unknown := [name for name in arguments.variants or () if name not in there]:
+        raise cli.InputError(f"--variants {unknown[0]}: not of this corpus; there are {', '.join(there)}")
+    arguments.variants = arguments.variants or list(there)
+    if on_public:
+        arguments.profile = "paper"  # nothing is shrunk there
     settings = experiment.settings_of(paper, arguments, [f"weights={arguments.weights}"] if arguments.weights else [])
     validate(settings)
     experiment.probe_writable(arguments.results)
-    if arguments.corpus == public.CORPUS:
-        todo, work = public.plan(arguments, papers.settings(paper, "paper"))
+    if on_public:
+        todo, work = public.plan(arguments, settings)
     else:
         corpus = prepare(arguments, settings)
         todo = plan(corpus, settings, arguments)
@@ -65,6 +72,7 @@ def parse() -> argparse.Namespace:
         metavar="FOLDER",
         help="deep features only: the folder with the published weights of the networks, or `random` to try it out",
     )
+    parser.set_defaults(variants=None)  # all of the corpus
     return experiment.parse(parser)
 
 
@@ -72,9 +80,17 @@ def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
     zero_allowed = ("dropout", "recurrent_dropout", "delay", "baseline_delay", "segment", "codebook_seed")
     experiment.check_positive(settings, zero_allowed)
-    hops = settings["hop"] / features.HOP
+
+    def multiple(name: str, of: float) -> tuple[bool, str]:
+        return abs(settings[name] / of - round(settings[name] / of)) < 1e-6, f"a multiple of {of}"
+
+    if settings["weights"] and settings["features"] == "low-level":
+        raise cli.InputError("--weights: only deep features have weights; add --set features=deep")
     rules = {
-        "hop": (abs(hops - round(hops)) < 1e-6, f"a multiple of {features.HOP}"),
+        "hop": multiple("hop", features.HOP),
+        "fusion_hop": multiple("fusion_hop", features.HOP),
+        "delay": multiple("delay", settings["hop"]),
+        "baseline_delay": multiple("baseline_delay", settings["hop"]),
         "eaf_units": (len(settings["eaf_units"]) == 2, "two"),
         "dropout": (0 <= settings["dropout"] < 1, "0 or more and below 1"),
         "recurrent_dropout": (0 <= settings["recurrent_dropout"] < 1, "0 or more and below 1"),

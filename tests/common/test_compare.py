@@ -352,6 +352,27 @@ class TestSeveralTargets:
         assert arousal.published == 0.272 and arousal.result == "holds in simulation"
         assert found["AED improves on the baseline for arousal."].result == "not run"
 
+    def test_claim_over_the_corpus_and_its_public_part(self, tmp_path):
+        fabricate_targets(tmp_path, RAJU, "aed", RAJU.corpus, "paper", quality=0.95)
+        path = fabricate_targets(tmp_path, RAJU, "baseline-fusion", f"{RAJU.corpus}-public", "paper", quality=0.2)
+
+        def improves():
+            found = {d.claim.text: d for d in claims(RAJU, results.find(tmp_path, RAJU.id))}
+            return found["AED improves on the baseline for arousal."]
+
+        assert improves().result == "holds" and improves().published == 0.023 and improves().ci_low > 0
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        results.write(path, {**record, "chats": {}}, arrays)  # drawn otherwise: not paired
+        assert improves().result == "undecided" and improves().ci_low is None
+
+    def test_recorded_score_that_its_predictions_do_not_yield(self, tmp_path):
+        path = fabricate_targets(tmp_path, RAJU, "baseline-fusion", "avec2019-public", "paper")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        record["scores"]["arousal"]["Devel_DE_*"]["CCC"] = 0.629
+        results.write(path, record, arrays)
+        cell = self.cell(tmp_path, "arousal: German", "Baseline [24]")
+        assert cell.verdict == "MISMATCH" and "does not follow" in cell.note
+
 
 @pytest.mark.parametrize("variance", metrics.VARIANCES)
 @pytest.mark.parametrize("metric", ["RMSE", "CC", "CCC"])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import metrics, splits, tasks
+from common.cli import InputError
 from common.experiment import Corpus
 from common.paper import papers, settings
 from datasets.avec2017 import LABEL_HOP, Labels
@@ -134,6 +135,11 @@ class TestChoices:
         fold = splits.Fold("", *(tuple(r.name for r in part) for part in (training_set, chosen_on)))
         splits.assert_disjoint(fold, experiment.chats(self.recordings))
 
+    def test_a_share_that_leaves_nothing_is_one_line(self):
+        with pytest.raises(InputError, match="heldout_share"):
+            devel = self.corpus().partition("Devel")
+            experiment.divided(self.corpus(), devel, {**QUICK, "heldout_share": 0.999}, self.task("heldout"))
+
     def test_culture(self):
         training_set, _ = experiment.divided(
             self.corpus(), self.corpus().partition("Devel"), {**QUICK, "culture": "HU"}, self.task("devel")
@@ -185,10 +191,12 @@ def test_scores_by_target_and_culture():
     golds = {target: [experiment.gold(r, target, QUICK) for r in devel] for target in TARGETS}
     series = {target: [golds[target][0] + 0.1, -golds[target][1]] for target in TARGETS}
     found = experiment.scores(devel, golds, series, "population")
-    assert found["valence"]["DE"]["CCC"] == pytest.approx(metrics.ccc(golds["valence"][0], golds["valence"][0] + 0.1))
-    assert found["valence"]["HU"]["CCC"] < 0 and set(found["liking"]) == {"DE", "HU", "DE+HU"}
+    assert found["valence"]["Devel_DE_*"]["CCC"] == pytest.approx(
+        metrics.ccc(golds["valence"][0], golds["valence"][0] + 0.1)
+    )
+    assert found["valence"]["Devel_HU_*"]["CCC"] < 0 and set(found["liking"]) == {"Devel_DE_*", "Devel_HU_*", "*"}
     constant = {target: [np.zeros(10), np.zeros(15)] for target in TARGETS}
-    assert experiment.scores(devel, constant, constant, "population")["arousal"]["DE"]["CCC"] is None
+    assert experiment.scores(devel, constant, constant, "population")["arousal"]["Devel_DE_*"]["CCC"] is None
 
 
 class TestAlignment:

@@ -461,7 +461,7 @@ def test_other_labels_are_another_digest(extracted, copy, store):
 def deep(monkeypatch, tmp_path):
     """A stand-in for the module of deep features: 5 and 3 columns."""
 
-    def extracted(recording, settings, cache):
+    def extracted(recording, settings, cache, kinds=None):
         if recording.name == "Train_HU_01" and settings.get("broken"):
             raise InputError(f"{recording.video}: broken; mend it")
         files = {}

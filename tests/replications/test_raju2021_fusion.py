@@ -155,15 +155,6 @@ def test_fit_is_the_organisers_fit():
         np.testing.assert_allclose(ours.predict(x), theirs.predict(literal_context(x, 3)), atol=1e-9)
 
 
-def test_refit_takes_the_best_score_on_its_own_labels():
-    inputs, gold = series()
-    machine, scores = fusion.refit(inputs, gold, contexts=(1, 2), penalties=(0.001, 0.1))
-    assert set(scores) == {(1, 0.001), (1, 0.1), (2, 0.001), (2, 0.1)}
-    assert scores[machine.frames, machine.penalty] == max(scores.values())
-    assert machine.frames == 2  # the planted delay needs the past
-    assert machine.weights.tolist() == fusion.fit(inputs, gold, machine.frames, machine.penalty).weights.tolist()
-
-
 def pairings(names):
     """All ways to divide `names` into pairs."""
     if not names:

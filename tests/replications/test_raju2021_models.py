@@ -9,7 +9,7 @@ from common.paper import papers, settings
 from replications.raju2021 import experiment, models
 
 PAPER = next(paper for paper in papers() if paper.id == "raju2021")
-SMALL = ["eaf_units=[4, 3]", "encoder_units=4", "decoder_units=5", "attention_units=6", "eaf_window=1.2"]
+SMALL = ["eaf_units=[4, 3]", "encoder_units=4", "decoder_units=5", "attention_units=6", "eaf_window=1.2", "hop=0.4"]
 STEPS, AUDIO, VISUAL = 7, 6, 5
 RNG = np.random.default_rng(0)
 

@@ -115,7 +115,7 @@ class TestRefused:
 
     @pytest.mark.parametrize(
         ("setting", "wanted"),
-        [("hop=0.25", "multiple of 0.1"), ("eaf_units=[4]", "two"), ("dropout=1.0", "below 1"), ("epochs=0", "above 0"),
+        [("hop=0.25", "multiple of 0.1"), ("baseline_delay=1.5", "multiple of 1.0"), ("eaf_units=[4]", "two"), ("dropout=1.0", "below 1"), ("epochs=0", "above 0"),
          ("heldout_share=1.5", "less than 1"), ("attention_over=time", "features, modalities")],
     )  # fmt: skip
     def test_settings(self, called, tmp_path, setting, wanted):

@@ -1,5 +1,7 @@
 """Result files with invented values, for tests: nothing in them was measured."""
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 
 from common import metrics, results
@@ -63,7 +65,11 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": fold, "seed": seed, "settings": values,
         "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
-        "scores": {"arousal": {"DE": {"CCC": 0.5}}}, "recordings": [], "unusable": [],
+        "scores": {
+            target: {pattern: {"CCC": _joined(arrays, target, pattern)} for pattern in ("Devel_DE_*", "Devel_HU_*", "*")}
+            for target in ("arousal", "valence", "liking")
+        },
+        "recordings": [], "unusable": [],
         "chats": {name: f"{name[:-2]}{(int(name[-2:]) + 1) // 2}" for name in names},
         "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345, "history": {"loss": [0.9, 0.8]},
         "seconds": {"training": 12.3}, "mechanism": None,
@@ -80,6 +86,12 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
     path = folder / f"{record['fold']}-seed{record['seed']}.json"
     results.write(path, record, arrays)
     return path
+
+
+def _joined(arrays, target, pattern):
+    names = [n for n in arrays if fnmatchcase(n, f"gold/{target}/{pattern}")]
+    sides = [[arrays[n.replace("gold/", kind)] for n in names] for kind in ("gold/", "raw/")]
+    return metrics.ccc(*map(np.concatenate, sides), variance="avec2018")
 
 
 def _series(generator, quality, names):
