@@ -1,0 +1,49 @@
+"""The benchmarks run, at a size at which they measure nothing."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import recurrent, streaming
+from common import cli
+
+
+def test_recurrent(monkeypatch, capsys):
+    for name, value in {"SEQUENCES": 2, "STEPS": 5, "INPUTS": 3, "REPEATS": 1}.items():
+        monkeypatch.setattr(recurrent, name, value)
+    monkeypatch.setattr("sys.argv", ["recurrent", "--units", "4"])
+    assert recurrent.main() == 0
+    out = capsys.readouterr().out
+    assert "keras.layers.LSTM" in out and "common.recurrent" in out and "times as fast" in out
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    for name, value in {"RECORDINGS": 3, "TRAIN": 2, "STEPS": 1560, "AUDIO": 4, "VISUAL": 3, "IN_MEMORY": 2}.items():
+        monkeypatch.setattr(streaming, name, value)
+
+
+def test_streaming_writes_all_features_and_maps_them(tiny, tmp_path):
+    size = streaming.write(tmp_path)
+    files = sorted(tmp_path.glob("*.npy"))
+    assert len(files) == 6 and size == sum(np.load(file, mmap_mode="r").nbytes for file in files)
+    on_disk, in_memory = (streaming.recording(tmp_path, 1, kept) for kept in (False, True))
+    assert isinstance(on_disk.audio, np.memmap) and not isinstance(in_memory.audio, np.memmap)
+    assert np.array_equal(on_disk.visual, in_memory.visual) and len(on_disk.labels.time) == len(on_disk.audio)
+
+
+@pytest.mark.parametrize("mode", ["model", "disk"])
+def test_streaming_measures_memory_and_time(tiny, tmp_path, mode):
+    streaming.write(tmp_path)
+    arguments = argparse.Namespace(mode=mode, folder=tmp_path, variant="lstm", steps=1)
+    found = json.loads(json.dumps(streaming.measured(arguments)))
+    assert found["seconds"] > 0 and found["peak"] > 2**20
+
+
+def test_streaming_refuses_a_full_disk(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["streaming", "--folder", str(tmp_path)])
+    monkeypatch.setattr(streaming.shutil, "disk_usage", lambda folder: argparse.Namespace(free=1e9))
+    with pytest.raises(cli.WriteError, match="13 GB are needed"):
+        streaming.main()
