@@ -506,7 +506,8 @@ def as_text(paper: Paper, cells: Iterable[Cell]) -> str:
         body = [("", "", "published", "ours", "95 % interval", "difference", "verdict")]
         body += [_text_row(cell, before) for before, cell in zip([None, *rows], rows)]
         lines = _aligned(body, "<<>>>><")
-        parts.append("\n".join([f"{table.id}: {table.title}", *lines, *_sources(rows)]))
+        errata = [f"{cell.row}, {cell.column}: {cell.note}" for cell in rows if cell.verdict == "ERRATUM"]
+        parts.append("\n".join([f"{table.id}: {table.title}", *lines, *errata, *_sources(rows)]))
     if any(cell.evidence == "simulated" for cell in cells):
         parts.append(SIMULATED_CAVEAT)
     return "\n\n".join(parts) + "\n"

@@ -106,6 +106,8 @@ def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
     arguments = made.parse_args()
     if arguments.jobs < 1:
         made.error("--jobs is 1 or more")
+    if arguments.threads is not None and arguments.threads < 1:
+        made.error("--threads is 1 or more")
     if min(arguments.seeds) < 0:
         made.error("--seeds are 0 or more")
     arguments.seeds = list(dict.fromkeys(arguments.seeds))
@@ -131,11 +133,12 @@ def settings_of(paper: Paper, arguments: argparse.Namespace, overrides: Sequence
 
 
 def check_positive(settings: dict, zero_allowed: Sequence[str]) -> None:
-    """Raise InputError for a number that is not above 0, but for those that may be 0."""
+    """Raise InputError for a number that is not above 0, or below it for those that may be 0."""
     for name, value in settings.items():
         numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int | float)]
-        if name not in zero_allowed and any(not isinstance(v, bool) and v <= 0 for v in numbers):
-            raise cli.InputError(f"setting {name}: {value} is not accepted; give numbers above 0")
+        if any(not isinstance(v, bool) and (v < 0 or v == 0 and name not in zero_allowed) for v in numbers):
+            words = "0 or more" if name in zero_allowed else "numbers above 0"
+            raise cli.InputError(f"setting {name}: {value} is not accepted; give {words}")
 
 
 def check_rules(settings: dict, rules: dict[str, tuple[bool, str]]) -> None:

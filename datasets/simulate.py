@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = vars(parser().parse_args())
+    if options["jobs"] is not None and options["jobs"] < 1:
+        raise cli.InputError("--jobs is 1 or more")
     # here, so that --help does not wait for OpenCV and Praat
     writer = importlib.import_module(f"datasets.simulated.{options.pop('corpus')}")
     folder = options.pop("folder")

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from common import compare, results, splits, tasks, training
+from common.cli import InputError
 from common.experiment import Clock
 from datasets import avec2019
 from datasets.avec2017 import Labels
@@ -59,7 +60,10 @@ class Recording:
 
 def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
     """The tasks and the work for `tasks.run`. Raises InputError where the public files are not there."""
-    public = avec2019.read_public(avec2019.find_public(arguments.cache))
+    folder = avec2019.find_public(arguments.cache)
+    if problems := avec2019.check_public(folder):
+        raise InputError(f"{problems[0]} ({len(problems)} in all; only the organisers' files are evidence)")
+    public = avec2019.read_public(folder)
     digest = results.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
     folder = arguments.results / NAME / CORPUS / "paper" / compare.ALL
     planned = [

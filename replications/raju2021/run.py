@@ -86,6 +86,8 @@ def validate(settings: dict) -> None:
 
     if settings["weights"] and settings["features"] == "low-level":
         raise cli.InputError("--weights: only deep features have weights; add --set features=deep")
+    if settings["weights"] not in ("", "random") and not Path(settings["weights"]).is_dir():
+        raise cli.InputError(f"{settings['weights']}: no such folder; name the folder with the networks' weights")
     rules = {
         "hop": multiple("hop", features.HOP),
         "fusion_hop": multiple("fusion_hop", features.HOP),
