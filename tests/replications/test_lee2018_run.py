@@ -235,7 +235,9 @@ def test_ctrl_c_during_extraction_keeps_what_is_finished(corpus, tmp_path, jobs)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
-    assert err.replace("\r", "\n").strip().splitlines()[-1].strip() == INTERRUPTED and "Traceback" not in err
+    # not always the last line: joblib's own tracker of shared memory may end after us, and say so
+    lines = [line.strip() for line in err.replace("\r", "\n").splitlines()]
+    assert lines.count(INTERRUPTED) == 1 and "Traceback" not in err
     whole = list((tmp_path / "cache").rglob("*.npz"))
     assert whole and all(path.with_suffix(".npy").exists() for path in whole)
     assert not list((tmp_path / "results").rglob("*.json"))
