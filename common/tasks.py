@@ -27,6 +27,10 @@ class Task:
     path: Path
     digest: str
 
+    def checkpoint(self, part: str = "") -> Path:
+        """Where the state of a fit is kept while the task runs; a task of several fits names them."""
+        return self.path.with_suffix(f".{part}.checkpoint" if part else ".checkpoint")
+
     def done(self) -> bool:
         """Whether the result file is there, whole, and made with these settings from this corpus."""
         if not self.path.exists():
@@ -38,6 +42,11 @@ class Task:
             return False  # made by an older version, or damaged: it is written anew
         return record.get("task_digest") == self.digest
 
+    def tidy(self) -> None:
+        """Remove the checkpoints, once the result is written."""
+        for checkpoint in self.path.parent.glob(f"{self.path.stem}.*checkpoint"):
+            checkpoint.unlink()
+
 
 def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None], jobs: int, threads: int) -> int:
     """Do the tasks that are not done; returns how many that were.
@@ -47,7 +56,12 @@ def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None]
     """
     from joblib import Parallel, delayed
 
-    waiting = [task for task in tasks if not task.done()]
+    waiting = []
+    for task in tasks:
+        if task.done():
+            task.tidy()  # a kill may have come between the result and the end of its task
+        else:
+            waiting.append(task)
     if not waiting:
         return 0
     jobs = min(jobs, len(waiting))
@@ -78,6 +92,7 @@ def _do(work: Callable, task: Task, report: Path, parent: int, threads: int) -> 
         if os.getpid() == parent:  # with one job there are no workers
             raise
         os._exit(1)  # the parent speaks for all workers
+    task.tidy()
     report.write_text("1")
 
 

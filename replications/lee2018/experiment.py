@@ -67,8 +67,6 @@ def train(
         "provenance": training.provenance(),
     }
     results.write(task.path, record, arrays | examples)
-    for checkpoint in task.path.parent.glob(f"{task.path.stem}.*.checkpoint"):
-        checkpoint.unlink()
 
 
 def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str, pooling: str):
@@ -103,7 +101,7 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
             epochs=settings["epochs_audio" if variant in AUDIO_ONLY else "epochs_video"],
             batch_size=settings["batch_size"],
             seed=task.seed,
-            checkpoint=task.path.with_suffix(f".{variant}.checkpoint"),
+            checkpoint=task.checkpoint(variant),
             digest=f"{task.digest} {variant}",
             progress=lambda fraction: progress(0.9 * fraction),
             select=None if settings["stopping"] == "fixed" else select,

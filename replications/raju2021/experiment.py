@@ -65,7 +65,6 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
         "provenance": training.provenance(),
     }
     results.write(task.path, record, arrays | examples)
-    checkpoint_of(task).unlink(missing_ok=True)
 
 
 def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
@@ -151,7 +150,7 @@ def fitted(
         epochs=settings["epochs"],
         batch_size=size,
         seed=task.seed,
-        checkpoint=checkpoint_of(task),
+        checkpoint=task.checkpoint(),
         digest=task.digest,
         progress=lambda fraction: progress(0.95 * fraction),
         watch=None if settings["selection"] == "last" else watch,
@@ -176,10 +175,6 @@ def compile_(model, settings: dict, groups: int) -> None:
     kind = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[settings["optimizer"]]
     optimizer = kind(settings["learning_rate"], gradient_accumulation_steps=groups if groups > 1 else None)
     model.compile(optimizer, MaskedCCC(settings["loss_pooling"]), jit_compile=False)
-
-
-def checkpoint_of(task: tasks.Task):
-    return task.path.with_suffix(".checkpoint")
 
 
 # ------------------------------------------------------------------------------------------------ sequences

@@ -123,8 +123,6 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
         **more,
     }
     results.write(task.path, record, arrays)
-    for checkpoint in task.path.parent.glob(f"{task.path.stem}.*.checkpoint"):
-        checkpoint.unlink()
 
 
 def chats_of(public: avec2019.Public) -> dict[str, str]:

@@ -70,6 +70,32 @@ def environment(monkeypatch):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
 
 
+# checkpoints
+
+
+def save_and_work(task: tasks.Task, progress) -> None:
+    for part in ("", "lstm"):
+        task.checkpoint(part).write_text("the state of a fit")
+    work(task, progress)
+
+
+def test_checkpoints_go_when_the_result_is_there(tmp_path):
+    run(planned(tmp_path, 2), save_and_work)
+    assert {path.suffix for path in tmp_path.iterdir() if path.name != "log"} == {".json", ".npz"}
+
+
+def test_checkpoints_left_by_a_kill_just_after_the_result_go_with_the_next_call(tmp_path):
+    todo = planned(tmp_path, 11)
+    run(todo)
+    todo[1].checkpoint().touch()
+    todo[1].checkpoint("lstm").touch()
+    todo[10].checkpoint().touch()
+    waiting = tasks.Task("lstm", "devel", 99, tmp_path / "seed99.json", "d")
+    waiting.checkpoint().touch()
+    assert run(todo) == 0
+    assert [path.name for path in tmp_path.glob("*.checkpoint")] == ["seed99.checkpoint"]
+
+
 # what is done is not done again
 
 
