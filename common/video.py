@@ -12,12 +12,29 @@ from common.cli import InputError
 
 def duration(path: Path) -> float:
     """Seconds of video, from the container. Raises InputError when there is no video to read."""
-    with _open(path) as (_, stream):
-        return float((stream.duration or 0) * stream.time_base)
+    import av
+
+    with _open(path) as (container, stream):
+        if stream.duration is None:  # Matroska states it for the whole file only
+            return (container.duration or 0) / av.time_base
+        return float(stream.duration * stream.time_base)
+
+
+def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Every frame with its own time in seconds, as RGB (height, width, 3) uint8, upright; one is held at a time.
+
+    Raises InputError for a file without any frame.
+    """
+    with _open(path) as (container, stream):
+        frame = None
+        for frame in _decode(container, stream):
+            yield frame.time, _rgb(frame)
+        if frame is None:
+            raise InputError(f"{path}: holds no frame; copy it again from the distribution")
 
 
 def frames_at(path: Path, times: np.ndarray, slack: float = 1.0) -> Iterator[np.ndarray]:
-    """For each of the ascending `times` (seconds), the frame nearest to it, as RGB (height, width, 3) uint8.
+    """For each of the ascending `times` (seconds), the frame nearest to it, as RGB (height, width, 3) uint8, upright.
 
     Holds two frames at a time. A video may end up to `slack` seconds before the last time, whose frame is then
     the last one; one that ends earlier is taken for truncated. Raises InputError.
@@ -27,7 +44,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = 1.0) -> Iterator[np.
     with _open(path) as (container, stream):
         for frame in _decode(container, stream):
             while remaining and before is not None and remaining[0] <= (before.time + frame.time) / 2:
-                yield before.to_ndarray(format="rgb24")
+                yield _rgb(before)
                 remaining.popleft()
             if not remaining:
                 return
@@ -40,7 +57,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = 1.0) -> Iterator[np.
             f"copy it again from the distribution"
         )
     for _ in remaining:
-        yield before.to_ndarray(format="rgb24")
+        yield _rgb(before)
 
 
 @contextmanager
@@ -66,3 +83,8 @@ def _decode(container, stream):
         yield from (frame for frame in container.decode(stream) if frame.time is not None)
     except av.FFmpegError:
         return  # what came before the defect counts; a file that ends too early is named by the caller
+
+
+def _rgb(frame) -> np.ndarray:
+    """RGB (height, width, 3) uint8, turned as the display matrix of phone videos asks: by quarters, counterclockwise."""
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))

@@ -200,3 +200,86 @@ def test_a_model_of_five_landmarks_is_refused(rendered, model):
     five = model.with_name("shape_predictor_5_face_landmarks.dat")  # comes in the same package
     with pytest.raises(InputError, match="gives 5 landmarks, 68 are expected"):
         faces.landmarks(rendered[0][0], five)
+
+
+# alignment by the eyes
+
+
+@given(ANGLE, SCALE, SHIFT, SHIFT, st.tuples(st.floats(-40, 40), st.floats(-40, 40)))
+def test_eyes_come_to_lie_exactly_on_the_template_wherever_the_nose_is(angle, scale, x, y, nose):
+    there = similarity(angle, scale, x, y)
+    right, left, tip = moved(faces.TEMPLATE * SIZE, there)
+    found = faces.eye_alignment(face_with(right, left, tip + nose), SIZE)
+    np.testing.assert_allclose(moved(np.array([right, left]), found), faces.TEMPLATE[:2] * SIZE, atol=1e-6)
+    both = np.vstack([found, [0, 0, 1]]) @ np.vstack([there, [0, 0, 1]])
+    np.testing.assert_allclose(both, np.eye(3), atol=1e-6)
+
+
+# tracking
+
+
+def scene(*placed, width: int = 640) -> np.ndarray:
+    """A grey frame (480, width) with faces: (image, x, y) each."""
+    frame = np.full((480, width, 3), 90, np.uint8)
+    for image, x, y in placed:
+        frame[y : y + image.shape[0], x : x + image.shape[1]] = image
+    return frame
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """The shapes of the images that the detector is run on."""
+    seen, detector = [], faces._dlib(faces.landmark_file())
+    monkeypatch.setattr(
+        faces, "_dlib", lambda model: (lambda grey: seen.append(grey.shape) or detector[0](grey), detector[1])
+    )
+    return seen
+
+
+def test_a_followed_face_is_searched_in_a_window_and_found_where_it_is(rendered, model, searches):
+    tracker = faces.Tracker(model)
+    for image, truth in rendered:
+        found = tracker(image)
+        assert found.shape == (faces.LANDMARKS, 2) and found.dtype == np.float32
+        for part in (faces.RIGHT_EYE, faces.LEFT_EYE):
+            assert np.linalg.norm(found[part].mean(axis=0) - truth[part].mean(axis=0)) < 5
+    whole, *windows = searches
+    assert whole == (240, 320) and len(windows) == 2
+    assert max(max(shape) for shape in windows) <= 2 * faces.TRACKED_SIZE + 2
+
+
+def test_a_large_frame_is_searched_at_480_rows_and_its_landmarks_are_in_its_own_pixels(rendered, model, searches):
+    import cv2
+
+    image, truth = rendered[0]
+    found = faces.Tracker(model)(cv2.resize(image, None, fx=4, fy=4))
+    assert searches == [(480, 640)]
+    assert np.linalg.norm(found[faces.LEFT_EYE].mean(axis=0) - 4 * truth[faces.LEFT_EYE].mean(axis=0)) < 20
+
+
+def test_a_second_larger_face_does_not_draw_the_tracker_away(rendered, model):
+    import cv2
+
+    image = rendered[0][0]
+    large = cv2.resize(image, None, fx=1.4, fy=1.4)
+    tracker = faces.Tracker(model)
+    alone, both = scene((image, 0, 100), width=800), scene((image, 0, 100), (large, 330, 80), width=800)
+    assert tracker(alone)[:, 0].max() < 320 and tracker.others == 0
+    assert tracker(both)[:, 0].max() < 320
+    fresh = faces.Tracker(model)
+    assert fresh(both)[:, 0].min() > 330 and fresh.others == 1  # seen first, the largest counts
+    assert fresh(alone)[:, 0].max() < 320 and fresh.others == 0  # it has left: the whole frame is searched at once
+
+
+def test_a_face_that_leaves_and_returns_elsewhere(rendered, model, searches):
+    image, tracker = rendered[0][0], faces.Tracker(model)
+    assert tracker(scene((image, 0, 0))) is not None
+    assert tracker(scene()) is None and searches[-1] == (480, 640)
+    before = len(searches)
+    assert tracker(scene()) is None and searches[before:] == [(480, 640)]  # no window without a last face
+    assert tracker(scene((image, 320, 240)))[:, 0].min() > 320
+
+
+def test_a_tracker_refuses_a_model_of_five_landmarks(rendered, model):
+    with pytest.raises(InputError, match="gives 5 landmarks, 68 are expected"):
+        faces.Tracker(model.with_name("shape_predictor_5_face_landmarks.dat"))(rendered[0][0])

@@ -158,7 +158,9 @@ def audio_only(path: Path):
     ids=["AVI without video", "WAV", "text", "empty", "folder", "missing"],
 )
 @pytest.mark.parametrize(
-    "read", [video.duration, lambda path: list(video.frames_at(path, np.zeros(1)))], ids=["duration", "frames"]
+    "read",
+    [video.duration, lambda path: list(video.frames_at(path, np.zeros(1))), lambda path: list(video.frames(path))],
+    ids=["duration", "frames_at", "frames"],
 )
 def test_what_is_no_video_is_refused_by_name(tmp_path, make, words, read):
     path = tmp_path / "Train_01.avi"
@@ -175,3 +177,55 @@ def test_a_video_without_frames(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(InputError, match="none.avi"):
         list(video.frames_at(tmp_path / "none.avi", np.zeros(1)))
+    with pytest.raises(InputError, match="none.avi"):
+        list(video.frames(tmp_path / "none.avi"))
+
+
+# every frame with its time
+
+
+def test_all_frames_come_with_their_times(clip):
+    time, images = zip(*video.frames(clip))
+    np.testing.assert_allclose(time, np.arange(FRAMES) / FPS)
+    assert numbers(images) == list(range(FRAMES))
+
+
+def write_mp4(path: Path, frames, ticks=None, rotation: int = 0) -> Path:
+    """MPEG-4 in MP4, frame k at `ticks`[k] hundredths of a second, with a display matrix as phones write it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=100)
+        stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
+        stream.set_display_rotation(rotation)
+        for index, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = index if ticks is None else ticks[index], Fraction(1, 100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_variable_frame_rate_keeps_its_times(tmp_path):
+    ticks = [0, 4, 8, 40, 41, 90]
+    time, images = zip(*video.frames(write_mp4(tmp_path / "variable.mp4", numbered(6), ticks)))
+    np.testing.assert_allclose(time, np.array(ticks) / 100, atol=1e-3)
+    assert numbers(images) == list(range(6))
+    assert numbers(video.frames_at(tmp_path / "variable.mp4", np.array([0.3, 0.9]))) == [3, 5]
+
+
+@pytest.mark.parametrize(("rotation", "corner"), [(0, (0, 0)), (-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))], ids=str)
+def test_a_rotated_video_comes_upright(tmp_path, rotation, corner):
+    """The sensor's upper left corner is bright; -90 is a phone held upright, whose picture turns clockwise."""
+    image = np.full((48, 80, 3), 30, np.uint8)
+    image[:16, :16] = 220
+    path = write_mp4(tmp_path / "phone.mp4", [image] * 2, rotation=rotation)
+    for found in (next(video.frames(path))[1], next(video.frames_at(path, np.zeros(1)))):
+        assert found.shape == ((48, 80, 3) if rotation in (0, 180) else (80, 48, 3))
+        corners = {(y, x): int(found[y, x].mean()) for y in (0, -1) for x in (0, -1)}
+        assert max(corners, key=corners.get) == corner and corners[corner] > 180
+
+
+def test_the_display_matrix_of_a_phone_is_the_clockwise_one(tmp_path):
+    """What the test above writes as -90 has the matrix (0, 1; -1, 0) that QuickTime defines as a turn clockwise."""
+    data = write_mp4(tmp_path / "phone.mp4", numbered(2), rotation=-90).read_bytes()
+    matrix = np.frombuffer(data, ">i4", 9, offset=data.index(b"tkhd") + 44) / 65536
+    np.testing.assert_array_equal(matrix[[0, 1, 3, 4]], [0, 1, -1, 0])
