@@ -1,24 +1,27 @@
 """Say what of a corpus is there, what is missing, and where to ask for it: `python -m datasets.check CORPUS ROOT`."""
 
 import argparse
+import importlib
 from pathlib import Path
 
 from common import cli
 
+CORPORA = ("avec2012", "avec2017", "avec2019", "avec2019-public", "fer2013", "recola")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m datasets.check", description=__doc__)
-    parser.add_argument("corpus", choices=["avec2017", "avec2019", "avec2019-public"])
+    parser.add_argument("corpus", choices=CORPORA)
     parser.add_argument("root", type=Path, help="the folder into which the corpus was unpacked")
     arguments = parser.parse_args()
 
-    from datasets import avec2017, avec2019
-
     if arguments.corpus == "avec2019-public":
+        from datasets import avec2019
+
         problems, counts = avec2019.check_public(arguments.root), avec2019.count_public(arguments.root)
         made, access = None, "`python -m datasets.fetch avec2019` downloads what is not there"
     else:
-        corpus = {"avec2017": avec2017, "avec2019": avec2019}[arguments.corpus]
+        corpus = importlib.import_module(f"datasets.{arguments.corpus}")
         problems, counts = corpus.check(arguments.root), corpus.count(arguments.root)
         made, access = corpus.simulation(arguments.root), corpus.ACCESS
     counted = ", ".join(f"{count} {what}" for what, count in counts.items())

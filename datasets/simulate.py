@@ -1,41 +1,60 @@
-"""Write a simulated corpus: python -m datasets.simulate avec2017 DIR, or avec2019 for two cultures."""
+"""Write a simulated corpus: python -m datasets.simulate avec2017 DIR, for instance."""
 
 import argparse
 import importlib
+import inspect
 from pathlib import Path
 
 from common import cli
 
+CORPORA = ("avec2012", "avec2017", "avec2019", "fer2013", "recola")
+
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m datasets.simulate", description="Write a simulated corpus.")
-    parser.add_argument("corpus", choices=["avec2017", "avec2019"], help="whose layout it has")
+    parser = argparse.ArgumentParser(
+        prog="python -m datasets.simulate",
+        description="Write a simulated corpus. Each has defaults of its own, and not every option.",
+    )
+    parser.add_argument("corpus", choices=CORPORA, help="whose layout it has")
     parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
-    parser.add_argument("--seed", type=int, default=0, help="another seed: other people, other scripts (default 0)")
+    parser.add_argument("--seed", type=int, help="another seed: other people, other scripts (default 0)")
     parser.add_argument(
         "--control",
         choices=["salient", "uniform"],
-        default="salient",
         help="affect shown in sparse episodes (default), or everywhere and always",
     )
-    each = "recordings for %s, of each culture in avec2019 (default %d)"
-    parser.add_argument("--train", type=int, default=34, metavar="N", help=each % ("training", 34))
-    parser.add_argument("--devel", type=int, default=14, metavar="N", help=each % ("development", 14))
-    parser.add_argument("--seconds", type=float, help="length of a recording, about (default 24; 44 in avec2019)")
-    parser.add_argument("--fps", type=int, help="frames per second, up to 25 (default and least 10; 5 in avec2019)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="recordings made at a time (default 1)")
+    each = "recordings for %s, of each culture in avec2019 (default %s)"
+    parser.add_argument("--train", type=int, metavar="N", help=each % ("training", "34; 16 in avec2012, 9 in recola"))
+    parser.add_argument("--devel", type=int, metavar="N", help=each % ("development", "14; 12 in avec2012"))
+    parser.add_argument("--dev", type=int, metavar="N", help="the same in recola, which calls it so (default 9)")
+    parser.add_argument(
+        "--test", type=int, metavar="N", help="recordings for testing (default 6 in avec2012, 0 in recola)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="length of a recording, about (default 24; 44 in avec2019, 20 in avec2012 and recola)",
+    )
+    parser.add_argument(
+        "--fps", type=int, help="frames per second, up to 25, in avec2017 (default and least 10) and avec2019 (5)"
+    )
+    parser.add_argument("--images", type=int, metavar="N", help="faces in fer2013 (default 2100)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time (default 1)")
     return parser
 
 
 def main() -> int:
-    options = vars(parser().parse_args())
-    if options["jobs"] is not None and options["jobs"] < 1:
+    options = {name: value for name, value in vars(parser().parse_args()).items() if value is not None}
+    if options.get("jobs", 1) < 1:
         raise cli.InputError("--jobs is 1 or more")
+    corpus, folder = options.pop("corpus"), options.pop("folder")
     # here, so that --help does not wait for OpenCV and Praat
-    writer = importlib.import_module(f"datasets.simulated.{options.pop('corpus')}")
-    folder = options.pop("folder")
-    writer.write(folder, **{name: value for name, value in options.items() if value is not None})
-    print(f"{folder}: {len(list((folder / 'labels').iterdir()))} recordings")
+    writer = importlib.import_module(f"datasets.simulated.{corpus}")
+    if unknown := options.keys() - inspect.signature(writer.write).parameters:
+        raise cli.InputError(f"{corpus} has no option --{min(unknown)}; see `python -m datasets.simulate --help`")
+    writer.write(folder, **options)
+    found = len(list((folder / "truth").glob("*")))
+    print(f"{folder}: {found} recordings" if found else f"{folder}: written")  # faces have no truth beside them
     return 0
 
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -32,8 +33,9 @@ class Manifest:
     train: int
     devel: int
     seconds: float
-    fps: int
+    fps: float
     version: int
+    test: int | None = None  # None in layouts whose test partition has no labels, and not in their marker
 
 
 def write(root: Path, manifest: Manifest, folders: tuple[str, ...], record_all: Callable[[Path], None]) -> None:
@@ -47,15 +49,21 @@ def write(root: Path, manifest: Manifest, folders: tuple[str, ...], record_all: 
         for folder in folders:
             (corpus / folder).mkdir(parents=True)
         record_all(corpus)
-        (corpus / MARKER).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+        (corpus / MARKER).write_text(json.dumps(marker(manifest), indent=1) + "\n")
         os.replace(corpus, root)
 
 
-def check(manifest: Manifest, fps: tuple[int, int]) -> None:
+def marker(manifest) -> dict:
+    """What is written beside the corpus."""
+    return {name: value for name, value in asdict(manifest).items() if value is not None}
+
+
+def check(manifest: Manifest, fps: tuple[float, float]) -> None:
     """Refuse what no corpus could be made of; `fps` is the range that the layout allows."""
     demands = {
         f"control must be one of {', '.join(script.CONTROLS)}": manifest.control in script.CONTROLS,
         "train must be at least 1 and devel at least 0": manifest.train >= 1 and manifest.devel >= 0,
+        "test must be at least 0": (manifest.test or 0) >= 0,
         "seconds must be at least 5, less leaves no room for an episode": manifest.seconds >= 5,
         f"fps must be between {fps[0]} and {fps[1]}": fps[0] <= manifest.fps <= fps[1],
     }
@@ -72,13 +80,13 @@ def is_written(root: Path, manifest: Manifest) -> bool:
         found = json.loads((root / MARKER).read_text())
     except (OSError, ValueError):
         raise InputError(f"{root}: not a simulated corpus; name a new or empty folder") from None
-    if found != asdict(manifest):
+    if found != marker(manifest):
         raise InputError(f"{root}: a simulated corpus with other parameters; delete it or name another folder")
     return True
 
 
-def lengths(manifest: Manifest, groups: dict[str, int], spread: float) -> dict[str, float]:
-    """Stem -> seconds for the groups (prefix of the stems -> number of recordings), on the label grid.
+def lengths(manifest: Manifest, groups: dict[str, int], spread: float, digits: int = 2) -> dict[str, float]:
+    """Stem -> seconds, in tenths, for the groups (prefix of the stems, whose numbers have `digits` -> recordings).
 
     The two people of a chat, 1 and 2, 3 and 4 and so on, have the same length; it varies by the part `spread`.
     """
@@ -86,7 +94,7 @@ def lengths(manifest: Manifest, groups: dict[str, int], spread: float) -> dict[s
     for group, count in groups.items():
         for number in range(1, count + 1):
             chat = script.stream(manifest.seed, group, f"chat {(number - 1) // 2}")
-            found[f"{group}_{number:02d}"] = round(manifest.seconds * chat.uniform(1 - spread, 1 + spread), 1)
+            found[f"{group}_{number:0{digits}d}"] = round(manifest.seconds * chat.uniform(1 - spread, 1 + spread), 1)
     return found
 
 
@@ -103,6 +111,7 @@ class Scene:
     """One recording before it is filmed: who feels what when, and how it is shown and rated."""
 
     plan: Script
+    person: str  # whose face and room
     raters: Raters
     culture: Culture
     control: str
@@ -111,20 +120,22 @@ class Scene:
     affect: np.ndarray  # (f, 2 regions, 2 or 3) on the face
     frame_time: np.ndarray  # (f,) seconds
     label_time: np.ndarray  # (n,)
-    fps: int
+    fps: float
 
 
-def stage(manifest: Manifest, stem: str, length: float, culture: Culture) -> Scene:
-    """Draw the scene of one recording."""
+def stage(manifest: Manifest, stem: str, length: float, culture: Culture, person: str = "") -> Scene:
+    """Draw the scene of one recording; all those of one `person` show the same face, "" is another for each."""
+    person = person or stem
     cv2.setNumThreads(1)  # the frames are small and the other cores have recordings of their own
     plan = script.write_script(manifest.seed, stem, length, culture.follows)
     times = np.arange(round(length * manifest.fps)) / manifest.fps
     return Scene(
         plan=plan,
+        person=person,
         raters=script.draw_raters(manifest.seed, culture.name),
         culture=culture,
         control=manifest.control,
-        who=face.draw_identity(script.stream(manifest.seed, stem, "identity"), culture.people),
+        who=face.draw_identity(script.stream(manifest.seed, person, "identity"), culture.people),
         state=face.draw_nuisance(plan, times, culture.people),
         affect=script.face_affect(plan, times, manifest.control, culture.liking_on),
         frame_time=times,
@@ -135,9 +146,14 @@ def stage(manifest: Manifest, stem: str, length: float, culture: Culture) -> Sce
 
 def write_audio(path: Path, scene: Scene) -> None:
     """16 kHz, mono, 16 bit."""
+    soundfile.write(path, voice(scene), speech.RATE, subtype="PCM_16")
+
+
+def voice(scene: Scene) -> np.ndarray:
+    """What the microphone records, int16 (n,) at speech.RATE."""
     plan, speakers = scene.plan, scene.culture.speakers
     dimensions = len(speakers.style.pitch)
-    samples = speech.record(
+    return speech.record(
         script.stream(plan.seed, plan.stem, "voice"),
         scene.who.woman,
         plan.length,
@@ -145,14 +161,13 @@ def write_audio(path: Path, scene: Scene) -> None:
         lambda t: script.voice_affect(plan, t, scene.control, dimensions),
         speakers,
     )
-    soundfile.write(path, samples, speech.RATE, subtype="PCM_16")
 
 
 def write_video(path: Path, scene: Scene) -> np.ndarray:
-    """MPEG-4 as the corpora have it (Xvid) in AVI, 320x240; returns the true landmarks (f, 68, 2) float32 in pixels."""
-    camera = face.Camera(script.stream(scene.plan.seed, scene.plan.stem, "paint"), scene.who)
+    """MPEG-4 in AVI (as Xvid, which the corpora have) or MP4, 320x240; the true landmarks (f, 68, 2) float32 in pixels."""
+    camera = face.Camera(script.stream(scene.plan.seed, scene.person, "paint"), scene.who)
     points = np.empty((len(scene.frame_time), 68, 2), np.float32)
-    with av.open(str(path), "w", format="avi", container_options={"fflags": "+bitexact"}) as container:
+    with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
         video = open_stream(container, scene.fps)
         for i in range(len(points)):
             image, points[i] = camera.frame(scene.state, i, scene.affect[i])
@@ -161,12 +176,14 @@ def write_video(path: Path, scene: Scene) -> np.ndarray:
     return points
 
 
-def open_stream(container: av.container.OutputContainer, fps: int) -> av.VideoStream:
+def open_stream(container: av.container.OutputContainer, fps: float) -> av.VideoStream:
     """An MPEG-4 stream whose bytes depend on the frames only: one thread, no version strings."""
-    video = container.add_stream("mpeg4", rate=fps, options={"qmin": "3", "qmax": "6", "flags": "+bitexact"})
+    rate = Fraction(fps).limit_denominator(1000)
+    video = container.add_stream("mpeg4", rate=rate, options={"qmin": "3", "qmax": "6", "flags": "+bitexact"})
     video.width, video.height, video.pix_fmt = face.WIDTH, face.HEIGHT, "yuv420p"
-    video.bit_rate = 40_000 * fps
-    video.codec_context.codec_tag = "XVID"
+    video.bit_rate = round(40_000 * fps)
+    if container.format.name == "avi":
+        video.codec_context.codec_tag = "XVID"
     video.codec_context.thread_count = 1
     return video
 

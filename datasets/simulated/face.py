@@ -542,7 +542,10 @@ class Camera:
 
     def frame(self, state: Nuisance, i: int, affect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frame i with affect (2, 2 or 3) on the face: (240, 320, 3) uint8 BGR, landmarks (68, 2) float32 in pixels."""
-        now = expression(affect, state, i)
+        return self.shot(expression(affect, state, i), state, i)
+
+    def shot(self, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `frame`, with the expression `now` on the face."""
         parts = turned(curves(self.who, now), state.turn[i])
         place = self.placement(state, i)
         image = self.compose(self.draw_head(now, parts, state.light[i]), place, state, i)

@@ -215,7 +215,12 @@ def draw_raters(seed: int, culture: str = "", count: int = 6) -> Raters:
 
 
 def rate(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
-    """Labels (n, 3) in [-1, 1] at times (n,): the mean of what the raters saw, late and with smooth noise of their own.
+    """Labels (n, 3) in [-1, 1] at times (n,): the mean of the raters' traces."""
+    return np.clip(np.mean(rater_traces(script, raters, times), axis=0), -1, 1)
+
+
+def rater_traces(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
+    """What each rater saw, (r, n, 3) at times (n,): the latent, late and with smooth noise of the rater's own.
 
     The noise of 0.12 stays below the spread of the latent, about 0.3: trained raters differ, but in the details.
     Joysticks rest at zero, hence the noise starts there, as every label file of the real corpus does.
@@ -226,4 +231,4 @@ def rate(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
         noise = np.stack([wander(rng, times, period=4.0) for _ in DIMENSIONS], axis=1)
         started = smoothstep(times / delay)[:, None]
         traces.append(gain * latent(script, times - delay) + 0.12 * started * noise)
-    return np.clip(np.mean(traces, axis=0), -1, 1)
+    return np.array(traces)
