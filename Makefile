@@ -14,10 +14,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 replicate: .venv/installed
 	.venv/bin/python -m replications.lee2018.run --results $(RESULTS)
 	.venv/bin/python -m replications.raju2021.run --results $(RESULTS)
+	.venv/bin/python -m replications.wang2017.run --results $(RESULTS)
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 check: .venv/installed
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT) --check

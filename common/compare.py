@@ -16,7 +16,7 @@ writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its s
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from pathlib import Path
@@ -30,7 +30,9 @@ from common.paper import Claim, Paper, Part, Row, Table, decimals, settings, wan
 VERDICTS = ("MATCH", "MISMATCH", "ERRATUM", "NOT_COMPARABLE", "NOT_RUN")
 ALL = "all"  # the target of a network that predicts several
 CONTROL = "simulated-uniform"
+MEASURED = "measured"  # in the place of a corpus: a speed
 RESAMPLES = 1000
+EXTREMES = {"CC_max": np.max, "CC_min": np.min}  # of the recordings
 SIMULATED_CAVEAT = (
     "Simulated numbers show that the replication runs and how its parts behave; "
     "they can neither confirm nor refute a published number."
@@ -49,12 +51,12 @@ class Cell:
     column: str
     published: str  # as printed; empty in a table of ours
     origin: str  # "own", or "quoted" by the authors from earlier work
-    evidence: str  # "real", "simulated" or "none"
+    evidence: str  # "real", "measured", "simulated" or "none"
     corpus: str
     profile: str
     seeds: int
     ours: float | None
-    ci_low: float | None  # 95 % bootstrap interval over recordings, or over conversations where they are known
+    ci_low: float | None  # 95 % bootstrap interval over recordings, or conversations where they are known, and seeds
     ci_high: float | None
     difference: float | None  # ours - published
     tolerance: float | None
@@ -107,12 +109,12 @@ def checked(files: Iterable[File]) -> list[File]:
         try:
             place = [record[key] for key in ("paper", "corpus", "profile", "target", "variant")]
             place.append(f"{record['fold']}-seed{record['seed']}.json")
-            simulated = record["corpus"].startswith("simulated")
+            kind = record["corpus"].partition("-")[0]
             complete = isinstance(record["scores"], dict) and isinstance(record["settings"], dict)
             complete = complete and all(isinstance(record[key], str) for key in ("settings_digest", "corpus_digest"))
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: incomplete result file ({error}); delete it and run again") from error
-        if not complete or record.get("evidence") != ("simulated" if simulated else "real"):
+        if not complete or record.get("evidence") != (kind if kind in ("simulated", MEASURED) else "real"):
             raise InputError(f"{path}: damaged result file; delete it and run again")
         if list(path.parts[-6:]) != place:
             raise InputError(f"{path}: its record belongs at {'/'.join(place)}; put it there or delete it")
@@ -129,20 +131,31 @@ def select(
     number = number or wanted(paper)
     groups: dict[tuple, list[File]] = {}
     for path, record in files:
-        asked = record["corpus"] == corpus if corpus else record["corpus"] != CONTROL
+        asked = record["corpus"] == corpus if corpus else not record["corpus"].endswith("-uniform")
         fits = (record["variant"], record["fold"]) == (variant, number.fold)
-        if asked and fits and record["target"] in (number.target, ALL):
+        if (
+            asked
+            and fits
+            and _about(paper, record["corpus"]) == number.corpus
+            and record["target"] in (number.target, ALL)
+        ):
             groups.setdefault((record["corpus"], record["profile"]), []).append((path, record))
     if not groups:
         return None
     chosen = min(
-        groups, key=lambda key: (not _of_paper(paper, key[0]), key[0].startswith("simulated"), key[1] != "paper", key)
+        groups, key=lambda key: (not _of_paper(number, key[0]), key[0].startswith("simulated"), key[1] != "paper", key)
     )
     return _newest(variant, groups[chosen])
 
 
-def _of_paper(paper: Paper, corpus: str) -> bool:
-    return corpus in (paper.corpus, f"{paper.corpus}-public")
+def _about(paper: Paper, corpus: str) -> str:
+    """Which of the paper's corpora a run's `corpus` is, is a part of, or stands for."""
+    name = corpus.removeprefix("simulated").removeprefix("-").removesuffix("-public")
+    return name if name in paper.corpora else paper.corpus
+
+
+def _of_paper(number: Part, corpus: str) -> bool:
+    return corpus in (number.corpus, f"{number.corpus}-public")
 
 
 def _newest(variant: str, files: list[File]) -> Runs:
@@ -169,6 +182,14 @@ def changed_settings(paper: Paper, runs: Runs) -> dict:
 # --- scores and intervals --------------------------------------------------------------------------------
 
 
+def _asked(runs: Runs, number: Part) -> bool:
+    """Whether any of the runs scored the recordings that `number` is about: a copy of a corpus may lack their labels."""
+    if runs.first["target"] != ALL:
+        return True
+    scores = [record["scores"].get(target, {}) for _, record in runs.files for target in number.target.split("+")]
+    return any(number.recordings in found for found in scores)
+
+
 def score(runs: Runs, first: str, second: str, metric: str) -> float | None:
     """scores[first][second][metric], mean over the seeds; None where it is missing or undefined for any of them."""
     values = [record["scores"].get(first, {}).get(second, {}).get(metric) for _, record in runs.files]
@@ -180,17 +201,29 @@ def score(runs: Runs, first: str, second: str, metric: str) -> float | None:
 def our_score(paper: Paper, runs: Runs, number: Part) -> float | None:
     """The recorded score that `number` asks for: by post-processing and pooling, or by target and recordings."""
     if runs.first["target"] == ALL:
-        return score(runs, number.target, number.recordings, number.metric)
+        scores = [score(runs, target, number.recordings, number.metric) for target in number.target.split("+")]
+        return None if None in scores else float(np.mean(scores))
     return score(runs, paper.protocol.postprocess, paper.protocol.pooling, number.metric)
 
 
 def resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
-    """The score on `RESAMPLES` draws of the recordings with replacement, seeds averaged within a draw.
+    """The score on `RESAMPLES` draws, with replacement, of the recordings and of the seeds, whose scores are averaged.
 
-    The draws depend on the number of recordings, or of conversations, only: two networks on one corpus are paired
-    draw by draw. None where the files hold no such predictions (post-processing fitted on the training set) or a
-    single recording.
+    The draws depend on the numbers of recordings, or of conversations, and of seeds only: two networks on one corpus
+    are paired draw by draw. None where the files hold no such predictions (post-processing fitted on the training
+    set) or a single recording.
     """
+    if number.metric in EXTREMES:  # no draw goes beyond the recordings: such an interval would be none
+        return None
+    draws = [_resampled(paper, runs, target) for target in _targets(number)]
+    return None if any(draw is None for draw in draws) else np.mean(draws, axis=0)
+
+
+def _targets(number: Part) -> list[Part]:
+    return [replace(number, target=target) for target in number.target.split("+")]
+
+
+def _resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     seeds = _predictions(paper, runs, number)
     units = _units(runs, seeds)
     if len(units) < 2:
@@ -200,7 +233,9 @@ def resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     weights = np.zeros((RESAMPLES, len(seeds[0])))
     for unit, members in enumerate(units):
         weights[:, members] = counts[:, [unit]]
-    return np.mean([_weighted(paper, runs, number.metric, list(seed.values()), weights) for seed in seeds], axis=0)
+    scores = np.stack([_weighted(paper, runs, number.metric, list(seed.values()), weights) for seed in seeds], axis=1)
+    drawn_seeds = np.random.default_rng(1).integers(len(seeds), size=scores.shape)
+    return np.take_along_axis(scores, drawn_seeds, axis=1).mean(axis=1)
 
 
 def _units(runs: Runs, seeds: list[dict] | None) -> list[list[int]]:
@@ -216,7 +251,8 @@ def _weighted(paper: Paper, runs: Runs, metric: str, pairs: list[tuple], weights
     """The score for each row of `weights` (draws, recordings): how often each recording is in the draw."""
     if paper.protocol.pooling == "per_recording":
         function = _function(runs, metric)
-        return weights @ np.array([function(*pair) for pair in pairs]) / weights.sum(axis=1)
+        values = np.array([function(*pair) for pair in pairs])
+        return weights @ values / weights.sum(axis=1)
     return concatenated(metric, pairs, weights, runs.first["settings"].get("variance", "population"))
 
 
@@ -243,17 +279,16 @@ def concatenated(metric: str, pairs: Sequence[tuple], weights: np.ndarray, varia
 
 def follows(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
-    seeds = _predictions(paper, runs, number)
+    seeds = [recordings for target in _targets(number) for recordings in _predictions(paper, runs, target) or []]
     if not seeds or not seeds[0]:
         return True
-    function = _function(runs, number.metric)
-    again = float(np.mean([_pooled(paper, function, list(recordings.values())) for recordings in seeds]))
+    again = float(np.mean([_pooled(paper, runs, number.metric, list(recordings.values())) for recordings in seeds]))
     ours = our_score(paper, runs, number)
     return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
 
 
 def _function(runs: Runs, metric: str) -> Callable[..., float]:
-    function = getattr(metrics, metric.lower())
+    function = getattr(metrics, metric.partition("_")[0].lower())
     return (
         function
         if metric == "RMSE"
@@ -261,7 +296,10 @@ def _function(runs: Runs, metric: str) -> Callable[..., float]:
     )
 
 
-def _pooled(paper: Paper, function: Callable[..., float], pairs: list[tuple]) -> float:
+def _pooled(paper: Paper, runs: Runs, metric: str, pairs: list[tuple]) -> float:
+    function = _function(runs, metric)
+    if metric in EXTREMES:
+        return float(EXTREMES[metric]([function(*pair) for pair in pairs]))
     truths, predictions = zip(*pairs)
     return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
@@ -335,14 +373,14 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
     tolerance = number.tolerance if number.variant and published else None
     head = (paper.id, table.id, row.label, column.label, published, "own" if number.variant else "quoted")
     runs = select(paper, files, number.variant, number=number) if number.variant else None
-    if runs is None:
+    if runs is None or not _asked(runs, number):
         note = f"quoted by the authors from: {number.quoted}" if number.quoted else ""
         return Cell(*head, "none", "", "", 0, None, None, None, None, tolerance, "NOT_RUN" if published else "", note)
     ours = our_score(paper, runs, number)
     sound = follows(paper, runs, number)
     low, high = interval(resampled(paper, runs, number) if sound and ours is not None else None)
     difference = None if ours is None or not published else ours - float(published)
-    verdict, notes = _verdict(paper, runs, difference, tolerance, sound) if published else ("", [])
+    verdict, notes = _verdict(paper, runs, number, difference, sound) if published else ("", [])
     if verdict == "MISMATCH" and not notes and (explained := _explained(paper, files, table, row, column, runs)):
         verdict, notes = "ERRATUM", [explained]
     if runs.left_out:
@@ -370,15 +408,16 @@ def _explained(paper: Paper, files: list[File], table: Table, row: Row, column: 
     return ""
 
 
-def _verdict(
-    paper: Paper, runs: Runs, difference: float | None, tolerance: float, sound: bool
-) -> tuple[str, list[str]]:
+def _verdict(paper: Paper, runs: Runs, number: Part, difference: float | None, sound: bool) -> tuple[str, list[str]]:
     """The verdict, and all that stands in the way of a match."""
     other = []  # another experiment than the printed one: no comparison
     if runs.evidence == "simulated":
         other.append("simulated corpus")
-    elif not _of_paper(paper, runs.corpus):
-        other.append(f"the paper used {paper.corpus}")
+    elif runs.evidence == MEASURED:
+        processor = runs.first.get("provenance", {}).get("processor", "another machine")
+        other.append(f"measured on {processor}; the paper does not name its machine")
+    elif not _of_paper(number, runs.corpus):
+        other.append(f"the paper used {number.corpus}")
     if runs.profile != "paper":
         other.append(f"{runs.profile} profile")
     if changed := changed_settings(paper, runs):
@@ -388,12 +427,12 @@ def _verdict(
         lacking.append("our score is undefined")
     if not sound:
         lacking.append("our score does not follow from the predictions stored beside it")
-    if len(runs.files) < paper.protocol.seeds:
+    if len(runs.files) < paper.protocol.seeds and runs.evidence != MEASURED:
         lacking.append(f"{len(runs.files)} of {paper.protocol.seeds} seeds")
     if count := max(len(record.get("unusable", [])) for _, record in runs.files):
         lacking.append(f"{count} recording(s) could not be used")
     # 1e-9: 0.119 - 0.109 is a little more than 0.01 in binary, and a printed decimal is meant
-    close = difference is not None and abs(difference) <= tolerance + 1e-9
+    close = difference is not None and abs(difference) <= number.tolerance + 1e-9
     verdict = "NOT_COMPARABLE" if other else "MATCH" if close and not lacking else "MISMATCH"
     return verdict, other + lacking
 
@@ -462,7 +501,10 @@ def _published(paper: Paper, variant: str, asked: Part) -> str:
         for row in table.rows:
             for column in table.columns:
                 number = wanted(paper, row, column)
-                same = all(getattr(number, k) == getattr(asked, k) for k in ("metric", "target", "fold", "recordings"))
+                same = all(
+                    getattr(number, k) == getattr(asked, k)
+                    for k in ("metric", "target", "corpus", "fold", "recordings")
+                )
                 if number.variant == variant and same and column.label in row.published:
                     return row.published[column.label]
     return ""

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 
 from common.cli import InputError
 
-METRICS = ("RMSE", "CC", "CCC")
+METRICS = ("RMSE", "CC", "CCC", "CC_max", "CC_min", "FPS")  # _max, _min: the best and the worst recording
 PROFILES = ("paper", "quick")
 SOURCES = ("stated", "inferred", "assumed")
 
@@ -39,7 +39,8 @@ class Part:
     variant: str = ""  # the network of ours that replicates them
     quoted: str = ""  # the earlier work from which the authors copied them
     metric: str = ""
-    target: str = ""
+    target: str = ""  # arousal+valence is the mean of both scores
+    corpus: str = ""
     fold: str = ""
     recordings: str = ""  # a pattern of names, such as Devel_DE_*; all without one
     tolerance: float | None = None  # instead of the metric's
@@ -76,7 +77,10 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Figure:
-    """A printed figure: the `architecture` of one variant, an `overview` of several, or `traces` of recordings."""
+    """A printed figure: the `architecture` of one variant, an `overview` of several, `traces` of recordings, or `bars`.
+
+    Bars show the score of each recording in each variant.
+    """
 
     id: str
     title: str
@@ -84,6 +88,8 @@ class Figure:
     variant: str = ""
     recordings: tuple[str, ...] = ()
     variants: dict[str, str] = field(default_factory=dict)  # panel title -> variant
+    target: str = ""
+    median: int = 0  # traces are shown behind a median filter of this length, in samples, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,12 @@ class Paper:
         parts = [part for table in self.tables for part in (*table.columns, *table.rows)]
         return list(dict.fromkeys(part.variant for part in parts if part.variant))
 
+    @property
+    def corpora(self) -> set[str]:
+        """The corpora that the printed numbers are about."""
+        parts = [part for table in self.tables for part in (*table.columns, *table.rows)]
+        return {self.corpus, *(part.corpus for part in parts if part.corpus)}
+
 
 def wanted(paper: Paper, *parts: Part) -> Part:
     """What `parts` say together of one number, and the protocol where they are silent."""
@@ -161,6 +173,7 @@ def wanted(paper: Paper, *parts: Part) -> Part:
         quoted=first("quoted", ""),
         metric=metric,
         target=first("target", paper.protocol.target),
+        corpus=first("corpus", paper.corpus),
         fold=first("fold", paper.protocol.fold),
         recordings=first("recordings", "*"),
         tolerance=first("tolerance", paper.tolerance.get(metric)),
@@ -317,6 +330,7 @@ def _check(paper: Paper) -> None:
             "architecture": figure.variant,
             "overview": figure.variants,
             "traces": figure.recordings and figure.variants,
+            "bars": figure.variants,
         }
         if figure.kind not in needed:
             raise _Invalid(f"{figure.id}: `kind` is {figure.kind!r}, not one of {', '.join(needed)}")

@@ -22,6 +22,7 @@ from common.cli import InputError
 MEAN_RGB = (129.1863, 104.7624, 93.5940)  # of the training images, 0 to 255
 CONVOLUTIONS = tuple(f"conv{block}_{i}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, count + 1))
 LAYERS = (*CONVOLUTIONS, "fc6", "fc7")
+PEOPLE = 2622  # that fc8 tells apart; by their names and sizes the other layers could be ImageNet's
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -40,29 +41,33 @@ def read(path: Path) -> Weights:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name VGG_FACE.caffemodel, vgg_face.mat or rcmalli_vggface_tf_vgg16.h5")
     try:
-        return readers[path.suffix](path)
+        found = readers[path.suffix](path, (*LAYERS, "fc8"))
     except InputError:
         raise
     except Exception as error:  # SciPy and HDF5 have a dozen kinds for a damaged file
         raise InputError(f"{path}: cannot be read as weights of VGG-Face ({error}); fetch it again") from error
+    outputs = found.pop("fc8")[1].size
+    if outputs != PEOPLE:
+        raise InputError(f"{path}: tells {outputs} classes apart, VGG-Face {PEOPLE} people; it is another VGG-16")
+    return found
 
 
-def _caffe(path: Path) -> Weights:
-    found = caffe.read(path, LAYERS)
+def _caffe(path: Path, names: tuple[str, ...]) -> Weights:
+    found = caffe.read(path, names)
     kernel, bias = found["fc6"]
     channels = found["conv5_3"][0].shape[-1]
     side = round((len(kernel) / channels) ** 0.5)
     return found | {"fc6": (caffe.channels_last(kernel, (side, side, channels)), bias)}
 
 
-def _matconvnet(path: Path) -> Weights:
+def _matconvnet(path: Path, names: tuple[str, ...]) -> Weights:
     from scipy.io import loadmat
 
     content = loadmat(path, struct_as_record=False)
     content = vars(content["net"][0, 0]) if "net" in content else content
     layers = {layer.name.item(): layer for layer in (cell.item() for cell in content["layers"].ravel())}
     found = {}
-    for name in LAYERS:
+    for name in names:
         kernel, bias = _cell(layers[name])
         found[name] = kernel.reshape(-1, kernel.shape[-1]) if name.startswith("fc") else kernel, bias.ravel()
     kernel, bias = found["conv1_1"]
@@ -74,9 +79,9 @@ def _cell(layer) -> tuple[np.ndarray, np.ndarray]:
     return tuple(layer.weights.ravel()) if hasattr(layer, "weights") else (layer.filters, layer.biases)
 
 
-def _keras(path: Path) -> Weights:
+def _keras(path: Path, names: tuple[str, ...]) -> Weights:
     import h5py
 
     with h5py.File(path) as file:
-        names = {layer: file[layer].attrs["weight_names"].astype(str) for layer in LAYERS}  # kernel, bias
-        return {layer: tuple(file[layer][name][()] for name in names[layer]) for layer in LAYERS}
+        keys = {layer: file[layer].attrs["weight_names"].astype(str) for layer in names}  # kernel, bias
+        return {layer: tuple(file[layer][key][()] for key in keys[layer]) for layer in names}

@@ -9,21 +9,27 @@ import numpy as np
 
 from common.cli import InputError
 
+SLACK = 1.0  # seconds by which the last frame may come before the end
+
 
 def duration(path: Path) -> float:
     """Seconds of video, from the container. Raises InputError when there is no video to read."""
+    with _open(path) as (container, stream):
+        return _duration(container, stream)
+
+
+def _duration(container, stream) -> float:
     import av
 
-    with _open(path) as (container, stream):
-        if stream.duration is None:  # Matroska states it for the whole file only
-            return (container.duration or 0) / av.time_base
-        return float(stream.duration * stream.time_base)
+    if stream.duration is None:  # Matroska states it for the whole file only
+        return (container.duration or 0) / av.time_base
+    return float(stream.duration * stream.time_base)
 
 
 def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     """Every frame with its own time in seconds, as RGB (height, width, 3) uint8, upright; one is held at a time.
 
-    Raises InputError for a file without any frame.
+    Raises InputError for a file without any frame, and after its last frame for one that ends more than SLACK early.
     """
     with _open(path) as (container, stream):
         frame = None
@@ -31,9 +37,11 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
             yield frame.time, _rgb(frame)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
+        if (ends := _duration(container, stream)) - frame.time > SLACK:
+            raise InputError(f"{path}: cannot be decoded beyond {frame.time:.1f} s of {ends:.1f} s; copy it again")
 
 
-def frames_at(path: Path, times: np.ndarray, slack: float = 1.0) -> Iterator[np.ndarray]:
+def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[np.ndarray]:
     """For each of the ascending `times` (seconds), the frame nearest to it, as RGB (height, width, 3) uint8, upright.
 
     Holds two frames at a time. A video may end up to `slack` seconds before the last time, whose frame is then

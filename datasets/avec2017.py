@@ -96,7 +96,7 @@ def read_marker(folder: Path) -> dict | None:
         return None
     try:
         made = json.loads(marker.read_text(encoding="utf-8"))
-        return {"train": made["train"], "devel": made["devel"], "control": made["control"], **made}
+        return {"train": made["train"], "devel": made["devel"], "test": 0, "control": made["control"], **made}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{marker}: cannot be read; delete the corpus and let it be simulated again") from error
 

@@ -144,7 +144,9 @@ def _read(path: Path) -> np.ndarray:
 def _read_gold(path: Path) -> np.ndarray:
     lines = read_lines(path)
     start = next((i for i, (_, line) in enumerate(lines) if line.strip().lower() == "@data"), len(lines))
-    columns = [line.split()[1] for _, line in lines[:start] if line.lower().startswith("@attribute ")]
+    columns = [
+        name for _, line in lines[:start] if line.lower().startswith("@attribute ") for name in line.split()[1:2]
+    ]
     if not {"frameTime", "GoldStandard"} <= set(columns):
         raise InputError(f"{path}: is no ARFF file with frameTime and GoldStandard; restore it from the distribution")
     used = [columns.index("frameTime"), columns.index("GoldStandard")]

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import matplotlib
@@ -18,10 +19,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator
+from scipy.ndimage import median_filter
 
-from common import results
-from common.compare import CONTROL, File, Runs, select
-from common.paper import Figure, Paper
+from common import metrics, results
+from common.compare import ALL, CONTROL, File, Runs, select
+from common.paper import Figure, Paper, Part, wanted
 
 # One hex value per meaning: a page finds it in the SVG and puts its own colour there (`inline`).
 COLOURS = {
@@ -66,7 +68,7 @@ class Drawing:
 
 def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """All figures for which there are results: those of the paper, mechanism, training curves."""
-    makers = {"architecture": architecture, "overview": overview, "traces": traces}
+    makers = {"architecture": architecture, "overview": overview, "traces": traces, "bars": bars}
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
         for figure in paper.figures:
             yield from makers[figure.kind](paper, figure, files)
@@ -344,41 +346,97 @@ def _sizes(layer: dict) -> str:
 
 def traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """Gold standard and predictions over time: a row for each network, a column for each recording."""
-    rows = {title: select(paper, files, variant) for title, variant in figure.variants.items()}
+    rows = _of_figure(paper, figure, files)
     shown = [runs for runs in rows.values() if runs is not None]
     if not shown:
         return
-    canvas = Canvas(figsize=(3.9 * len(figure.recordings), 1.45 * len(rows) + 0.75), layout="constrained")
-    grid = canvas.subplots(len(rows), len(figure.recordings), sharex="col", sharey=True, squeeze=False)
+    series = {
+        title: _traced(runs, figure.target or paper.protocol.target) if runs else {} for title, runs in rows.items()
+    }
+    recordings = _replaced(figure.recordings, [name for found in series.values() for name in found])
+    canvas = Canvas(figsize=(3.9 * len(recordings), 1.45 * len(rows) + 0.75), layout="constrained")
+    grid = canvas.subplots(len(rows), len(recordings), sharex="col", sharey=True, squeeze=False)
     for axes_row, (title, runs) in zip(grid, rows.items()):
-        arrays = _arrays(runs) if runs else {}
-        for axes, recording in zip(axes_row, figure.recordings):
-            _trace(axes, arrays, recording, "not run" if runs is None else "no such recording")
+        for axes, recording in zip(axes_row, recordings):
+            found = series[title].get(recording)
+            _trace(axes, found, figure.median, "not run" if runs is None else "no such recording")
             axes.set_title(f"{title}, {recording}")
-        axes_row[0].set_ylabel(paper.protocol.target)
+        axes_row[0].set_ylabel(figure.target or paper.protocol.target)
     for axes in grid[-1]:
         axes.set_xlabel("time in s")
     canvas.suptitle("\n".join(dict.fromkeys(map(_origin, shown))), x=0.008, ha="left", size=8.5, weight="bold")
     handles, labels = next((a.get_legend_handles_labels() for a in grid.flat if a.lines), ([], []))
     canvas.legend(handles, labels, loc="outside lower center", ncols=3)
-    caption = "Gold standard, and our prediction before and after post-processing."
+    caption = f"{', '.join(labels).capitalize()}."
     if any(runs.evidence == "simulated" for runs in shown):
         caption += " Simulated recordings that share only their number with those of the paper."
     yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
 
 
-def _trace(axes: Axes, arrays: dict, recording: str, otherwise: str) -> None:
-    if f"gold/{recording}" not in arrays:
+def _of_figure(paper: Paper, figure: Figure, files: Sequence[File]) -> dict[str, Runs | None]:
+    number = wanted(paper, Part(target=figure.target))
+    return {title: select(paper, files, variant, number=number) for title, variant in figure.variants.items()}
+
+
+def _traced(runs: Runs, target: str) -> dict[str, dict[str, np.ndarray]]:
+    """Recording -> kind (time, raw, gold, and post where there is post-processing) -> series."""
+    arrays, several = _arrays(runs), f"{target}/" if runs.first["target"] == ALL else ""
+    found: dict[str, dict] = {}
+    for kind, place in (("time", "time/"), *((kind, f"{kind}/{several}") for kind in ("gold", "raw", "post"))):
+        for name in arrays:
+            if name.startswith(place):
+                found.setdefault(name.removeprefix(place), {})[kind] = arrays[name]
+    return {name: series for name, series in found.items() if "gold" in series}
+
+
+def _replaced(printed: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The recordings of a printed figure; those that a small corpus lacks give way to others that it has."""
+    spare = [name for name in dict.fromkeys(there) if name not in printed]
+    return [name if name in there or not spare else spare.pop(0) for name in printed]
+
+
+def _trace(axes: Axes, series: dict[str, np.ndarray] | None, median: int, otherwise: str) -> None:
+    if series is None:
         axes.text(0.5, 0.5, otherwise, transform=axes.transAxes, ha="center", va="center", color=COLOURS["muted"])
         return
-    time = arrays[f"time/{recording}"]
+    after = {"color": COLOURS["after"], "linewidth": 1.3}
     axes.axhline(0, color=COLOURS["line"], linewidth=0.7)
-    axes.plot(time, arrays[f"raw/{recording}"], color=COLOURS["before"], linewidth=0.8, label="prediction")
-    axes.plot(
-        time, arrays[f"post/{recording}"], color=COLOURS["after"], linewidth=1.3, label="prediction, post-processed"
-    )
-    axes.plot(time, arrays[f"gold/{recording}"], color=COLOURS["ink"], linewidth=1.3, label="gold standard")
+    axes.plot(series["time"], series["raw"], color=COLOURS["before"], linewidth=0.8, label="prediction")
+    if "post" in series:
+        axes.plot(series["time"], series["post"], label="prediction, post-processed", **after)
+    if median:
+        smooth = median_filter(series["raw"].astype(float), median, mode="nearest")
+        axes.plot(series["time"], smooth, label=f"prediction behind a median filter of {median} samples", **after)
+    axes.plot(series["time"], series["gold"], color=COLOURS["ink"], linewidth=1.3, label="gold standard")
     axes.margins(x=0.01)
+
+
+# --- bars ------------------------------------------------------------------------------------------------
+
+
+def bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """The CC of every recording: a row for each network, recordings in their order, the mean as a line."""
+    rows = _of_figure(paper, figure, files)
+    shown = {title: runs for title, runs in rows.items() if runs is not None}
+    if not shown:
+        return
+    target = figure.target or paper.protocol.target
+    pattern = figure.recordings[0] if figure.recordings else "*"
+    canvas = Canvas(figsize=(7.6, 1.35 * len(shown) + 0.8), layout="constrained")
+    grid = canvas.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (title, runs) in zip(grid, shown.items()):
+        found = {n: s for n, s in sorted(_traced(runs, target).items()) if fnmatchcase(n, pattern)}
+        values = np.array([metrics.cc(series["gold"], series["raw"]) for series in found.values()])
+        mean = f"{values.mean():.3f}" if np.isfinite(values).all() else "undefined"
+        axes.bar(range(len(found)), values, color=COLOURS["conv-fill"], edgecolor=COLOURS["conv"], linewidth=0.9)
+        axes.axhline(values.mean(), color=COLOURS["after"], linewidth=1, linestyle=(0, (3, 2)))
+        axes.axhline(0, color=COLOURS["line"], linewidth=0.7)
+        axes.set_title(f"{title}: mean {mean}, {np.sum(values > 0.5)} of {len(values)} above 0.5")
+        axes.set_ylabel("CC")
+        axes.set_xticks(range(len(found)), list(found), rotation=90)
+    canvas.suptitle("\n".join(dict.fromkeys(map(_origin, shown.values()))), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = f"The correlation of each recording ({target}); the dashed line is the mean."
+    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
 
 
 # --- mechanism -------------------------------------------------------------------------------------------

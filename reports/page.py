@@ -36,7 +36,7 @@ def scored(paper: Paper, cells: Sequence[Cell]) -> Score:
     cells = [cell for cell in cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
-    order = {word: evidence[word] for word in ("real", "simulated", "none") if evidence[word]}
+    order = {word: evidence[word] for word in ("real", "measured", "simulated", "none") if evidence[word]}
     return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, _sentence(paper, verdicts, evidence))
 
 
@@ -51,6 +51,8 @@ def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
         return f"No run on real recordings is under the paper's conditions on {paper.corpus}: {nothing}"
     if evidence["simulated"]:
         return f"Only simulated recordings were used, no run on {paper.corpus} is among these results: {nothing}"
+    if evidence["measured"]:
+        return f"Only a speed was measured: {nothing}"
     return "Nothing was run yet."
 
 
@@ -98,8 +100,13 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
     chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
     sources = [f"Ours: {words}" for words in sorted({tables.source(c) for c in own if c.evidence != "none"})]
     sources += tables.quoted(own)
-    protocols = [(row, [_protocol_row(r, metric) for metric in METRICS]) for row, r in ran]
+    protocols = [(row, [_protocol_row(r, metric) for metric in METRICS if metric in _scored(r)]) for row, r in ran]
     return {"table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains}
+
+
+def _scored(runs: Runs) -> set[str]:
+    """The metrics that the runs recorded."""
+    return {metric for poolings in runs.first["scores"].values() for scores in poolings.values() for metric in scores}
 
 
 def _protocol_row(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, str]]]:

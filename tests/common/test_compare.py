@@ -9,10 +9,11 @@ from common import metrics, results
 from common.cli import InputError
 from common.compare import CONTROL, as_text, cells, claims, concatenated, own_cells, shown
 from common.paper import papers
-from tests.reports.fabricate import QUALITY, fabricate, fabricate_all, fabricate_targets
+from tests.reports.fabricate import QUALITY, fabricate, fabricate_all, fabricate_frames, fabricate_targets
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
 RAJU = next(paper for paper in papers() if paper.id == "raju2021")
+WANG = next(paper for paper in papers() if paper.id == "wang2017")
 
 
 def compared(root, paper=LEE):
@@ -384,6 +385,101 @@ def test_sums_give_the_score_of_the_joined_series(metric, variance):
     for row, found in zip(weights, concatenated(metric, pairs, weights, variance)):
         truth, series = (np.concatenate([p[k] for p, n in zip(pairs, row) for _ in range(n)]) for k in (0, 1))
         assert found == pytest.approx(getattr(metrics, metric.lower())(truth, series, **options), rel=1e-9)
+
+
+class TestCorrelationOfEachRecording:
+    """wang2017's tables: best, worst and mean CC of the recordings, several corpora, the mean of two targets."""
+
+    def cells(self, root, **wanted):
+        found = compared(root, WANG)
+        return [cell for cell in found if all(getattr(cell, key) == value for key, value in wanted.items())]
+
+    def own(self, root, **wanted):
+        return [cell for cell in self.cells(root, **wanted) if cell.origin == "own" and cell.evidence != "none"]
+
+    def test_best_worst_and_mean(self, tmp_path):
+        path = fabricate_frames(tmp_path, WANG, "ast-net")
+        arrays = results.read_arrays(path, results.read(path))
+        names = [name[5:] for name in arrays if name.startswith("gold/valence/devel")]
+        values = [metrics.cc(arrays[f"gold/{name}"], arrays[f"raw/{name}"]) for name in names]
+        found = self.own(tmp_path, exhibit="table1")
+        assert [cell.ours for cell in found] == pytest.approx([max(values), min(values), np.mean(values)])
+        assert not any("does not follow" in cell.note for cell in found)
+        assert found[2].ci_low < found[2].ours < found[2].ci_high
+        assert [cell.ci_low for cell in found[:2]] == [None, None]  # no draw goes beyond the best and the worst
+
+    def test_a_score_that_is_not_of_the_predictions(self, tmp_path):
+        path = fabricate_frames(tmp_path, WANG, "ast-net")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        record["scores"]["valence"]["devel_*"]["CC_max"] += 0.01
+        results.write(path, record, arrays)
+        notes = [cell.note for cell in self.own(tmp_path, exhibit="table1")]
+        assert ["does not follow" in note for note in notes] == [True, False, False]
+
+    def test_mean_of_two_targets(self, tmp_path):
+        fabricate_frames(tmp_path, WANG, "ast-net")
+        for exhibit in ("table2", "table3"):
+            arousal, valence, average = self.own(tmp_path, exhibit=exhibit)
+            assert average.ours == pytest.approx((arousal.ours + valence.ours) / 2)
+            assert average.ci_low < average.ours < average.ci_high
+
+    def test_corpora_are_kept_apart(self, tmp_path):
+        fabricate_frames(tmp_path, WANG, "ast-net")
+        assert not self.own(tmp_path, exhibit="table4")
+        fabricate_frames(tmp_path, WANG, "ast-net", "simulated-recola", partitions=("dev",))
+        assert {cell.corpus for cell in self.own(tmp_path, exhibit="table4")} == {"simulated-recola"}
+        assert {cell.corpus for cell in self.own(tmp_path, exhibit="table2")} == {"simulated"}
+        fabricate_frames(tmp_path, WANG, "ast-net", "recola", "paper", partitions=("dev",))
+        assert {cell.verdict for cell in self.own(tmp_path, exhibit="table4")} == {"MISMATCH"}  # of one seed
+
+    def test_intervals_cover_the_seeds(self, tmp_path):
+        """Two seeds far apart: the interval over recordings and seeds reaches from one to the other."""
+        for seed, quality in enumerate((0.95, 0.2)):
+            fabricate_frames(tmp_path / "both", WANG, "ast-net", seed=seed, quality=quality)
+            fabricate_frames(tmp_path / str(seed), WANG, "ast-net", seed=seed, quality=quality)
+        (high, low, both) = (self.own(tmp_path / place, exhibit="table1")[2] for place in ("0", "1", "both"))
+        assert both.ours == pytest.approx((high.ours + low.ours) / 2) and both.seeds == 2
+        assert both.ci_low < low.ours and both.ci_high > both.ours + 0.9 * (high.ours - both.ours)
+
+    def test_a_measured_speed_is_not_comparable(self, tmp_path):
+        fabricate_frames(
+            tmp_path, WANG, "realtime", "measured", "paper", evidence="measured", fold="float32",
+            scores={"all": {"*": {"FPS": 12.5}}}, target="all",
+        )  # fmt: skip
+        found = self.own(tmp_path, exhibit="text")
+        assert {cell.published for cell in found} == {"40.1", "41"}
+        assert {(c.ours, c.verdict, c.evidence) for c in found} == {(12.5, "NOT_COMPARABLE", "measured")}
+        assert all("invented" in cell.note for cell in found)
+
+    def test_recordings_without_labels_are_not_run(self, tmp_path):
+        fabricate_frames(tmp_path, WANG, "ast-net", "avec2012", "paper", partitions=("devel",))
+        assert not self.own(tmp_path, exhibit="table3") and self.own(tmp_path, exhibit="table2")
+        assert {cell.verdict for cell in self.cells(tmp_path, exhibit="table3")} == {"NOT_RUN"}
+
+    def test_five_seeds_at_the_printed_numbers_match(self, tmp_path):
+        printed = {"devel_*": ("0.5870", "0.5874"), "test_*": ("0.5442", "0.5362")}
+        scores = {
+            target: {
+                part: {"CC": float(values[i]), "CC_max": 0.8789, "CC_min": 0.2337} for part, values in printed.items()
+            }
+            for i, target in enumerate(("arousal", "valence"))
+        }
+        recola = {"arousal": {"dev_*": {"CC": 0.4783}}, "valence": {"dev_*": {"CC": 0.4445}}}
+        for seed in range(5):
+            fabricate_frames(tmp_path, WANG, "ast-net", "avec2012", "paper", seed, scores=scores)
+            fabricate_frames(tmp_path, WANG, "ast-net", "recola", "paper", seed, scores=recola)
+        found = self.own(tmp_path)
+        assert len(found) == 12 and {cell.verdict for cell in found} == {"MATCH"}
+
+    def test_a_uniform_corpus_fills_no_cell(self, tmp_path):
+        for corpus in ("simulated-uniform", "simulated-recola-uniform"):
+            fabricate_frames(tmp_path, WANG, "ast-net", corpus)
+        assert not self.own(tmp_path)
+
+    def test_evidence_must_fit_the_corpus(self, tmp_path):
+        fabricate_frames(tmp_path, WANG, "ast-net", "recola", evidence="measured")
+        with pytest.raises(InputError, match="damaged"):
+            compared(tmp_path, WANG)
 
 
 class TestDamage:

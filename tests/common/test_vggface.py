@@ -9,13 +9,16 @@ from common import vggface
 from common.cli import InputError
 from tests.common.test_caffe import first_format, model
 
-SIDE, WIDTHS = 2, {"conv1": 3, "conv2": 4, "conv3": 5, "conv4": 6, "conv5": 7, "fc6": 9, "fc7": 8}
+SIDE, WIDTHS = (
+    2,
+    {"conv1": 3, "conv2": 4, "conv3": 5, "conv4": 6, "conv5": 7, "fc6": 9, "fc7": 8, "fc8": vggface.PEOPLE},
+)
 
 
 def weights():
     """Narrow weights for BGR images in the axes of Keras."""
     rng, found, inputs = np.random.default_rng(0), {}, 3
-    for name in vggface.LAYERS:
+    for name in (*vggface.LAYERS, "fc8"):
         outputs = WIDTHS[name.split("_")[0]]
         inputs = inputs * SIDE**2 if name == "fc6" else inputs
         shape = (inputs, outputs) if name.startswith("fc") else (3, 3, inputs, outputs)
@@ -102,6 +105,7 @@ def test_the_same_weights_from_each_layout(tmp_path, kind):
     write, file = WRITERS[kind]
     expected = weights()
     write(tmp_path / file, expected)
+    del expected["fc8"]
     found = vggface.read(tmp_path / file)
     assert found.keys() == expected.keys()
     for name, arrays in expected.items():
@@ -117,6 +121,17 @@ def test_missing_layer(tmp_path, kind):
     del content["fc7"]
     write(tmp_path / file, content)
     with pytest.raises(InputError, match=f"{file}.*fc7"):
+        vggface.read(tmp_path / file)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_vgg16_of_imagenet_is_refused(tmp_path, kind):
+    """It has the same names and sizes but for the classifier."""
+    write, file = WRITERS[kind]
+    content = weights()
+    content["fc8"] = tuple(array[..., :1000] for array in content["fc8"])
+    write(tmp_path / file, content)
+    with pytest.raises(InputError, match=f"{file}: tells 1000 classes apart"):
         vggface.read(tmp_path / file)
 
 

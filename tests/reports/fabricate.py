@@ -88,6 +88,39 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
     return path
 
 
+def fabricate_frames(root, paper: Paper, variant: str, corpus="simulated", profile="quick", seed=0, quality=0.5,
+                     targets=("arousal", "valence"), partitions=("devel", "test"), **changes):  # fmt: skip
+    """As `fabricate`, scored by the CC of each recording: five of each partition."""
+    generator = np.random.default_rng([seed, len(corpus), *variant.encode()])
+    names = [f"{partition}_{n:03}" for partition in partitions for n in range(1, 6)]
+    arrays, scores = {}, {}
+    for target in targets:
+        values = {}
+        for name, series in _series(generator, quality, names).items():
+            kind, recording = name.split("/")
+            if kind != "post":
+                arrays[f"{kind}/{recording}" if kind == "time" else f"{kind}/{target}/{recording}"] = series
+        for name in names:
+            values[name] = metrics.cc(arrays[f"gold/{target}/{name}"], arrays[f"raw/{target}/{name}"])
+        for partition in partitions:
+            part = [value for name, value in values.items() if name.startswith(partition)]
+            found = {"CC": float(np.mean(part)), "CC_max": max(part), "CC_min": min(part)}
+            scores.setdefault(target, {})[f"{partition}_*"] = found
+    values = settings(paper, profile)
+    record = {
+        "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
+        "profile": profile, "target": "all", "variant": variant, "fold": "devel", "seed": seed, "settings": values,
+        "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef", "scores": scores,
+        "recordings": [], "unusable": [], "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345,
+        "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3}, "provenance": {"processor": "invented"},
+    }  # fmt: skip
+    record.update(changes)
+    folder = root / paper.id / record["corpus"] / record["profile"] / "all" / variant
+    path = folder / f"{record['fold']}-seed{record['seed']}.json"
+    results.write(path, record, None if "scores" in changes else arrays)
+    return path
+
+
 def _joined(arrays, target, pattern):
     names = [n for n in arrays if fnmatchcase(n, f"gold/{target}/{pattern}")]
     sides = [[arrays[n.replace("gold/", kind)] for n in names] for kind in ("gold/", "raw/")]

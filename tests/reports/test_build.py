@@ -16,9 +16,10 @@ from common import compare, results
 from common.cli import InputError
 from common.paper import papers
 from reports import build, figures, page, tables
-from tests.reports.fabricate import ARCHITECTURES, fabricate, fabricate_all
+from tests.reports.fabricate import ARCHITECTURES, fabricate, fabricate_all, fabricate_frames
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
+WANG = next(paper for paper in papers() if paper.id == "wang2017")
 
 
 SMALL = dataclasses.replace(LEE, figures=LEE.figures[1::2])  # one of each kind: drawing takes seconds
@@ -279,6 +280,41 @@ class TestTables:
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True
         )
         assert done.returncode == 0, done.stdout[-2000:]
+
+
+class TestSeriesOfRecordings:
+    """The figures of wang2017: traces and bars of one target out of two."""
+
+    @pytest.fixture(scope="class")
+    def files(self, tmp_path_factory):
+        root = tmp_path_factory.mktemp("wang")
+        fabricate_frames(root, WANG, "ast-net")
+        return list(results.find(root, WANG.id))
+
+    def drawn(self, files, number):
+        paper = dataclasses.replace(WANG, figures=(WANG.figures[number - 1],))
+        return [d for d in figures.draw(paper, files) if d.section == "paper"]
+
+    def test_traces_behind_a_median_filter(self, files):
+        (drawing,) = self.drawn(files, 5)
+        assert drawing.id == "wang2017-figure5" and "median filter" in drawing.caption
+        assert "post-processed" not in drawing.caption and "gold standard" in drawing.caption
+
+    def test_missing_recordings_give_way_to_others(self):
+        there = ["devel_001", "devel_002", "devel_003"]
+        assert figures._replaced(["devel_001", "devel_022", "devel_003"], there) == [
+            "devel_001",
+            "devel_002",
+            "devel_003",
+        ]
+        assert figures._replaced(["devel_022", "devel_023"], ["devel_001"]) == ["devel_001", "devel_023"]
+
+    def test_bars(self, files):
+        (drawing,) = self.drawn(files, 6)
+        assert drawing.id == "wang2017-figure6" and "valence" in drawing.caption
+
+    def test_nothing_without_results(self):
+        assert [d for number in (2, 6) for d in self.drawn([], number)] == []
 
 
 class TestArchitecture:

@@ -1,0 +1,182 @@
+"""One experiment: train AST-Net, or one of its losses alone, with one seed; score every frame of every recording."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from common import metrics, results, tasks, training
+from common.cli import InputError
+from common.experiment import Clock, Corpus
+from common.moments import Moments
+from replications.wang2017.features import TARGETS, Features
+
+NAME = "wang2017"
+TRAINED_ON = "train"
+BOTH_TARGETS = "ast-net"  # Tables 2 to 4 print arousal, too; Table 1, about the losses, valence alone
+
+
+def train(
+    task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str, cnn: dict
+) -> None:
+    """Train one variant with one seed, a model for each target, and write the result. `cnn` is what made the attributes."""
+    from replications.wang2017 import models
+
+    corpus, clock = by_path[task.path], Clock()
+    targets = TARGETS if task.variant == BOTH_TARGETS else ("valence",)
+    scored = [recording for recording in corpus.recordings if recording.partition != TRAINED_ON]
+    stacks, arrays, scores = {}, {f"time/{r.name}": r.time for r in scored}, {}
+    for number, target in enumerate(targets):
+        stacks[target], history = fitted(
+            task, lambda done, number=number: progress((number + 0.9 * done) / len(targets)), corpus, settings, target
+        )
+        golds = {r.name: getattr(r.labels, target) for r in scored}
+        series = {r.name: predicted(stacks[target], r, settings) for r in scored}
+        scores[target] = scores_of(scored, golds, series)
+        for name in golds:
+            arrays |= {f"gold/{target}/{name}": golds[name].astype(np.float32), f"raw/{target}/{name}": series[name]}
+    clock.stop("training")  # and prediction, target by target
+    if task.variant == BOTH_TARGETS:
+        arrays |= models.weights(stacks)  # what `realtime` predicts with
+    stack = stacks["valence"]
+    record = {
+        "paper": NAME,
+        "corpus": corpus.name,
+        "evidence": corpus.evidence,
+        "profile": profile,
+        "target": "all",
+        "variant": task.variant,
+        "fold": task.fold,
+        "seed": task.seed,
+        "settings": settings,
+        "settings_digest": results.digest(settings),
+        "corpus_digest": corpus.digest,
+        "task_digest": task.digest,
+        "scores": scores,
+        "recordings": [
+            {"name": r.name, "labels": len(r.time), "frames_without_face": int((~r.found).sum())}
+            for r in corpus.recordings
+        ],
+        "unusable": [item.__dict__ for item in corpus.unusable],
+        "cnn": cnn,
+        "architecture": flowchart(cnn["architecture"], training.architecture(stack), settings),
+        "parameters": stack.count_params(),
+        "history": history,
+        "seconds": clock.seconds,
+        "provenance": training.provenance(),
+    }
+    results.write(task.path, record, arrays)
+
+
+def flowchart(cnn: list[dict], stack: list[dict], settings: dict) -> list[dict]:
+    """Figure 1: the CNN, the network on both clips, which share its weights, and the loss that joins them."""
+    found = [*cnn]
+    for clip in ("earlier", "later"):
+        for layer in stack:
+            shape = [settings["clip_frames"] if size is None else size for size in layer["shape"]]
+            inputs = [f"{clip}_{name}" for name in layer["inputs"]] or [cnn[-1]["name"]]
+            shared = {} if clip == "earlier" else {"parameters": 0}
+            found.append(layer | {"name": f"{clip}_{layer['name']}", "shape": shape, "inputs": inputs} | shared)
+    ends = [f"{clip}_{stack[-1]['name']}" for clip in ("earlier", "later")]
+    return [*found, {"name": "loss", "kind": "TwinLoss", "shape": [], "parameters": 0, "inputs": ends}]
+
+
+def fitted(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):
+    """Train the twins for one target; returns the network of one twin, and the training history (Section 3.4)."""
+    import keras
+
+    from replications.wang2017 import layers, models
+
+    training.prepare(task.seed)
+    recordings = corpus.partition(TRAINED_ON)
+    twins = models.twins(settings, recordings[0].attributes.shape[1])
+    stack = models.stack(twins)
+    if settings["scaling"] == "z-score":
+        moments = Moments.of([recording.attributes for recording in recordings])
+        stack.get_layer("scaling").set_weights([moments.mean, moments.deviation])
+    kind = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[settings["optimizer"]]
+    twins.compile(kind(settings["learning_rate"]), layers.loss(task.variant, settings), jit_compile=False)
+    clips = Clips(recordings, settings, target)
+    if not len(clips):
+        needed = (settings["clip_frames"] - 1) * settings["clip_step"] + 2
+        raise InputError(f"{corpus.root}: no training recording has the {needed} frames of a clip; lower clip_frames")
+    history = training.fit(
+        twins,
+        clips,
+        len(clips),
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        seed=task.seed,
+        checkpoint=task.checkpoint(target),
+        digest=f"{task.digest} {target}",
+        progress=progress,
+    )
+    return stack, history
+
+
+class Clips:
+    """Twin clips (Sections 3.1 and 3.4): `clip_frames` samples every `clip_step` frames, and the same one frame later.
+
+    Called with indices it returns inputs (batch, 2, N, attributes) and labels (batch, 2, N). Attributes stay
+    memory-mapped until a batch asks for them.
+    """
+
+    def __init__(self, recordings: Sequence[Features], settings: dict, target: str):
+        self.recordings, self.target = recordings, target
+        samples = np.arange(settings["clip_frames"]) * settings["clip_step"]
+        self.frames = np.stack([samples, samples + 1])  # (2, N), from the start of the clip
+        last = self.frames.max()
+        self.starts = [
+            (owner, start)
+            for owner, recording in enumerate(recordings)
+            for start in range(0, len(recording.time) - last, settings["clip_stride"])
+        ]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __call__(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        inputs, labels = [], []
+        for owner, start in (self.starts[i] for i in index):
+            recording = self.recordings[owner]
+            inputs.append(recording.attributes[start + self.frames])
+            labels.append(getattr(recording.labels, self.target)[start + self.frames])
+        return {"clips": np.stack(inputs)}, np.stack(labels).astype(np.float32)
+
+
+def predicted(stack, recording: Features, settings: dict) -> np.ndarray:
+    """The prediction for every frame (n,) float32: all ten phases of the sampling, put together again (ledger 11)."""
+    count = len(recording.time)
+    frames = phases(count, settings)
+    name = stack.inputs[0].name
+
+    def batch(index: np.ndarray) -> tuple[dict[str, np.ndarray], None]:
+        return {name: recording.attributes[np.minimum(frames[index], count - 1)]}, None
+
+    outputs = training.predict(stack, batch, len(frames), 16)
+    there = frames < count
+    series = np.empty(count, np.float32)
+    series[frames[there]] = outputs.reshape(frames.shape)[there]
+    return series
+
+
+def phases(count: int, settings: dict) -> np.ndarray:
+    """The frames of each clip (clips, steps) that together score `count` frames once; those past the end are padding.
+
+    With `inference` "clips", the clips of a phase follow each other and each starts from a fresh state; with
+    "running" a phase is one clip.
+    """
+    step = settings["clip_step"]
+    steps = -(-count // step)
+    length = settings["clip_frames"] if settings["inference"] == "clips" else steps
+    samples = np.arange(-(-steps // length) * length) * step
+    return (samples + np.arange(step)[:, None]).reshape(-1, length)
+
+
+def scores_of(recordings: Sequence[Features], golds: dict, series: dict) -> dict[str, dict]:
+    """Partition, as a pattern of names -> mean, best and worst CC of its recordings (Section 4.2); None if undefined."""
+    found = {}
+    for partition in dict.fromkeys(recording.partition for recording in recordings):
+        values = [metrics.cc(golds[r.name], series[r.name]) for r in recordings if r.partition == partition]
+        scores = {"CC": np.mean(values), "CC_max": np.max(values), "CC_min": np.min(values)}
+        found[f"{partition}_*"] = {k: float(v) if np.isfinite(v) else None for k, v in scores.items()}
+    return found

@@ -1,0 +1,124 @@
+"""Recordings -> attributes (Sections 3.1 and 3.2): every video frame's face, aligned by the eyes, through the CNN to fc6.
+
+Attributes are cached under the digest of the video, of the CNN and of the settings that shape them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from common import faces, results, video
+from common.cli import InputError
+from common.experiment import Unusable
+
+VERSION = 1  # raise when the attributes change for the same settings
+TARGETS = ("arousal", "valence")
+
+
+@dataclass(frozen=True)
+class Features:
+    """One recording with one label, and one frame, at each of n times.
+
+    time (n,) seconds; attributes (n, fc_units) float32, memory-mapped; found (n,) bool: the frame shows a face;
+    labels: time, arousal, valence.
+    Where no face was found, the attributes are those of the last one found (before the first: the first).
+    """
+
+    name: str
+    partition: str
+    time: np.ndarray
+    attributes: np.ndarray
+    found: np.ndarray
+    labels: object
+    digest: str
+
+
+def extract(
+    recordings: Sequence, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path, jobs: int, threads: int
+) -> tuple[list[Features], list[Unusable]]:
+    """Features of all `recordings` of the corpus that `reader` reads, in their order, and those that cannot be used."""
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    work = [(recording, reader, settings, cnn, landmarks, cache) for recording in recordings]
+    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_extract)(*each, threads) for each in work)
+    done = list(tqdm(done, total=len(work), desc="features", unit="recording", leave=False))
+    usable = [load(*each) for each, item in zip(work, done, strict=True) if item is None]
+    return usable, [item for item in done if item is not None]
+
+
+def _extract(recording, reader, settings, cnn, landmarks, cache, threads: int) -> Unusable | None:
+    """Fill the cache for one recording; returns why it cannot be used, if so."""
+    from common import tasks
+
+    tasks.limit_threads(threads)
+    try:
+        load(recording, reader, settings, cnn, landmarks, cache)
+    except InputError as error:
+        return Unusable.of(recording.name, error)
+    return None
+
+
+def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path) -> Features:
+    """The features of one recording, from the cache or computed into it. Raises InputError."""
+    for path in reader.missing(recording):
+        raise InputError(f"{path}; see `python -m datasets.check`")
+    labels = reader.read_labels(recording)
+    key = results.digest(
+        [VERSION, results.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
+        + [results.digest_file(path) for path in (cnn, landmarks)]
+        + [metadata.version(package) for package in ("av", "dlib-bin")]
+    )
+    values, rest = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz"))
+    if not (values.exists() and rest.exists()):
+        attributes, found = attributes_of(recording.video, labels.time, settings, cnn, landmarks)
+        results.write_atomically(values, lambda file: np.save(file, attributes))
+        results.write_atomically(rest, lambda file: np.savez(file, found=found))
+    with np.load(rest, allow_pickle=False) as archive:
+        found = archive["found"]
+    return Features(
+        name=recording.name,
+        partition=recording.partition,
+        time=labels.time,
+        attributes=np.load(values, mmap_mode="r", allow_pickle=False),
+        found=found,
+        labels=labels,
+        digest=results.digest([key, *(getattr(labels, target).tolist() for target in TARGETS)]),
+    )
+
+
+def attributes_of(
+    path: Path, time: np.ndarray, settings: dict, cnn: Path, landmarks: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """fc6 (n, fc_units) float32 of the frames nearest to `time`, and whether each shows a face (n,).
+
+    Raises InputError where no frame shows one.
+    """
+    from replications.wang2017 import attributes
+
+    found, size, tracker = np.zeros(len(time), bool), settings["face_size"], faces.Tracker(landmarks)
+
+    def crops() -> Iterator[np.ndarray]:
+        for index, image in enumerate(video.frames_at(path, time)):
+            points = tracker(image)
+            if points is not None:
+                found[index] = True
+                yield faces.crop(image, faces.eye_alignment(points, size), size)
+
+    values = attributes.embed(_extractor(cnn, tuple(sorted(attributes.shape(settings).items()))), crops())
+    if not found.any():
+        raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or leave the recording out")
+    last = np.maximum(np.cumsum(found) - 1, 0)  # the last face up to each frame, by its place among those found
+    return values[last], found
+
+
+@lru_cache(maxsize=1)
+def _extractor(cnn: Path, shape: tuple):
+    """The CNN up to fc6; built once for all recordings of a process."""
+    from replications.wang2017 import attributes
+
+    return attributes.extractor(attributes.restored(cnn, dict(shape)))

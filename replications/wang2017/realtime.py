@@ -1,0 +1,400 @@
+"""Real time (Section 4.4: "41 fps"): arousal and valence of a video's frames, while it is being decoded.
+
+    python -m replications.wang2017.realtime                          a simulated clip of ten seconds
+    python -m replications.wang2017.realtime VIDEO --out series.csv   any video with a face
+
+One thread decodes, follows the face and aligns it. Meanwhile the networks work on the block before: `clip_step`
+frames, one of each phase of the sampling (Section 3.1), which are one batch of the CNN and one step of the LSTM.
+Nothing else is kept, so memory does not grow with the video.
+
+The CSV has one row for each frame: time in seconds, arousal, valence, face. Face is 1 where a face was found, 0 where
+none was: then the last face found stands in, and before the first one the values are empty. With --every N only
+every N-th frame is looked at; face is empty in the others, which repeat the values before them. Rows are written
+block by block: an interrupted run leaves whole ones, up to its last block.
+
+Exit codes: 0 done, 2 wrong usage, 3 input that cannot be used, 4 results that cannot be written, 130 interrupted.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common import cli, experiment, faces, results, tasks, training, video
+from common import paper as papers
+from replications.wang2017 import attributes
+
+NAME = "wang2017"
+PAPER = Path(__file__).with_name("paper.toml")
+TARGETS = ("arousal", "valence")
+RANDOM = attributes.RANDOM
+CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 1
+
+
+def main() -> int:
+    arguments = parse()
+    tasks.limit_threads(experiment.cores())
+    landmarks = faces.landmark_file(arguments.landmarks)
+    settings = settings_of(arguments)
+    if arguments.weights == RANDOM:
+        print("The networks are untrained (--weights random): the speed counts, the values mean nothing.")
+    path = arguments.video or simulated_clip(arguments.cache)
+    video.duration(path)  # before anything else: whether it is one
+    file = record_file(arguments)
+    out = arguments.out or (arguments.video or file).with_suffix(".csv")
+    extractor, steppers = load(arguments, settings)
+    measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
+    if measured["others"]:
+        print(
+            f"note: {path}: shows up to {measured['others'] + 1} faces; the largest one was followed", file=sys.stderr
+        )
+    found = record(arguments, settings, path, measured)
+    print(summary(found))
+    print(out)
+    if arguments.video is None:  # one clip for all machines: its speed stands in the report
+        results.write(file, found)
+        print(file)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    made = argparse.ArgumentParser(
+        prog=f"python -m replications.{NAME}.realtime",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = made.add_argument
+    add("video", type=Path, nargs="?", metavar="VIDEO", help="default: a simulated clip")
+    add("--out", type=Path, metavar="CSV", help="default: VIDEO.csv, for the simulated clip beside the result file")
+    add(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="look at every N-th frame only; 10 is one phase, as in training",
+    )
+    add("--precision", default="float32", choices=["float32", "bfloat16"], help="in which the CNN computes")
+    add("--weights", choices=[RANDOM], help="untrained networks, to measure the speed; default: those of the run")
+    add("--corpus", default="simulated", help="whose networks: a folder in the results of the run (default: simulated)")
+    add("--profile", default="quick", choices=["quick", "paper"])
+    add("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
+    add("--results", type=Path, default=experiment.RESULTS)
+    add("--cache", type=Path, default=cli.cache_folder())
+    arguments = made.parse_args()
+    if arguments.video and arguments.out and arguments.video.resolve() == arguments.out.resolve():
+        made.error("--out would overwrite the video")
+    return arguments
+
+
+# ------------------------------------------------------------------------------------------------- the networks
+
+
+def run_file(arguments: argparse.Namespace) -> Path:
+    """The result of the run whose networks are used."""
+    return arguments.results / NAME / arguments.corpus / arguments.profile / "all" / "ast-net" / "devel-seed0.json"
+
+
+def settings_of(arguments: argparse.Namespace) -> dict:
+    """The settings that the networks were trained with, or those of the profile. Raises InputError."""
+    if arguments.weights == RANDOM:
+        settings = papers.settings(papers.load(PAPER), arguments.profile)
+    elif run_file(arguments).exists():
+        settings = results.read(run_file(arguments))["settings"]
+    else:
+        raise cli.InputError(
+            f"{run_file(arguments)}: no trained networks; run `python -m replications.{NAME}.run` first, or measure the "
+            f"speed alone with --weights random"
+        )
+    if arguments.every < 1 or settings["clip_step"] % arguments.every:
+        raise cli.InputError(
+            f"--every {arguments.every}: give a divisor of the {settings['clip_step']} frames of a step"
+        )
+    return settings
+
+
+def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
+    """The CNN up to fc6, in --precision, and target -> Stepper. Raises InputError."""
+    import keras
+
+    from replications.wang2017 import models
+
+    keras.utils.set_random_seed(0)
+    keras.mixed_precision.set_global_policy({"bfloat16": "mixed_bfloat16"}.get(arguments.precision, "float32"))
+    if arguments.weights == RANDOM:
+        cnn = attributes.network(settings)
+    else:
+        record = results.read(run_file(arguments))
+        trained = results.read_arrays(run_file(arguments), record)
+        cnn = attributes.restored(arguments.cache / "attributes" / record["cnn"]["file"], settings)
+    keras.mixed_precision.set_global_policy("float32")
+    if arguments.weights == RANDOM:
+        stacks = {target: models.stacked(settings, settings["fc_units"]) for target in TARGETS}
+    else:
+        stacks = models.restored(trained, settings, settings["fc_units"])
+    return attributes.extractor(cnn), {target: models.Stepper(stacks[target]) for target in TARGETS}
+
+
+def embedding(extractor, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+    """`extractor` as two graphs: faces (batch, size, size, 3) uint8 -> (batch, fc_units) float32.
+
+    The kernels of the convolutions become constants: oneDNN orders them once and not at each call, which made a
+    batch of one face 1.6 times as fast. The kernel of fc6 stays a variable: as a constant it takes long to set up.
+    """
+    import keras
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    size, fc6 = extractor.input_shape[1], extractor.get_layer("fc6")
+    maps = keras.Model(extractor.inputs, fc6.input)
+    graph = tf.function(lambda inputs: maps(inputs, training=False))
+    convolve = convert_variables_to_constants_v2(graph.get_concrete_function(tf.TensorSpec((batch, size, size, 3))))
+    connect = tf.function(lambda inputs: tf.cast(fc6(inputs), tf.float32))
+    return lambda crops: connect(convolve(tf.constant(attributes.preprocess(crops, size)))[0]).numpy()
+
+
+# ------------------------------------------------------------------------------------------------- the pipeline
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is kept of a frame."""
+
+    time: float  # seconds
+    face: bool | None  # found; None where it was not looked for
+    crop: np.ndarray | None  # (size, size, 3), the last face found up to here; None before the first, or not looked for
+    decoded: float  # when, by the clock
+
+
+class Stages:
+    """Seconds of wall time that each stage took; a stage belongs to one thread."""
+
+    def __init__(self):
+        self.seconds = Counter()
+
+    @contextmanager
+    def timed(self, name: str):
+        start = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - start
+
+
+def aligned(path: Path, tracker: faces.Tracker, size: int, every: int, stages: Stages) -> Iterator[Frame]:
+    """All frames of a video, every N-th with its face, aligned by the eyes (Section 3.1). Raises InputError."""
+    images, crop, index = video.frames(path), None, 0
+    while True:
+        with stages.timed("decoding"):
+            instant, image = next(images, (None, None))
+        if instant is None:
+            return
+        decoded, looked = time.perf_counter(), index % every == 0
+        with stages.timed("faces"):
+            points = tracker(image) if looked else None
+            if points is not None:
+                crop = faces.crop(image, faces.eye_alignment(points, size), size)
+        yield Frame(instant, points is not None if looked else None, crop if looked else None, decoded)
+        index += 1
+
+
+def blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Frames in blocks of `size`, the last one shorter, from the first face on; those before it one by one."""
+    block = []
+    for frame in frames:
+        block.append(frame)
+        if len(block) == size or block[0].crop is None:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def ahead(items: Iterator) -> Iterator:
+    """`items`, made in a thread of its own, one item ahead of its use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, landmarks: Path, every: int = 1) -> dict:
+    """Predict a video into the CSV `out`, and measure it once everything is loaded.
+
+    Returns the numbers of `frames`, of those `without_face`, of `predictions` (frames that went through the networks)
+    and of `others`, the most faces seen beside the one followed; `video_fps`; `seconds` of each stage, which overlap,
+    and in `total`; `latency`, from the decoding of a frame to its prediction, median and 95th percentile in seconds.
+    A file is decoded as fast as the networks take it: a frame waits for the rest of its block and for the one before.
+
+    Raises InputError, after the gaps are written, for a video without a face, and WriteError.
+    """
+    from tqdm import tqdm
+
+    size, batch = settings["face_size"], settings["clip_step"] // every
+    tracker, stages, latency, others = faces.Tracker(landmarks), Stages(), [], 0
+    predict = Networks(extractor, steppers, settings, batch, stages)
+    tracker(np.zeros((size, size, 3), np.uint8))  # loads dlib's models
+    frames, without_face, first = 0, 0, None
+    start = time.perf_counter()
+    source = ahead(blocks(aligned(path, tracker, size, every, stages), settings["clip_step"]))
+    with table(out) as file, tqdm(unit=" frames", desc=path.name) as bar:
+        for block in source:
+            looked = [frame for frame in block if frame.face is not None]
+            values = None
+            if block[0].crop is not None:
+                values = predict(np.stack([frame.crop for frame in looked]))
+                latency += [time.perf_counter() - frame.decoded for frame in looked]
+            file.write("".join(rows(block, values, every)))
+            file.flush()
+            first = block[0].time if first is None else first
+            frames += len(block)
+            without_face += sum(not frame.face for frame in looked)
+            others = max(others, tracker.others)
+            bar.update(len(block))
+    total = time.perf_counter() - start
+    if not latency:
+        raise cli.InputError(f"{path}: no face found in {frames} frames; look at the video")
+    return {
+        "frames": frames,
+        "without_face": without_face,
+        "predictions": len(latency),
+        "others": others,
+        "video_fps": (frames - 1) / max(block[-1].time - first, 1e-9),
+        "seconds": {**stages.seconds, "total": total},
+        "latency": {"median": float(np.median(latency)), "p95": float(np.percentile(latency, 95))},
+    }
+
+
+class Networks:
+    """The CNN and the LSTM of each target on one block after the other: at most `batch` faces, one of each phase.
+
+    With `inference` "clips" the LSTM starts anew every `clip_frames` blocks, as it does in scoring, but counted from
+    the first face: what comes later cannot be known.
+    """
+
+    def __init__(self, extractor, steppers: dict, settings: dict, batch: int, stages: Stages):
+        self.embed, self.steppers, self.stages, self.batch = embedding(extractor, batch), steppers, stages, batch
+        self.blocks = 0
+        self.clip = settings["clip_frames"] if settings["inference"] == "clips" else np.inf
+        self(np.zeros((batch, *extractor.input_shape[1:]), np.uint8))  # what TensorFlow does once is not measured
+        self.stages.seconds.clear()
+        self.blocks = 0
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """Faces (n, size, size, 3) uint8 -> their arousal and valence (n, 2)."""
+        if self.blocks % self.clip == 0:
+            for stepper in self.steppers.values():
+                stepper.reset()
+        self.blocks += 1
+        filled = crops[np.minimum(np.arange(self.batch), len(crops) - 1)]
+        with self.stages.timed("CNN"):
+            features = self.embed(filled)
+        with self.stages.timed("LSTM"):
+            return np.stack([self.steppers[target](features) for target in TARGETS], axis=1)[: len(crops)]
+
+
+@contextmanager
+def table(path: Path):
+    """A new CSV with its header, open for rows; says so if it is left by Ctrl-C. Raises WriteError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="\n") as file:
+            file.write(",".join(("time", *TARGETS, "face")) + "\n")
+            yield file
+    except KeyboardInterrupt:
+        print(f"{path}: holds the frames up to here", file=sys.stderr)
+        raise
+    except OSError as error:
+        raise cli.WriteError(f"{path}: cannot be written ({error.strerror}); name another file with --out") from error
+
+
+def rows(block: list[Frame], values: np.ndarray | None, every: int) -> Iterator[str]:
+    """The lines of a block; `values` (n, 2) belong to every N-th frame, None stands for no face as yet."""
+    for number, frame in enumerate(block):
+        shown = [""] * len(TARGETS) if values is None else [f"{value:.6f}" for value in values[number // every]]
+        yield ",".join([f"{frame.time:.4f}", *shown, "" if frame.face is None else str(int(frame.face))]) + "\n"
+
+
+# --------------------------------------------------------------------------------------------------- the report
+
+
+def record_file(arguments: argparse.Namespace) -> Path:
+    folder = arguments.results / NAME / "measured" / arguments.profile / "all" / "realtime"
+    return folder / f"{fold(arguments)}-seed0.json"
+
+
+def fold(arguments: argparse.Namespace) -> str:
+    """What distinguishes two measurements: the precision and, unless it is 1, --every."""
+    return arguments.precision + (f"-every{arguments.every}" if arguments.every > 1 else "")
+
+
+def record(arguments: argparse.Namespace, settings: dict, path: Path, measured: dict) -> dict:
+    """The result of a measurement; FPS are the frames of the video per second of wall time, whether looked at or not."""
+    return {
+        "paper": NAME,
+        "corpus": "measured",
+        "evidence": "measured",
+        "profile": arguments.profile,
+        "target": "all",
+        "variant": "realtime",
+        "fold": fold(arguments),
+        "seed": 0,
+        "settings": settings,
+        "settings_digest": results.digest(settings),
+        "corpus_digest": results.digest_file(path),
+        "scores": {"all": {"*": {"FPS": measured["frames"] / measured["seconds"]["total"]}}},
+        "weights": arguments.weights or "trained",
+        **measured,
+        "provenance": training.provenance(),
+    }
+
+
+def summary(measured: dict) -> str:
+    seconds, latency = dict(measured["seconds"]), measured["latency"]
+    total = seconds.pop("total")
+    shares = ", ".join(f"{name} {value / sum(seconds.values()):.1%}" for name, value in seconds.items())
+    return (
+        f"{measured['frames']} frames in {total:.1f} s: {measured['frames'] / total:.1f} frames per second "
+        f"(the video has {measured['video_fps']:.1f}), {measured['predictions'] / total:.1f} predictions per second\n"
+        f"{measured['without_face']} of the frames looked at show no face\n"
+        f"time of the stages, which overlap: {shares}\n"
+        f"from decoding to prediction: median {latency['median']:.2f} s, 95th percentile {latency['p95']:.2f} s\n"
+        f"on {measured['provenance']['processor']}, {experiment.cores()} cores"
+    )
+
+
+def simulated_clip(cache: Path) -> Path:
+    """A video of CLIP_SECONDS with a simulated person, written into the cache unless it is there."""
+    import av
+    import cv2
+
+    from datasets.simulated import corpus, face, script
+
+    path = cache / "corpora" / f"realtime-v{CLIP_VERSION}.avi"
+    if path.exists():
+        return path
+    plan, times = script.write_script(0, "realtime", CLIP_SECONDS), np.arange(CLIP_SECONDS * CLIP_FPS) / CLIP_FPS
+    paint, identity = (script.stream(0, "realtime", name) for name in ("paint", "identity"))
+    camera, state = face.Camera(paint, face.draw_identity(identity)), face.draw_nuisance(plan, times)
+    affect = script.face_affect(plan, times, "salient")
+
+    def encode(file) -> None:
+        with av.open(file, "w", format="avi") as container:
+            track = corpus.open_stream(container, CLIP_FPS)
+            track.width, track.height = CLIP_SIZE
+            for index in range(len(times)):
+                image = cv2.resize(camera.frame(state, index, affect[index])[0], CLIP_SIZE)
+                container.mux(track.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            container.mux(track.encode())
+
+    results.write_atomically(path, encode)
+    return path
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))

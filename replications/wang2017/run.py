@@ -1,0 +1,235 @@
+"""Replicate Wang and Hsu 2017: faces -> attributes (VGG-16 on FER2013) -> twin LSTMs under ten losses -> CC -> tables.
+
+    python -m replications.wang2017.run                       simulated FER2013, AVEC 2012 and RECOLA, quick profile
+    python -m replications.wang2017.run --corpus ROOT --fer2013 fer2013.csv --weights VGG_FACE.caffemodel --profile paper
+
+ROOT holds AVEC 2012 or RECOLA; each is trained and scored on its own. A second call goes on where the first one
+stopped. Exit codes: 0 done, 2 wrong usage, 3 input that cannot be used, 4 results that cannot be written, 130
+interrupted.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from common import cli, compare, experiment, faces, results, tasks, training
+from common import paper as papers
+from common.experiment import Corpus
+from datasets import avec2012, fer2013, recola
+from replications.wang2017 import attributes, features
+from replications.wang2017.experiment import NAME, TRAINED_ON, train
+
+PAPER = Path(__file__).with_name("paper.toml")
+VARIANTS = (  # longest first; the last two stand in Figure 2 only
+    "ast-net", "la", "t", "la-t", "la-s", "la-t-s", "la-t-g", "la-t-lo", "la-lo-g", "la-t-lo-g", "la-t-g-s", "la-t-lo-s",
+)  # fmt: skip
+READERS = {"avec2012": avec2012, "recola": recola}
+SEEDS = list(range(5))
+VERSION = 1  # raise when results change for the same settings
+
+
+def main() -> int:
+    arguments = parse()
+    paper = papers.load(PAPER)
+    given = [] if arguments.weights is None else [f"weights={'random' if arguments.weights == 'random' else 'vggface'}"]
+    settings = experiment.settings_of(paper, arguments, given)
+    validate(settings)
+    check_files(arguments, settings)
+    experiment.probe_writable(arguments.results)
+    landmarks = faces.landmark_file(arguments.landmarks)
+    corpora = located(arguments, settings)
+    cnn, report = attributes_network(arguments, settings, corpora)
+    corpora = prepare(arguments, settings, corpora, cnn, landmarks)
+    planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
+    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))
+    todo = [task for task, _ in planned]
+    by_path = {task.path: corpus for task, corpus in planned}
+    work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report)
+    done = tasks.run(todo, work, arguments.jobs, arguments.threads)
+    print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
+    files = [(task.path, results.read(task.path)) for task in todo]
+    print(compare.as_text(paper, [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]))
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = experiment.parser(NAME, __doc__, "the folder of AVEC 2012 or of RECOLA", VARIANTS)
+    parser.add_argument("--fer2013", type=Path, metavar="FILE", help="fer2013.csv, on which the CNN is fine-tuned")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="VGG-Face as published (.caffemodel, .mat or .h5), or `random` to train the CNN from scratch",
+    )
+    parser.add_argument("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
+    parser.set_defaults(seeds=SEEDS)
+    return experiment.parse(parser)
+
+
+def validate(settings: dict) -> None:
+    """Raise InputError for settings that fit no network, before anything is computed."""
+    weights = ("trend_weight", "local_weight", "global_weight", "siamese_weight", "cnn_weight_decay", "cnn_momentum")
+    experiment.check_positive(settings, zero_allowed=(*weights, "cnn_dropout", "simulated_test"))
+    rules = {
+        "face_size": (settings["face_size"] >= 32, "32 or more: the CNN halves it five times"),
+        "intervals": (settings["clip_frames"] % settings["intervals"] == 0, "a divisor of clip_frames"),
+        "cnn_dropout": (settings["cnn_dropout"] < 1, "less than 1"),
+        "cnn_momentum": (settings["cnn_momentum"] < 1, "less than 1"),
+    }
+    experiment.check_rules(settings, rules)
+
+
+def check_files(arguments: argparse.Namespace, settings: dict) -> None:
+    """Raise InputError for files of the first stage that are not there."""
+    if settings["weights"] == "vggface" and not arguments.weights:
+        raise cli.InputError(
+            "--weights: name the published VGG-Face weights (VGG_FACE.caffemodel, vgg_face.mat or "
+            "rcmalli_vggface_tf_vgg16.h5), or train the CNN from scratch with --weights random"
+        )
+    if settings["weights"] == "vggface" and not Path(arguments.weights).is_file():
+        raise cli.InputError(f"{arguments.weights}: no such file; name the published VGG-Face weights with --weights")
+    if arguments.fer2013 is None and arguments.corpus != "simulated":
+        raise cli.InputError("--fer2013: name fer2013.csv, on which the CNN is fine-tuned; " + fer2013.ACCESS)
+    if arguments.fer2013 is not None:
+        fer2013.locate(arguments.fer2013)
+
+
+# ------------------------------------------------------------------------------------------ corpora and attributes
+
+
+@dataclass(frozen=True)
+class Found:
+    """A corpus before its features: its reader, where it is, the recordings with labels, what the simulator noted."""
+
+    reader: ModuleType
+    root: Path
+    recordings: list
+    simulation: dict | None
+
+    @property
+    def name(self) -> str:
+        """In results: that of the paper.toml; simulated, simulated-recola; with -uniform for the control."""
+        kind = self.reader.__name__.rpartition(".")[2]
+        if not self.simulation:
+            return kind
+        control = "-uniform" if self.simulation["control"] == "uniform" else ""
+        return f"simulated{'' if kind == 'avec2012' else f'-{kind}'}{control}"
+
+
+def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
+    """The corpus, or both simulated ones, before anything that takes long. Raises InputError, WriteError."""
+    if arguments.corpus == "simulated":
+        roots = {name: simulate(name, arguments, settings) for name in READERS}
+    else:
+        root = Path(arguments.corpus)
+        roots = {which(root): root}
+    found = []
+    for name, root in roots.items():
+        recordings = [recording for recording in READERS[name].recordings(root) if recording.labels]
+        found.append(Found(READERS[name], root, recordings, READERS[name].simulation(root)))
+    return found
+
+
+def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: list[Found]) -> tuple[Path, dict]:
+    """Stage 1: the weights of the CNN, from the cache or fine-tuned into it, and what is known of it."""
+    from tqdm import tqdm
+
+    root = arguments.fer2013 or simulate("fer2013", arguments, settings)
+    data, weights, simulated = fer2013.read(root), arguments.weights or "random", fer2013.simulation(root) is not None
+    problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
+    if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
+        raise cli.InputError(problems[0])
+    file = (
+        arguments.cache
+        / "attributes"
+        / f"{results.digest([VERSION, attributes.identity(settings, data, weights)])}.npz"
+    )
+    report, checkpoint = file.with_suffix(".json"), file.with_suffix(".checkpoint")
+    if not (file.exists() and report.exists()):
+        tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
+        bar_format = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+        with tqdm(total=1.0, desc="fine-tuning the CNN", bar_format=bar_format, leave=False) as bar:
+            model, found = attributes.fine_tune(
+                settings, data, weights, 0, checkpoint, lambda done: bar.update(done - bar.n)
+            )
+        attributes.saved(file, model)
+        made = {"file": file.name, "weights": settings["weights"], "simulated": simulated, "threads": arguments.threads}
+        layers = training.architecture(attributes.extractor(model))
+        results.write_json(report, {**made, **found, "architecture": layers})
+    checkpoint.unlink(missing_ok=True)
+    return file, json.loads(report.read_text())
+
+
+def prepare(arguments, settings: dict, corpora: list[Found], cnn: Path, landmarks: Path) -> list[Corpus]:
+    """The corpora with their features. Raises InputError, WriteError."""
+    prepared = []
+    for corpus in corpora:
+        features_of, unusable = features.extract(
+            corpus.recordings,
+            corpus.reader,
+            settings,
+            cnn,
+            landmarks,
+            arguments.cache,
+            arguments.jobs,
+            arguments.threads,
+        )
+        experiment.refuse(unusable, arguments.skip_unusable)
+        prepared.append(Corpus(corpus.name, corpus.reader.locate(corpus.root), features_of, unusable))
+        if not prepared[-1].partition(TRAINED_ON):
+            raise cli.InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
+    return prepared
+
+
+def which(root: Path) -> str:
+    """The corpus that `root` holds: the first whose reader finds its layout. Raises InputError."""
+    errors = []
+    for name, reader in READERS.items():
+        try:
+            reader.locate(root)
+        except cli.InputError as error:
+            errors.append(str(error))
+        else:
+            return name
+    raise cli.InputError(errors[0] if not root.is_dir() else f"{root}: neither the layout of AVEC 2012 nor of RECOLA; "
+                         f"see `python -m datasets.check avec2012 {root}`")  # fmt: skip
+
+
+def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
+    """Write a simulated corpus into the cache, unless it is there."""
+    import importlib
+
+    writer = importlib.import_module(f"datasets.simulated.{name}")
+    sizes = {
+        "avec2012": {part: settings[f"simulated_{part}"] for part in ("train", "devel", "test")},
+        "recola": {"train": settings["simulated_recola"], "dev": settings["simulated_recola"]},
+        "fer2013": {"images": settings["simulated_faces"]},
+    }[name]
+    if name != "fer2013":  # as many frames in both: RECOLA has half the frame rate
+        sizes["seconds"] = settings["simulated_seconds"] * (2 if name == "recola" else 1)
+    words = "-".join(f"{key}{value:g}" for key, value in sizes.items())
+    root = arguments.cache / "corpora" / f"{name}-v{writer.VERSION}-{words}"
+    writer.write(root, jobs=arguments.jobs, **sizes)
+    return root
+
+
+# --------------------------------------------------------------------------------------------------- the tasks
+
+
+def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
+    """One task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
+    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
+    there = ("ast-net",) if "recola" in corpus.name else VARIANTS
+    return [
+        tasks.Task(variant, "devel", seed, folder / variant / f"devel-seed{seed}.json", digest)
+        for variant in there
+        if variant in arguments.variants
+        for seed in arguments.seeds
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))

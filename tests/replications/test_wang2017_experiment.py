@@ -1,0 +1,167 @@
+"""Clips, phases, scores and one whole experiment of Wang and Hsu 2017, on invented attributes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import metrics, results, tasks
+from common.cli import InputError
+from common.compare import checked
+from common.experiment import Corpus
+from common.paper import papers, settings
+from datasets.avec2012 import Labels
+from replications.wang2017 import experiment, models
+from replications.wang2017.features import TARGETS, Features
+
+PAPER = next(paper for paper in papers() if paper.id == "wang2017")
+TINY = settings(PAPER, "quick", ["clip_frames=10", "clip_step=4", "clip_stride=7", "epochs=2", "lstm_units=[6, 5]"])
+WIDTH = 8
+FC6 = {"name": "fc6", "kind": "Dense", "shape": [WIDTH], "parameters": 80, "inputs": []}
+CNN = {"weights": "random", "architecture": [FC6]}
+
+
+def invented(name: str, frames: int, rng=None) -> Features:
+    """Attributes whose first two columns show the labels, smooth noise in the others."""
+    rng = rng or np.random.default_rng([len(name), *name.encode()])
+    time = np.arange(frames) / 50
+    labels = [0.5 * np.sin(time * rng.uniform(1, 3) + rng.uniform(0, 6)) for _ in TARGETS]
+    attributes = rng.normal(size=(frames, WIDTH)).astype(np.float32)
+    attributes[:, :2] = np.stack(labels, axis=1) * 3 + 7
+    found = np.arange(frames) % 50 > 2
+    partition = name.split("_")[0]
+    return Features(name, partition, time, attributes, found, Labels(time, *labels), f"digest of {name}")
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    names = ["train_001", "train_002", "train_003", "devel_001", "devel_002", "test_001"]
+    return Corpus("simulated", "root", [invented(name, 150 + 13 * n) for n, name in enumerate(names)])
+
+
+def test_clips_are_twins_one_frame_apart():
+    recording = invented("train_001", 60)
+    clips = experiment.Clips([recording], TINY, "valence")
+    inputs, labels = clips(np.array([0, 1]))
+    assert inputs["clips"].shape == (2, 2, 10, WIDTH) and labels.shape == (2, 2, 10)
+    frames = 7 + 4 * np.arange(10)  # of the second clip
+    assert np.array_equal(inputs["clips"][1, 0], recording.attributes[frames])
+    assert np.array_equal(inputs["clips"][1, 1], recording.attributes[frames + 1])
+    assert np.array_equal(labels[1, 1], recording.labels.valence[frames + 1].astype(np.float32))
+
+
+@pytest.mark.parametrize(("frames", "count"), [(37, 0), (38, 1), (44, 1), (45, 2)])
+def test_only_whole_twins(frames, count):
+    """The last sample of the later clip is frame 9 * 4 + 1: 38 frames."""
+    assert len(experiment.Clips([invented("train_001", frames)], TINY, "arousal")) == count
+
+
+def test_the_stride_of_the_paper_profile_teaches_all_phases():
+    chosen = settings(PAPER, "paper")
+    starts = np.array([start for _, start in experiment.Clips([invented("train_001", 2000)], chosen, "arousal").starts])
+    assert set(starts % chosen["clip_step"]) == set(range(chosen["clip_step"]))
+
+
+@given(st.integers(1, 400), st.sampled_from(["clips", "running"]), st.integers(1, 12), st.integers(1, 50))
+def test_every_frame_is_predicted_once(count, inference, step, length):
+    frames = experiment.phases(count, {"inference": inference, "clip_step": step, "clip_frames": length})
+    assert sorted(frames[frames < count]) == list(range(count))
+    assert (np.diff(frames, axis=1) == step).all()
+    assert frames.shape[1] == length or inference == "running"
+
+
+@pytest.mark.parametrize("inference", ["clips", "running"])
+def test_prediction_of_one_frame_by_hand(inference):
+    """Frame 117 with a step of 4: phase 1, sample 29 of it, the tenth of its third clip."""
+    recording, chosen = invented("devel_001", 150), {**TINY, "inference": inference}
+    stack = models.stacked(chosen, WIDTH)
+    series = experiment.predicted(stack, recording, chosen)
+    start = 1 + 20 * 4 if inference == "clips" else 1
+    by_hand = np.asarray(stack(recording.attributes[None, start:118:4]))[0, -1]
+    assert series[117] == pytest.approx(float(by_hand), abs=1e-6) and len(series) == 150
+
+
+def test_scores_by_partition():
+    recordings = [invented(name, 100) for name in ("devel_001", "devel_002", "test_001")]
+    golds = {r.name: r.labels.valence for r in recordings}
+    series = {r.name: r.labels.valence + r.attributes[:, 5] for r in recordings}
+    found = experiment.scores_of(recordings, golds, series)
+    each = [metrics.cc(golds[name], series[name]) for name in ("devel_001", "devel_002", "test_001")]
+    assert found["devel_*"] == pytest.approx(
+        {"CC": np.mean(each[:2]), "CC_max": max(each[:2]), "CC_min": min(each[:2])}
+    )
+    assert found["test_*"] == pytest.approx(dict.fromkeys(("CC", "CC_max", "CC_min"), each[2]))
+    constant = {name: np.zeros(100) for name in golds}
+    assert set(experiment.scores_of(recordings, golds, constant)["devel_*"].values()) == {None}
+
+
+def trained(corpus, folder, variant="ast-net", **changes):
+    path = folder / "wang2017" / "simulated" / "quick" / "all" / variant / "devel-seed3.json"
+    task = tasks.Task(variant, "devel", 3, path, "digest")
+    steps = []
+    experiment.train(task, steps.append, {path: corpus}, {**TINY, **changes}, "quick", CNN)
+    assert steps == sorted(steps) and 0.5 < steps[-1] <= 1
+    return path, results.read(path)
+
+
+def test_result_of_both_targets(corpus, tmp_path):
+    path, record = trained(corpus, tmp_path)
+    checked([(path, record)])
+    arrays = results.read_arrays(path, record)
+    for recording in corpus.recordings[3:]:
+        for target in TARGETS:
+            assert np.allclose(arrays[f"gold/{target}/{recording.name}"], getattr(recording.labels, target))
+            assert len(arrays[f"raw/{target}/{recording.name}"]) == len(recording.time)
+    assert set(record["scores"]) == set(TARGETS) and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
+    assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
+    kept = models.restored(arrays, TINY, WIDTH)
+    for target, stack in kept.items():
+        again = experiment.predicted(stack, corpus.recordings[3], TINY)
+        assert np.allclose(again, arrays[f"raw/{target}/devel_001"], atol=1e-6)
+    mean = np.mean(np.concatenate([r.attributes for r in corpus.partition("train")]), axis=0)
+    assert np.allclose(kept["arousal"].get_layer("scaling").get_weights()[0], mean, atol=1e-4)
+
+
+def test_the_page_of_the_report_shows_it(corpus, tmp_path):
+    from reports import build, page
+
+    trained(corpus, tmp_path)
+    _, files, cells, directions = build.evaluate(PAPER, tmp_path)
+    assert "devel-seed" not in page.paper_page(PAPER, cells, directions, files, []) and len(files) == 1
+
+
+def test_flowchart_has_two_clips_and_one_set_of_weights(corpus, tmp_path):
+    layers = {layer["name"]: layer for layer in trained(corpus, tmp_path)[1]["architecture"]}
+    learnt = 4 * 6 * (WIDTH + 6 + 1) + 4 * 5 * (6 + 5 + 1) + 5 + 1
+    assert sum(layer["parameters"] for layer in layers.values()) == 80 + 2 * WIDTH + learnt
+    for clip in ("earlier", "later"):
+        assert layers[f"{clip}_features"]["inputs"] == ["fc6"] and layers[f"{clip}_lstm_2"]["shape"] == [10, 5]
+    assert layers["loss"]["inputs"] == ["earlier_series", "later_series"]
+
+
+def test_the_losses_are_compared_on_valence(corpus, tmp_path):
+    path, record = trained(corpus, tmp_path, "la-t")
+    assert list(record["scores"]) == ["valence"]
+    assert not any(name.startswith("weights/") for name in results.read_arrays(path, record))
+
+
+def test_same_seed_same_numbers(corpus, tmp_path):
+    runs = [trained(corpus, tmp_path / name, "la-t-s")[1] for name in "ab"]
+    assert runs[0]["scores"] == runs[1]["scores"] and runs[0]["history"] == runs[1]["history"]
+
+
+def test_without_scaling(corpus, tmp_path):
+    path, record = trained(corpus, tmp_path, scaling="none")
+    mean, deviation = (results.read_arrays(path, record)[f"weights/valence/{n}"] for n in range(2))
+    assert not mean.any() and (deviation == 1).all()
+
+
+def test_learns_what_the_attributes_show(corpus, tmp_path):
+    _, record = trained(corpus, tmp_path, "la", epochs=60, learning_rate=0.01, optimizer="rmsprop")
+    assert record["scores"]["valence"]["devel_*"]["CC"] > 0.8
+
+
+def test_recordings_shorter_than_a_clip(tmp_path):
+    short = Corpus("simulated", "root", [invented(name, 37) for name in ("train_001", "devel_001")])
+    with pytest.raises(InputError, match="38 frames"):
+        trained(short, tmp_path)

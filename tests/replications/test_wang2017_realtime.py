@@ -1,0 +1,369 @@
+"""The real-time chain on tiny videos and tiny untrained networks: every frame, in its order, gaps marked, memory constant."""
+
+import json
+import re
+import signal
+import sys
+import tracemalloc
+from fractions import Fraction
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+
+from common import cli, faces, results, video
+from common.cli import InputError
+from replications.wang2017 import attributes, realtime
+
+SETTINGS = {
+    "face_size": 32, "cnn_width": 0.125, "fc_units": 24, "cnn_dropout": 0.5, "cnn_weight_decay": 0.0005,
+    "clip_frames": 2, "clip_step": 10, "lstm_units": [4, 3], "inference": "clips", "scaling": "none",
+}  # fmt: skip
+FPS = 25
+
+
+@pytest.fixture(scope="module")
+def person():
+    """Frames (35) of one simulated person, RGB 320x240, whose face shows all the time."""
+    from datasets.simulated import face, script
+
+    plan, times = script.write_script(0, "Train_01", 20.0), np.arange(35) / FPS
+    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
+    state, affect = face.draw_nuisance(plan, times), script.face_affect(plan, times, "uniform")
+    return [camera.frame(state, index, affect[index])[0][..., ::-1].copy() for index in range(len(times))]
+
+
+EMPTY = np.full((240, 320, 3), 128, np.uint8)
+
+
+def write(path, images, ticks=None, rotation=0, fps=FPS):
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("mpeg4", rate=fps)
+        track.width, track.height, track.pix_fmt = images[0].shape[1], images[0].shape[0], "yuv420p"
+        track.options, track.bit_rate = {"qmin": "2", "qmax": "4"}, 10_000_000
+        track.set_display_rotation(rotation)
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts, frame.time_base = index if ticks is None else ticks[index], Fraction(1, fps)
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(person, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("video") / "person.mp4", person)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """load() with random weights, by precision."""
+    arguments = lambda precision: SimpleNamespace(weights="random", precision=precision)  # noqa: E731
+    return {name: realtime.load(arguments(name), SETTINGS) for name in ("float32", "bfloat16")}
+
+
+@pytest.fixture(scope="module")
+def streamed(clip, networks, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "person.csv"
+    return realtime.stream(clip, out, *networks["float32"], SETTINGS, faces.landmark_file()), out
+
+
+def run(path, networks, tmp_path, every=1, precision="float32", settings=SETTINGS):
+    out = tmp_path / "out.csv"
+    measured = realtime.stream(path, out, *networks[precision], settings, faces.landmark_file(), every)
+    return measured, table(out)
+
+
+def table(out) -> dict[str, np.ndarray]:
+    """Columns of the CSV, NaN where a field is empty."""
+    header, *lines = out.read_text().splitlines()
+    rows = [[float(field or "nan") for field in line.split(",")] for line in lines]
+    return dict(zip(header.split(","), np.array(rows).T, strict=True))
+
+
+# every frame, as the networks score it
+
+
+def test_each_frame_has_its_row(streamed):
+    measured, out = streamed
+    found = table(out)
+    assert list(found) == ["time", "arousal", "valence", "face"]
+    np.testing.assert_allclose(found["time"], np.arange(35) / FPS, atol=1e-4)
+    assert (found["face"] == 1).all() and np.isfinite(found["arousal"]).all() and np.ptp(found["valence"]) > 0
+    assert measured["frames"] == measured["predictions"] == 35 and measured["without_face"] == 0
+    assert measured["video_fps"] == pytest.approx(FPS, rel=0.01)
+
+
+def test_the_values_are_those_of_the_whole_sequences(streamed, clip, networks):
+    """Ten phases, each in clips of `clip_frames` from a fresh state: by the extractor and loops over whole sequences."""
+    extractor, steppers = networks["float32"]
+    tracker, size = faces.Tracker(faces.landmark_file()), SETTINGS["face_size"]
+    crops = [faces.crop(i, faces.eye_alignment(tracker(i), size), size) for _, i in video.frames(clip)]
+    features = attributes.embed(extractor, crops)
+    found = table(streamed[1])
+    for target in realtime.TARGETS:
+        expected = np.empty(len(features))
+        for phase in range(10):
+            for step, frame in enumerate(range(phase, len(features), 10)):
+                if step % SETTINGS["clip_frames"] == 0:
+                    steppers[target].reset()
+                expected[frame] = steppers[target](features[frame : frame + 1])[0]
+        np.testing.assert_allclose(found[target], expected, atol=1e-5)
+
+
+def test_running_states_are_never_set_back(streamed, clip, networks, tmp_path):
+    _, running = run(clip, networks, tmp_path, settings={**SETTINGS, "inference": "running"})
+    found = table(streamed[1])
+    np.testing.assert_array_equal(running["valence"][:20], found["valence"][:20])  # two steps of ten phases
+    assert (np.abs(running["valence"][20:] - found["valence"][20:]) > 1e-6).all()
+
+
+def test_bfloat16_gives_nearly_the_same_series(streamed, clip, networks, tmp_path):
+    _, coarse = run(clip, networks, tmp_path, precision="bfloat16")
+    for precision in ("float32", "bfloat16"):
+        assert {layer.compute_dtype for layer in networks[precision][0].layers[1:]} == {precision}
+    for target in realtime.TARGETS:
+        fine = table(streamed[1])[target]
+        assert (fine != coarse[target]).any()
+        assert np.corrcoef(fine, coarse[target])[0, 1] >= 0.999
+
+
+@pytest.mark.parametrize("every", [5, 10])
+def test_every_nth_frame_is_looked_at_and_held(every, streamed, clip, networks, tmp_path):
+    measured, found = run(clip, networks, tmp_path, every=every)
+    looked = np.arange(35) % every == 0
+    assert measured["predictions"] == looked.sum() and measured["frames"] == 35
+    assert (found["face"][looked] == 1).all() and np.isnan(found["face"][~looked]).all()
+    held = np.arange(35) // every * every
+    for target in realtime.TARGETS:
+        np.testing.assert_array_equal(found[target], found[target][held])
+    if every == 10:  # the tracker sees the face first in the same frame, later in others: near, not equal
+        np.testing.assert_allclose(found["valence"][0], table(streamed[1])["valence"][0], atol=1e-5)
+
+
+# what videos do
+
+
+def test_gaps_are_marked(person, networks, tmp_path):
+    """No face, then one, then none, then it returns elsewhere."""
+    elsewhere = [np.roll(image, 40, axis=1) for image in person[:4]]
+    path = write(tmp_path / "gaps.mp4", [EMPTY] * 3 + person[:6] + [EMPTY] * 4 + elsewhere)
+    measured, found = run(path, networks, tmp_path)
+    np.testing.assert_array_equal(found["face"], [0] * 3 + [1] * 6 + [0] * 4 + [1] * 4)
+    for target in realtime.TARGETS:
+        assert np.isnan(found[target][:3]).all() and np.isfinite(found[target][3:]).all()
+    np.testing.assert_allclose(found["valence"][9:13], found["valence"][8], atol=1e-6)  # the last face stands in
+    assert measured["without_face"] == 7 and measured["predictions"] == 14
+
+
+def test_a_variable_frame_rate_keeps_its_times(person, networks, tmp_path):
+    ticks = [0, 1, 2, 10, 11, 30]
+    _, found = run(write(tmp_path / "variable.mp4", person[:6], ticks), networks, tmp_path)
+    np.testing.assert_allclose(found["time"], np.array(ticks) / FPS, atol=2e-3)
+
+
+def test_a_phone_held_upright(person, networks, tmp_path):
+    """Stored lying on its side with a display matrix: found as if it had been stored upright."""
+    stored = [np.rot90(image) for image in person[:3]]
+    _, found = run(write(tmp_path / "phone.mp4", stored, rotation=-90), networks, tmp_path)
+    assert (found["face"] == 1).all()
+    with pytest.raises(InputError, match="no face"):
+        run(write(tmp_path / "lying.mp4", stored), networks, tmp_path)
+
+
+# memory and threads
+
+
+def test_memory_does_not_grow_with_the_video(monkeypatch, networks, tmp_path):
+    points = np.zeros((68, 2), np.float32)
+    points[faces.RIGHT_EYE], points[faces.LEFT_EYE] = (20, 20), (40, 20)
+
+    def found(tracker, image):
+        if not tracemalloc.is_tracing():  # the networks are built by now
+            tracemalloc.start()
+        return points
+
+    monkeypatch.setattr(faces.Tracker, "__call__", found)
+    peaks = []
+    for count in (100, 400):
+        path = write(tmp_path / f"{count}.mp4", [np.full((48, 64, 3), 90, np.uint8)] * count)
+        run(path, networks, tmp_path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 300_000  # 300 more frames of 9216 bytes, had they been kept, are 2.8 million
+
+
+def test_the_thread_is_one_item_ahead_and_hands_on_errors():
+    made = []
+
+    def items():
+        for number in range(5):
+            made.append(number)
+            yield number
+        raise InputError("clip.avi: broken")
+
+    source = realtime.ahead(items())
+    for number in range(5):
+        assert next(source) == number and len(made) <= number + 2
+    with pytest.raises(InputError, match="broken"):
+        next(source)
+
+
+# the command line
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, networks):
+    """Runs the command line with the tiny settings; returns its exit code."""
+    monkeypatch.setattr(realtime.papers, "load", lambda path: None)
+    monkeypatch.setattr(realtime.papers, "settings", lambda paper, profile: SETTINGS)
+    monkeypatch.setattr(realtime, "load", lambda arguments, settings: networks[arguments.precision])
+
+    def call(*options) -> int:
+        folders = ["--results", tmp_path / "results", "--cache", tmp_path / "cache"]
+        monkeypatch.setattr(sys, "argv", ["realtime", *map(str, [*options, *folders])])
+        return cli.run(realtime.main)
+
+    return call
+
+
+def one_error(capsys) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_measurement_writes_series_and_record(command, clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(realtime, "simulated_clip", lambda cache: clip)
+    assert command("--weights", "random") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "untrained" in printed[0] and any("frames per second" in line for line in printed)
+    file = tmp_path / "results/wang2017/measured/quick/all/realtime/float32-seed0.json"
+    record = results.read(file)
+    assert len(file.with_suffix(".csv").read_text().splitlines()) == 36
+    assert record["scores"]["all"]["*"]["FPS"] == pytest.approx(35 / record["seconds"]["total"])
+    assert set(record["seconds"]) == {"decoding", "faces", "CNN", "LSTM", "total"}
+    assert 0 < record["latency"]["median"] <= record["latency"]["p95"] < record["seconds"]["total"]
+    expected = {
+        "paper": "wang2017", "corpus": "measured", "evidence": "measured", "profile": "quick", "target": "all",
+        "variant": "realtime", "fold": "float32", "seed": 0, "weights": "random", "settings": SETTINGS,
+        "corpus_digest": results.digest_file(clip),
+    }  # fmt: skip
+    assert {name: record[name] for name in expected} == json.loads(json.dumps(expected))
+
+
+def test_every_and_precision_name_the_record(command, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(realtime, "simulated_clip", lambda cache: clip)
+    out = tmp_path / "new" / "series.csv"
+    assert command("--weights", "random", "--every", 10, "--precision", "bfloat16", "--out", out) == 0
+    record = results.read(tmp_path / "results/wang2017/measured/quick/all/realtime/bfloat16-every10-seed0.json")
+    assert record["fold"] == "bfloat16-every10" and record["predictions"] == 4 and out.exists()
+
+
+def test_a_video_of_one_s_own_changes_no_number_of_the_report(command, person, tmp_path):
+    path = write(tmp_path / "own.mp4", person[:2])
+    assert command(path, "--weights", "random") == 0
+    assert len(table(tmp_path / "own.csv")["time"]) == 2 and not list(tmp_path.rglob("*.json"))
+
+
+def test_two_faces_are_noted(command, person, tmp_path, capsys):
+    both = [np.concatenate([image, image], axis=1) for image in person[:2]]
+    assert command(write(tmp_path / "two.mp4", both), "--weights", "random") == 0
+    assert "note: " in (shown := capsys.readouterr().err) and "shows up to 2 faces" in shown
+
+
+def no_frames(path):
+    with av.open(str(path), "w", format="avi") as container:
+        track = container.add_stream("mpeg4", rate=FPS)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        container.mux(track.encode())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: write(path, [EMPTY] * 12), "no face found in 12 frames"),
+        (no_frames, ""),
+        (lambda path: path.write_bytes(b"no video at all" * 100), "cannot be read as video"),
+        (lambda path: None, "cannot be read as video"),
+    ],
+    ids=["no face", "no frames", "no video", "missing"],
+)
+def test_what_cannot_be_used_is_one_line(command, tmp_path, capsys, make, words):
+    path = tmp_path / "bad.avi"
+    make(path)
+    assert command(path, "--weights", "random") == cli.EXIT_INPUT
+    assert re.search(f"bad.avi.*{words}", one_error(capsys))
+
+
+def test_without_trained_networks_the_remedy_is_named(command, clip, capsys):
+    assert command(clip) == cli.EXIT_INPUT
+    line = one_error(capsys)
+    assert "python -m replications.wang2017.run" in line and "--weights random" in line
+
+
+def test_trained_networks_are_those_of_the_run(streamed, clip, tmp_path, monkeypatch, capsys):
+    """What a run leaves: its record, which has the settings and names the CNN, and the weights."""
+    import keras
+
+    from replications.wang2017 import models
+
+    keras.utils.set_random_seed(0)  # as load() draws them
+    cnn = attributes.network(SETTINGS)
+    stacks = {target: models.stacked(SETTINGS, SETTINGS["fc_units"]) for target in realtime.TARGETS}
+    file = tmp_path / "results/wang2017/simulated/quick/all/ast-net/devel-seed0.json"
+    attributes.saved(tmp_path / "cache" / "attributes" / "cnn.npz", cnn)
+    results.write(file, {"settings": SETTINGS, "cnn": {"file": "cnn.npz"}}, models.weights(stacks))
+    options = ["--results", tmp_path / "results", "--cache", tmp_path / "cache", "--out", tmp_path / "out.csv"]
+    monkeypatch.setattr(sys, "argv", ["realtime", *map(str, [clip, *options])])
+    assert cli.run(realtime.main) == 0
+    assert "untrained" not in capsys.readouterr().out
+    np.testing.assert_array_equal(table(tmp_path / "out.csv")["valence"], table(streamed[1])["valence"])
+    (tmp_path / "cache" / "attributes" / "cnn.npz").unlink()
+    assert cli.run(realtime.main) == cli.EXIT_INPUT and "cnn.npz" in one_error(capsys)
+
+
+@pytest.mark.parametrize("every", [0, 3, 20])
+def test_every_divides_the_step(command, clip, capsys, every):
+    assert command(clip, "--weights", "random", "--every", every) == cli.EXIT_INPUT
+    assert f"--every {every}: give a divisor of the 10" in one_error(capsys)
+
+
+def test_the_csv_is_not_the_video(command, clip):
+    before = clip.read_bytes()
+    with pytest.raises(SystemExit) as caught:
+        command(clip, "--out", clip, "--weights", "random")
+    assert caught.value.code == cli.EXIT_USAGE and clip.read_bytes() == before
+
+
+def test_a_csv_that_cannot_be_written(command, clip, tmp_path, capsys):
+    assert command(clip, "--weights", "random", "--out", tmp_path) == cli.EXIT_WRITE
+    assert str(tmp_path) in one_error(capsys)
+
+
+def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatch, capsys):
+    """A real SIGINT while the second block is computed."""
+    rows, calls = realtime.rows, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return rows(*arguments)
+
+    monkeypatch.setattr(realtime, "rows", interrupted)
+    assert command(clip, "--weights", "random", "--out", tmp_path / "part.csv") == cli.EXIT_INTERRUPTED
+    assert len(table(tmp_path / "part.csv")["time"]) == 10
+    assert "part.csv: holds" in capsys.readouterr().err
+    assert not list(tmp_path.glob("results/**/*.json"))
+
+
+def test_the_simulated_clip_is_written_once_and_shows_a_face(tmp_path, monkeypatch):
+    monkeypatch.setattr(realtime, "CLIP_SECONDS", 1)
+    path = realtime.simulated_clip(tmp_path)
+    instant, images = zip(*video.frames(path))
+    assert len(images) == realtime.CLIP_FPS and images[0].shape == (480, 640, 3)
+    assert faces.Tracker(faces.landmark_file())(images[0]) is not None
+    changed = path.stat().st_mtime_ns
+    assert realtime.simulated_clip(tmp_path) == path and path.stat().st_mtime_ns == changed

@@ -1,0 +1,99 @@
+"""The replication from its command line: faces and videos in, tables and result files out."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from common import cli, results
+from datasets import fer2013
+from replications.wang2017 import layers, run
+
+TINY = [
+    "--set", "epochs=1", "--set", "lstm_units=[4, 3]", "--set", "cnn_epochs=1", "--set", "clip_frames=20", "--set",
+    "clip_stride=40", "--set", "fc_units=16",
+]  # fmt: skip
+
+
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """Call the command line in this process: exit code, stdout, stderr."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["run", *map(str, words)])
+        try:
+            code = cli.run(run.main)
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory):
+    """A simulated AVEC 2012 of one training and one development session of about 6 s. To be read only."""
+    from datasets.simulated import avec2012 as simulated
+
+    root = tmp_path_factory.mktemp("wang") / "corpus"
+    simulated.write(root, train=1, devel=1, test=0, seconds=6.0)
+    return root
+
+
+@pytest.fixture(scope="module")
+def faces_file(tmp_path_factory):
+    """A fer2013.csv of 35 faces of noise."""
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("fer") / fer2013.FILE
+    usages = ["Training"] * 21 + ["PublicTest"] * 7 + ["PrivateTest"] * 7
+    rows = [f"{n % 7},{' '.join(map(str, rng.integers(0, 256, 2304)))},{usage}" for n, usage in enumerate(usages)]
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+    return path
+
+
+def test_losses_are_those_of_the_layers():
+    assert set(run.VARIANTS) == set(layers.LOSSES)
+
+
+def test_from_videos_to_the_table_and_not_again(sessions, faces_file, tmp_path, called):
+    words = ["--corpus", sessions, "--fer2013", faces_file, "--results", tmp_path / "r", "--cache", tmp_path / "c", "--seeds", 0,
+             "--jobs", 1, "--variants", "ast-net", *TINY]  # fmt: skip
+    code, out, err = called(*words)
+    assert code == 0 and "1 of 1 results computed" in out, err
+    assert "table1" in out and "NOT_COMPARABLE" in out
+    path = tmp_path / "r/wang2017/simulated/quick/all/ast-net/devel-seed0.json"
+    record = results.read(path)
+    assert record["evidence"] == "simulated" and record["cnn"]["weights"] == "random"
+    assert (tmp_path / "c/attributes" / record["cnn"]["file"]).exists()
+    arrays = results.read_arrays(path, record)
+    assert np.ptp(arrays["raw/valence/devel_001"]) > 0
+    assert not list((tmp_path / "c").rglob("*.checkpoint"))
+    kept = sorted(path.name for path in (tmp_path / "c").rglob("*") if path.is_file())
+    code, out, err = called(*words)
+    assert code == 0 and "0 of 1 results computed" in out
+    assert kept == sorted(path.name for path in (tmp_path / "c").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--profile", "paper"], "--weights"),
+        (["--corpus", "nowhere", "--fer2013", "FACES"], "nowhere"),
+        (["--corpus", "FOLDER"], "--fer2013"),
+        (["--fer2013", "nowhere.csv"], "nowhere.csv"),
+        (["--corpus", "FOLDER", "--fer2013", "FACES"], "neither the layout of AVEC 2012 nor of RECOLA"),
+        (["--set", "intervals=7"], "intervals"),
+        (["--set", "cnn_momentum=1"], "cnn_momentum"),
+        (["--set", "clip_step=0"], "clip_step"),
+        (["--weights", "missing.h5", "--fer2013", "FACES"], "missing.h5"),
+    ],
+)
+def test_errors_in_one_line(words, says, faces_file, tmp_path, called):
+    (tmp_path / "folder").mkdir()
+    words = [{"FACES": faces_file, "FOLDER": tmp_path / "folder"}.get(word, word) for word in words]
+    code, _, err = called(*words, "--results", tmp_path / "r", "--cache", tmp_path / "c")
+    assert code == 3 and says in err and "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("error")]) == 1
