@@ -23,7 +23,8 @@ def _duration(container, stream) -> float:
 
     if stream.duration is None:  # Matroska states it for the whole file only
         return (container.duration or 0) / av.time_base
-    return float(stream.duration * stream.time_base)
+    counted = stream.frames / stream.average_rate if stream.average_rate else 0  # what is left of an AVI is shorter
+    return float(max(stream.duration * stream.time_base, counted))
 
 
 def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:

@@ -354,7 +354,7 @@ def traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Draw
         title: _traced(runs, figure.target or paper.protocol.target) if runs else {} for title, runs in rows.items()
     }
     recordings = _replaced(figure.recordings, [name for found in series.values() for name in found])
-    canvas = Canvas(figsize=(3.9 * len(recordings), 1.45 * len(rows) + 0.75), layout="constrained")
+    canvas = Canvas(figsize=(max(3.9 * len(recordings), 6.2), 1.45 * len(rows) + 0.75), layout="constrained")
     grid = canvas.subplots(len(rows), len(recordings), sharex="col", sharey=True, squeeze=False)
     for axes_row, (title, runs) in zip(grid, rows.items()):
         for axes, recording in zip(axes_row, recordings):
@@ -369,7 +369,7 @@ def traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Draw
     canvas.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = f"{', '.join(labels).capitalize()}."
     if any(runs.evidence == "simulated" for runs in shown):
-        caption += " Simulated recordings that share only their number with those of the paper."
+        caption += " Simulated recordings, which share nothing but a number with those of the paper."
     yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
 
 
@@ -391,7 +391,8 @@ def _traced(runs: Runs, target: str) -> dict[str, dict[str, np.ndarray]]:
 
 def _replaced(printed: Sequence[str], there: Sequence[str]) -> list[str]:
     """The recordings of a printed figure; those that a small corpus lacks give way to others that it has."""
-    spare = [name for name in dict.fromkeys(there) if name not in printed]
+    parts = {name.rpartition("_")[0] for name in printed}
+    spare = [name for name in dict.fromkeys(there) if name not in printed and name.rpartition("_")[0] in parts]
     return [name if name in there or not spare else spare.pop(0) for name in printed]
 
 

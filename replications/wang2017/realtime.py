@@ -48,9 +48,12 @@ def main() -> int:
     path = arguments.video or simulated_clip(arguments.cache)
     video.duration(path)  # before anything else: whether it is one
     file = record_file(arguments)
-    out = arguments.out or (arguments.video or file).with_suffix(".csv")
+    out = arguments.out or (arguments.video or file).with_suffix(".affect.csv")
     extractor, steppers = load(arguments, settings)
-    measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
+    try:
+        measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
+    except KeyboardInterrupt:  # `table` has said what there is
+        return cli.EXIT_INTERRUPTED
     if measured["others"]:
         print(
             f"note: {path}: shows up to {measured['others'] + 1} faces; the largest one was followed", file=sys.stderr
@@ -72,7 +75,7 @@ def parse() -> argparse.Namespace:
     )
     add = made.add_argument
     add("video", type=Path, nargs="?", metavar="VIDEO", help="default: a simulated clip")
-    add("--out", type=Path, metavar="CSV", help="default: VIDEO.csv, for the simulated clip beside the result file")
+    add("--out", type=Path, metavar="CSV", help="default: beside the video, as .affect.csv")
     add(
         "--every",
         type=int,
@@ -131,6 +134,11 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
         cnn = attributes.network(settings)
     else:
         record = results.read(run_file(arguments))
+        if not (arguments.cache / "attributes" / record["cnn"]["file"]).exists():
+            raise cli.InputError(
+                f"{arguments.cache / 'attributes' / record['cnn']['file']}: the CNN of {run_file(arguments)} is not in this "
+                f"cache; name the cache of that run with --cache, or run again"
+            )
         trained = results.read_arrays(run_file(arguments), record)
         cnn = attributes.restored(arguments.cache / "attributes" / record["cnn"]["file"], settings)
     keras.mixed_precision.set_global_policy("float32")

@@ -20,7 +20,7 @@ from common import paper as papers
 from common.experiment import Corpus
 from datasets import avec2012, fer2013, recola
 from replications.wang2017 import attributes, features
-from replications.wang2017.experiment import NAME, TRAINED_ON, train
+from replications.wang2017.experiment import BOTH_TARGETS, NAME, TRAINED_ON, train
 
 PAPER = Path(__file__).with_name("paper.toml")
 VARIANTS = (  # longest first; the last two stand in Figure 2 only
@@ -128,7 +128,24 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
     found = []
     for name, root in roots.items():
         recordings = [recording for recording in READERS[name].recordings(root) if recording.labels]
+        if not arguments.skip_unusable:
+            experiment.refuse(unreadable(recordings, READERS[name]), skip=False)
         found.append(Found(READERS[name], root, recordings, READERS[name].simulation(root)))
+    if BOTH_TARGETS not in arguments.variants and all("recola" in corpus.name for corpus in found):
+        raise cli.InputError(f"--variants: on RECOLA {BOTH_TARGETS} alone is run (Table 4); add it")
+    return found
+
+
+def unreadable(recordings: list, reader: ModuleType) -> list[experiment.Unusable]:
+    """The recordings without their files or with labels that cannot be read: found before hours of training."""
+    found = []
+    for recording in recordings:
+        try:
+            for problem in reader.missing(recording):
+                raise cli.InputError(f"{problem}; see `python -m datasets.check`")
+            reader.read_labels(recording)
+        except cli.InputError as error:
+            found.append(experiment.Unusable.of(recording.name, error))
     return found
 
 
@@ -222,7 +239,7 @@ def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[
     """One task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
     digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
     folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
-    there = ("ast-net",) if "recola" in corpus.name else VARIANTS
+    there = (BOTH_TARGETS,) if "recola" in corpus.name else VARIANTS
     return [
         tasks.Task(variant, "devel", seed, folder / variant / f"devel-seed{seed}.json", digest)
         for variant in there

@@ -241,7 +241,7 @@ def test_a_measurement_writes_series_and_record(command, clip, tmp_path, monkeyp
     assert "untrained" in printed[0] and any("frames per second" in line for line in printed)
     file = tmp_path / "results/wang2017/measured/quick/all/realtime/float32-seed0.json"
     record = results.read(file)
-    assert len(file.with_suffix(".csv").read_text().splitlines()) == 36
+    assert len(file.with_suffix(".affect.csv").read_text().splitlines()) == 36
     assert record["scores"]["all"]["*"]["FPS"] == pytest.approx(35 / record["seconds"]["total"])
     assert set(record["seconds"]) == {"decoding", "faces", "CNN", "LSTM", "total"}
     assert 0 < record["latency"]["median"] <= record["latency"]["p95"] < record["seconds"]["total"]
@@ -264,7 +264,7 @@ def test_every_and_precision_name_the_record(command, clip, tmp_path, monkeypatc
 def test_a_video_of_one_s_own_changes_no_number_of_the_report(command, person, tmp_path):
     path = write(tmp_path / "own.mp4", person[:2])
     assert command(path, "--weights", "random") == 0
-    assert len(table(tmp_path / "own.csv")["time"]) == 2 and not list(tmp_path.rglob("*.json"))
+    assert len(table(tmp_path / "own.affect.csv")["time"]) == 2 and not list(tmp_path.rglob("*.json"))
 
 
 def test_two_faces_are_noted(command, person, tmp_path, capsys):
@@ -277,14 +277,14 @@ def no_frames(path):
     with av.open(str(path), "w", format="avi") as container:
         track = container.add_stream("mpeg4", rate=FPS)
         track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
-        container.mux(track.encode())
+        container.start_encoding()  # the header, and nothing more
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda path: write(path, [EMPTY] * 12), "no face found in 12 frames"),
-        (no_frames, ""),
+        (no_frames, "holds no frame"),
         (lambda path: path.write_bytes(b"no video at all" * 100), "cannot be read as video"),
         (lambda path: None, "cannot be read as video"),
     ],

@@ -1,6 +1,7 @@
 """The replication from its command line: faces and videos in, tables and result files out."""
 
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -75,6 +76,14 @@ def test_from_videos_to_the_table_and_not_again(sessions, faces_file, tmp_path, 
     code, out, err = called(*words)
     assert code == 0 and "0 of 1 results computed" in out
     assert kept == sorted(path.name for path in (tmp_path / "c").rglob("*") if path.is_file())
+
+
+def test_missing_labels_are_named_before_anything_is_trained(sessions, faces_file, tmp_path, called):
+    root = shutil.copytree(sessions, tmp_path / "corpus")
+    next(root.rglob("*devel001_valence.dat")).unlink()
+    code, _, err = called("--corpus", root, "--fer2013", faces_file, "--results", tmp_path, "--cache", tmp_path / "c")
+    assert code == 3 and "devel001_valence.dat" in err and "--skip-unusable" in err
+    assert not (tmp_path / "c" / "attributes").exists()
 
 
 @pytest.mark.parametrize(
