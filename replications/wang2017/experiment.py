@@ -37,6 +37,9 @@ def train(
     clock.stop("training")  # and prediction, target by target
     if task.variant == BOTH_TARGETS:
         arrays |= models.weights(stacks)  # what `realtime` predicts with
+    scores["fer2013"] = {
+        usage: {"accuracy": cnn["accuracy"][usage], "UAR": cnn["uar"][usage]} for usage in cnn["accuracy"]
+    }
     stack = stacks["valence"]
     record = {
         "paper": NAME,

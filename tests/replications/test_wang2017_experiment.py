@@ -18,7 +18,7 @@ PAPER = next(paper for paper in papers() if paper.id == "wang2017")
 TINY = settings(PAPER, "quick", ["clip_frames=10", "clip_step=4", "clip_stride=7", "epochs=2", "lstm_units=[6, 5]"])
 WIDTH = 8
 FC6 = {"name": "fc6", "kind": "Dense", "shape": [WIDTH], "parameters": 80, "inputs": []}
-CNN = {"weights": "random", "architecture": [FC6]}
+CNN = {"weights": "random", "architecture": [FC6], "accuracy": {"PublicTest": 0.5}, "uar": {"PublicTest": None}}
 
 
 def invented(name: str, frames: int, rng=None) -> Features:
@@ -112,7 +112,7 @@ def test_result_of_both_targets(corpus, tmp_path):
         for target in TARGETS:
             assert np.allclose(arrays[f"gold/{target}/{recording.name}"], getattr(recording.labels, target))
             assert len(arrays[f"raw/{target}/{recording.name}"]) == len(recording.time)
-    assert set(record["scores"]) == set(TARGETS) and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
+    assert set(record["scores"]) == {*TARGETS, "fer2013"} and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
     kept = models.restored(arrays, TINY, WIDTH)
     for target, stack in kept.items():
@@ -141,7 +141,8 @@ def test_flowchart_has_two_clips_and_one_set_of_weights(corpus, tmp_path):
 
 def test_the_losses_are_compared_on_valence(corpus, tmp_path):
     path, record = trained(corpus, tmp_path, "la-t")
-    assert list(record["scores"]) == ["valence"]
+    assert list(record["scores"]) == ["valence", "fer2013"]
+    assert record["scores"]["fer2013"] == {"PublicTest": {"accuracy": 0.5, "UAR": None}}
     assert not any(name.startswith("weights/") for name in results.read_arrays(path, record))
 
 
