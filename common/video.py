@@ -23,8 +23,7 @@ def _duration(container, stream) -> float:
 
     if stream.duration is None:  # Matroska states it for the whole file only
         return (container.duration or 0) / av.time_base
-    counted = stream.frames / stream.average_rate if stream.average_rate else 0  # what is left of an AVI is shorter
-    return float(max(stream.duration * stream.time_base, counted))
+    return float(stream.duration * stream.time_base)
 
 
 def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
@@ -38,7 +37,9 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
             yield frame.time, _rgb(frame)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
-        if (ends := _duration(container, stream)) - frame.time > SLACK:
+        # of an AVI that was cut, the duration is what is left, the number of frames what there was
+        counted = stream.frames / stream.average_rate if stream.average_rate else 0
+        if (ends := float(max(_duration(container, stream), counted))) - frame.time > SLACK:
             raise InputError(f"{path}: cannot be decoded beyond {frame.time:.1f} s of {ends:.1f} s; copy it again")
 
 
