@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import cli, results
+from common import cli, results, tasks
 from common import paper as papers
 from common.paper import Paper
 
@@ -49,6 +49,27 @@ class Corpus:
     @property
     def digest(self) -> str:
         return results.digest([recording.digest for recording in self.recordings])
+
+
+def record_head(
+    paper: str, task: tasks.Task, corpus: Corpus, profile: str, target: str, settings: dict
+) -> dict[str, Any]:
+    """What the record of every trained network begins with: what it is, from which corpus, under which settings."""
+    return {
+        "paper": paper,
+        "corpus": corpus.name,
+        "evidence": corpus.evidence,
+        "profile": profile,
+        "target": target,
+        "variant": task.variant,
+        "fold": task.fold,
+        "seed": task.seed,
+        "settings": settings,
+        "settings_digest": results.digest(settings),
+        "corpus_digest": corpus.digest,
+        "task_digest": task.digest,
+        "unusable": [item.__dict__ for item in corpus.unusable],
+    }
 
 
 class Clock:

@@ -7,7 +7,7 @@ import numpy as np
 
 from common import metrics, postprocess, results, splits, tasks, training
 from common.cli import InputError
-from common.experiment import Clock, Corpus
+from common.experiment import Clock, Corpus, record_head
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
@@ -43,22 +43,10 @@ def train(
     for kind, series in {"gold": golds["devel"], "raw": scored["devel"], "post": processed}.items():
         arrays |= {f"{kind}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series, strict=True)}
     record = {
-        "paper": NAME,
-        "corpus": corpus.name,
-        "evidence": corpus.evidence,
-        "profile": profile,
-        "target": target,
-        "variant": task.variant,
-        "fold": task.fold,
-        "seed": task.seed,
-        "settings": settings,
-        "settings_digest": results.digest(settings),
-        "corpus_digest": corpus.digest,
-        "task_digest": task.digest,
+        **record_head(NAME, task, corpus, profile, target, settings),
         "scores": scores,
         "postprocess": {name: chain.record() for name, chain in chains.items()},
         "recordings": [dropped(recording, settings) for recording in corpus.recordings],
-        "unusable": [item.__dict__ for item in corpus.unusable],
         "architecture": training.architecture(model),
         "parameters": model.count_params(),
         "history": history,

@@ -8,7 +8,7 @@ import numpy as np
 
 from common import metrics, results, splits, tasks, training
 from common.cli import InputError
-from common.experiment import Clock, Corpus
+from common.experiment import Clock, Corpus, record_head
 from common.moments import Moments
 from datasets import avec2019
 from replications.raju2021 import fusion, mechanism
@@ -41,22 +41,10 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
         arrays |= {f"gold/{target}/{r.name}": g.astype(np.float32) for r, g in zip(devel, golds[target], strict=True)}
         arrays |= {f"raw/{target}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series[target], strict=True)}
     record = {
-        "paper": NAME,
-        "corpus": corpus.name,
-        "evidence": corpus.evidence,
-        "profile": profile,
-        "target": "all",
-        "variant": task.variant,
-        "fold": task.fold,
-        "seed": task.seed,
-        "settings": settings,
-        "settings_digest": results.digest(settings),
-        "corpus_digest": corpus.digest,
-        "task_digest": task.digest,
+        **record_head(NAME, task, corpus, profile, "all", settings),
         "scores": scores(devel, golds, series, settings["variance"]),
         "chats": chats(devel),
         "recordings": [{"name": r.name, "labels": len(rows(r, settings))} for r in corpus.recordings],
-        "unusable": [item.__dict__ for item in corpus.unusable],
         "architecture": training.architecture(model),
         "parameters": model.count_params(),
         "history": history,

@@ -6,7 +6,7 @@ import numpy as np
 
 from common import metrics, results, tasks, training
 from common.cli import InputError
-from common.experiment import Clock, Corpus
+from common.experiment import Clock, Corpus, record_head
 from common.moments import Moments
 from replications.wang2017.features import TARGETS, Features
 
@@ -42,24 +42,12 @@ def train(
     }
     stack = stacks["valence"]
     record = {
-        "paper": NAME,
-        "corpus": corpus.name,
-        "evidence": corpus.evidence,
-        "profile": profile,
-        "target": "all",
-        "variant": task.variant,
-        "fold": task.fold,
-        "seed": task.seed,
-        "settings": settings,
-        "settings_digest": results.digest(settings),
-        "corpus_digest": corpus.digest,
-        "task_digest": task.digest,
+        **record_head(NAME, task, corpus, profile, "all", settings),
         "scores": scores,
         "recordings": [
             {"name": r.name, "labels": len(r.time), "frames_without_face": int((~r.found).sum())}
             for r in corpus.recordings
         ],
-        "unusable": [item.__dict__ for item in corpus.unusable],
         "cnn": cnn,
         "architecture": flowchart(cnn["architecture"], training.architecture(stack), settings),
         "parameters": stack.count_params(),

@@ -63,11 +63,16 @@ def _extract(recording, reader, settings, cnn, landmarks, cache, threads: int) -
     return None
 
 
-def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path) -> Features:
-    """The features of one recording, from the cache or computed into it. Raises InputError."""
+def labels_of(recording, reader):
+    """The labels of a recording whose files are all there. Raises InputError."""
     for path in reader.missing(recording):
         raise InputError(f"{path}; see `python -m datasets.check`")
-    labels = reader.read_labels(recording)
+    return reader.read_labels(recording)
+
+
+def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path) -> Features:
+    """The features of one recording, from the cache or computed into it. Raises InputError."""
+    labels = labels_of(recording, reader)
     key = results.digest(
         [VERSION, results.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
         + [results.digest_file(path) for path in (cnn, landmarks)]

@@ -141,9 +141,7 @@ def unreadable(recordings: list, reader: ModuleType) -> list[experiment.Unusable
     found = []
     for recording in recordings:
         try:
-            for problem in reader.missing(recording):
-                raise cli.InputError(f"{problem}; see `python -m datasets.check`")
-            reader.read_labels(recording)
+            features.labels_of(recording, reader)
         except cli.InputError as error:
             found.append(experiment.Unusable.of(recording.name, error))
     return found
@@ -158,11 +156,8 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
     if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise cli.InputError(problems[0])
-    file = (
-        arguments.cache
-        / "attributes"
-        / f"{results.digest([VERSION, attributes.identity(settings, data, weights)])}.npz"
-    )
+    key = results.digest([VERSION, attributes.identity(settings, data, weights)])
+    file = arguments.cache / "attributes" / f"{key}.npz"
     report, checkpoint = file.with_suffix(".json"), file.with_suffix(".checkpoint")
     if not (file.exists() and report.exists()):
         tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
