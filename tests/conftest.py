@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from common import cli
 
 settings.register_profile("suite", deadline=None)  # a busy machine is no defect
 settings.load_profile("suite")
@@ -40,3 +43,21 @@ def copied(corpus, tmp_path) -> Path:
 def cache(tmp_path_factory) -> Path:
     """Feature cache of the whole session: what several tests need is computed once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def called(request, monkeypatch, capsys):
+    """Call the command line `run` of the test's module in this process: exit code, stdout, stderr."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["run", *map(str, words)])
+        try:
+            code = cli.run(request.module.run.main)
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

@@ -1,17 +1,15 @@
 """The replication from its command line: raw files in, tables and result files out; the public part on real data."""
 
-import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
 
-from common import cli, results
+from common import results
 from common.paper import papers, settings
 from datasets import avec2019
 from datasets.avec2017 import LABEL_HOP, Labels
-from replications.raju2021 import experiment, fusion, public, run
+from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
 PAPER = next(paper for paper in papers() if paper.id == "raju2021")
 TINY = ["--set", "epochs=1", "--set", "encoder_units=4", "--set", "decoder_units=4", "--set", "attention_units=4"]
@@ -26,24 +24,6 @@ REAL = {  # the scores of each published file, in thousandths: arousal, valence,
     "visual-resnet": (473, 475, 460, 487, 552, 373, 40, 57, 28),
     "visual-vgg": (493, 561, 367, 505, 595, 363, 37, 48, 28),
 }
-
-
-@pytest.fixture
-def called(monkeypatch, capsys):
-    """Call the command line in this process: exit code, stdout, stderr."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["run", *map(str, words)])
-        try:
-            code = cli.run(run.main)
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """The replication from its command line: faces and videos in, tables and result files out."""
 
-import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
 
-from common import cli, results
+from common import results
 from datasets import fer2013
 from replications.wang2017 import layers, run
 
@@ -15,24 +13,6 @@ TINY = [
     "--set", "epochs=1", "--set", "lstm_units=[4, 3]", "--set", "cnn_epochs=1", "--set", "clip_frames=20", "--set",
     "clip_stride=40", "--set", "fc_units=16",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def called(monkeypatch, capsys):
-    """Call the command line in this process: exit code, stdout, stderr."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["run", *map(str, words)])
-        try:
-            code = cli.run(run.main)
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
