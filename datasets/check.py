@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common import cli
 
-CORPORA = ("avec2012", "avec2017", "avec2019", "avec2019-public", "fer2013", "recola")
+CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "avec2019-public", "fer2013", "recola", "sfew")
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common import cli
 
-CORPORA = ("avec2012", "avec2017", "avec2019", "fer2013", "recola")
+CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "fer2013", "recola", "sfew")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,11 +24,18 @@ def parser() -> argparse.ArgumentParser:
         help="affect shown in sparse episodes (default), or everywhere and always",
     )
     each = "recordings for %s, of each culture in avec2019 (default %s)"
-    parser.add_argument("--train", type=int, metavar="N", help=each % ("training", "34; 16 in avec2012, 9 in recola"))
+    train = "34; 16 in avec2012, 9 in recola, 140 in afew, 420 faces in sfew"
+    parser.add_argument("--train", type=int, metavar="N", help=each % ("training", train))
     parser.add_argument("--devel", type=int, metavar="N", help=each % ("development", "14; 12 in avec2012"))
     parser.add_argument("--dev", type=int, metavar="N", help="the same in recola, which calls it so (default 9)")
     parser.add_argument(
-        "--test", type=int, metavar="N", help="recordings for testing (default 6 in avec2012, 0 in recola)"
+        "--val", type=int, metavar="N", help="the same in afew (default 42) and sfew (140 faces), which call it so"
+    )
+    parser.add_argument(
+        "--test",
+        type=int,
+        metavar="N",
+        help="recordings for testing (default 6 in avec2012, 0 in recola, 28 in afew)",
     )
     parser.add_argument(
         "--seconds",
@@ -38,8 +45,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fps", type=int, help="frames per second, up to 25, in avec2017 (default and least 10) and avec2019 (5)"
     )
+    parser.add_argument(
+        "--offset",
+        type=float,
+        metavar="SECONDS",
+        help="by which the sound lies behind the picture in afew, up to 0.5 (default 0.04)",
+    )
     parser.add_argument("--images", type=int, metavar="N", help="faces in fer2013 (default 2100)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time (default 1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time, people in afew (default 1)")
     return parser
 
 
@@ -53,7 +66,7 @@ def main() -> int:
     if unknown := options.keys() - inspect.signature(writer.write).parameters:
         raise cli.InputError(f"{corpus} has no option --{min(unknown)}; see `python -m datasets.simulate --help`")
     writer.write(folder, **options)
-    found = len(list((folder / "truth").glob("*")))
+    found = len(list((folder / "truth").glob("*.npz")))
     print(f"{folder}: {found} recordings" if found else f"{folder}: written")  # faces have no truth beside them
     return 0
 

@@ -98,11 +98,13 @@ def lengths(manifest: Manifest, groups: dict[str, int], spread: float, digits: i
     return found
 
 
-def in_parallel(record: Callable, corpus: Path, manifest: Manifest, stems: dict[str, float], jobs: int, name: str):
-    """Make the recordings in parallel; each depends on the seed and its own stem only."""
+def in_parallel(
+    record: Callable, corpus: Path, manifest, stems: dict, jobs: int, name: str, unit: str = "recording"
+) -> None:
+    """Make the recordings in parallel, `stems` -> length; each depends on the seed and its own stem only."""
     tasks = (joblib.delayed(record)(corpus, manifest, stem, length) for stem, length in stems.items())
     done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(stems), desc=f"simulating {name}", unit="recording"):
+    for _ in tqdm(done, total=len(stems), desc=f"simulating {name}", unit=unit):
         pass
 
 

@@ -5,7 +5,8 @@ it, from marked to the most that the rendered face can do. What that face cannot
 beside AU7, which cancel on brows and lids that move in one direction only, and AU16, the lower lip alone.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -95,20 +96,31 @@ def picture(seed: int, number: int, label: int) -> np.ndarray:
     """Face `number`, of a person of its own: (48, 48) uint8."""
     cv2.setNumThreads(1)
     rng = stream(seed, f"face {number}")
+    image, points = shot(rng, fer2013.CLASSES[label])
+    return crop(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), points, rng)
+
+
+def shot(rng: np.random.Generator, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A new person with an expression of class `name`: (240, 320, 3) uint8 BGR, landmarks (68, 2) in pixels."""
     camera = face.Camera(rng, face.draw_identity(rng))
     state = draw_state(rng)
-    image, points = camera.shot(draw_expression(rng, fer2013.CLASSES[label]), state, 0)
-    return crop(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), points, rng)
+    return camera.shot(draw_expression(rng, name), state, 0)
 
 
 def draw_expression(rng: np.random.Generator, name: str) -> face.Expression:
     """An expression of class `name`, with the eyes looking somewhere."""
-    found = dict.fromkeys((field.name for field in fields(face.Expression)), 0.0)
-    for unit in ACTION_UNITS[name]:
-        strength = rng.uniform(WEAKEST, 1)
+    calm = dict.fromkeys((field.name for field in fields(face.Expression)), 0.0)
+    moves = positions(name, rng.uniform(WEAKEST, 1, len(ACTION_UNITS[name])))
+    return face.Expression(**calm | moves | {"gaze": tuple(rng.uniform(-0.5, 0.5, 2))})
+
+
+def positions(name: str, strengths: Iterable[float]) -> dict[str, float]:
+    """The parts of a face.Expression that class `name` moves, and where to; a strength for each of its action units."""
+    found = defaultdict(float)
+    for unit, strength in zip(ACTION_UNITS[name], strengths, strict=True):
         for part, move in MOVES[unit].items():
             found[part] += strength * move
-    return face.Expression(**found | {"gaze": tuple(rng.uniform(-0.5, 0.5, 2))})
+    return dict(found)
 
 
 def draw_state(rng: np.random.Generator) -> face.Nuisance:

@@ -1,0 +1,84 @@
+"""Writes simulated faces in the layout of SFEW 2.0: single frames of films, aligned and sorted by expression.
+
+    Train/Train_Aligned_Faces/Angry/Film01_000519240_00000005.png    Val/Val_Aligned_Faces/Angry/Film61_...
+
+The expressions are those of the simulated FER2013; each person is seen once, and none of them in the simulated AFEW.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from common import faces
+from common.cli import InputError
+from datasets.sfew import CLASSES
+from datasets.simulated import corpus, fer2013
+from datasets.simulated.afew import time_codes
+from datasets.simulated.script import stream
+
+VERSION = 1  # to be raised whenever the same parameters give other bytes
+WIDTH, HEIGHT = 143, 181
+FOLDERS = {"Train": "Train/Train_Aligned_Faces", "Val": "Val/Val_Aligned_Faces"}
+PER_FILM = 7  # faces
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that the bytes depend on."""
+
+    layout: str
+    seed: int
+    train: int
+    val: int
+    version: int
+
+
+def write(root: Path, seed: int = 0, train: int = 420, val: int = 140, jobs: int = 1) -> None:
+    """Write the faces to `root`, whole or not at all; what is there already stays as it is. Raises InputError."""
+    if train < len(CLASSES) or val < 0:
+        raise InputError(
+            f"the simulated faces cannot be written: train must be at least {len(CLASSES)}, val at least 0"
+        )
+    manifest = Manifest("sfew", seed, train, val, VERSION)
+    folders = tuple(f"{folder}/{label}" for folder in FOLDERS.values() for label in CLASSES)
+    corpus.write(root, manifest, folders, lambda folder: record_all(folder, manifest, jobs))
+
+
+def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
+    """All faces."""
+    names = draw_names(manifest)
+    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        joblib.delayed(record)(folder / name, manifest.seed) for name in names
+    )
+    for _ in tqdm(done, total=len(names), desc="simulating SFEW", unit="face"):
+        pass
+
+
+def draw_names(manifest: Manifest) -> list[str]:
+    """Paths below the root, the classes equally often; no film is in both partitions."""
+    counts, films, found = {"Train": manifest.train, "Val": manifest.val}, 0, []
+    for partition, count in counts.items():
+        rng = stream(manifest.seed, "sfew", partition, "names")
+        for i, code in enumerate(time_codes(rng, count)):
+            label, film = CLASSES[i % len(CLASSES)], f"Film{1 + films + i // PER_FILM:02d}"
+            found.append(f"{FOLDERS[partition]}/{label}/{film}_{code}_{rng.integers(1, 150):08d}.png")
+        films += -(-count // PER_FILM)
+    return found
+
+
+def record(path: Path, seed: int) -> None:
+    """Write one face, of a person of its own."""
+    cv2.setNumThreads(1)
+    image, points = fer2013.shot(stream(seed, "sfew", path.stem), path.parent.name)
+    path.write_bytes(cv2.imencode(".png", crop(image, points))[1].tobytes())
+
+
+def crop(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The face upright with eyes and nose at their places, brows to chin: (181, 143, channels); points (68, 2)."""
+    transform = faces.alignment(points, WIDTH)
+    transform[1, 2] += (HEIGHT - WIDTH) / 2
+    return faces.crop(image, transform, HEIGHT)[:, :WIDTH]
