@@ -12,9 +12,14 @@ decimals, the score of another system that `paper.toml` names as the explanation
 The arrays of a result file are `gold/NAME`, `raw/NAME` and `post/NAME` by recording; a network of several targets
 writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its scores by target and recordings. The recordings of one conversation, noted as
 `chats` in the record, are drawn together.
+
+A network of classes writes such a file too: each array is the number of one class, of shape (1,), and a recording
+whose class is not known has no `gold`. Its scores are percentages: "accuracy", "UAR", and "TRUTH as PREDICTED" for
+each entry of the confusion matrix.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -25,13 +30,14 @@ import numpy as np
 
 from common import metrics, results
 from common.cli import InputError
-from common.paper import Claim, Paper, Part, Row, Table, decimals, settings, wanted
+from common.paper import PERCENT, Claim, Paper, Part, Row, Table, decimals, settings, wanted
 
 VERDICTS = ("MATCH", "MISMATCH", "ERRATUM", "NOT_COMPARABLE", "NOT_RUN")
 ALL = "all"  # the target of a network that predicts several
 CONTROL = "simulated-uniform"
 MEASURED = "measured"  # in the place of a corpus: a speed
 RESAMPLES = 1000
+UNDEFINED = 0.05  # with so many draws without a score, or more, there is no interval
 EXTREMES = {"CC_max": np.max, "CC_min": np.min}  # of the recordings
 SIMULATED_CAVEAT = (
     "Simulated numbers show that the replication runs and how its parts behave; "
@@ -198,20 +204,25 @@ def score(runs: Runs, first: str, second: str, metric: str) -> float | None:
     return float(np.mean(values))
 
 
+def score_name(number: Part) -> str:
+    """Under which name a record has the score that `number` asks for."""
+    return f"{number.truth} as {number.predicted}" if number.metric == "share" else number.metric
+
+
 def our_score(paper: Paper, runs: Runs, number: Part) -> float | None:
     """The recorded score that `number` asks for: by post-processing and pooling, or by target and recordings."""
     if runs.first["target"] == ALL:
-        scores = [score(runs, target, number.recordings, number.metric) for target in number.target.split("+")]
+        scores = [score(runs, target, number.recordings, score_name(number)) for target in number.target.split("+")]
         return None if None in scores else float(np.mean(scores))
-    return score(runs, paper.protocol.postprocess, paper.protocol.pooling, number.metric)
+    return score(runs, paper.protocol.postprocess, paper.protocol.pooling, score_name(number))
 
 
 def resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     """The score on `RESAMPLES` draws, with replacement, of the recordings and of the seeds, whose scores are averaged.
 
     The draws depend on the numbers of recordings, or of conversations, and of seeds only: two networks on one corpus
-    are paired draw by draw. None where the files hold no such predictions (post-processing fitted on the training
-    set) or a single recording.
+    are paired draw by draw. A draw without a recording of a class has no share of it, and no UAR: NaN. None where the
+    files hold no such predictions (post-processing fitted on the training set) or a single recording.
     """
     if number.metric in EXTREMES:  # no draw goes beyond the recordings: such an interval would be none
         return None
@@ -226,29 +237,35 @@ def _targets(number: Part) -> list[Part]:
 def _resampled(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     seeds = _predictions(paper, runs, number)
     units = _units(runs, seeds)
-    if len(units) < 2:
+    if len(set(units)) < 2:
         return None
-    drawn = np.random.default_rng(0).integers(len(units), size=(RESAMPLES, len(units)))
-    counts = np.array([np.bincount(draw, minlength=len(units)) for draw in drawn])  # how often each unit is drawn
-    weights = np.zeros((RESAMPLES, len(seeds[0])))
-    for unit, members in enumerate(units):
-        weights[:, members] = counts[:, [unit]]
-    scores = np.stack([_weighted(paper, runs, number.metric, list(seed.values()), weights) for seed in seeds], axis=1)
+    weights = _weights(tuple(units))
+    scores = np.stack([_weighted(paper, runs, number, list(seed.values()), weights) for seed in seeds], axis=1)
     drawn_seeds = np.random.default_rng(1).integers(len(seeds), size=scores.shape)
     return np.take_along_axis(scores, drawn_seeds, axis=1).mean(axis=1)
 
 
-def _units(runs: Runs, seeds: list[dict] | None) -> list[list[int]]:
-    """What is drawn: the recordings, by index, or those of each conversation together."""
-    units: dict[str, list[int]] = {}
+def _units(runs: Runs, seeds: list[dict] | None) -> list[int]:
+    """What is drawn: for each recording its own number, or that of its conversation, counted from 0."""
+    numbers: dict[str, int] = {}
     chats = runs.first.get("chats", {})
-    for index, name in enumerate(seeds[0] if seeds else []):
-        units.setdefault(chats.get(name, name), []).append(index)
-    return list(units.values())
+    return [numbers.setdefault(chats.get(name, name), len(numbers)) for name in (seeds[0] if seeds else [])]
 
 
-def _weighted(paper: Paper, runs: Runs, metric: str, pairs: list[tuple], weights: np.ndarray) -> np.ndarray:
+@lru_cache(maxsize=8)
+def _weights(units: tuple[int, ...]) -> np.ndarray:
+    """How often each recording is in each draw: (draws, recordings)."""
+    count = max(units) + 1
+    drawn = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+    counts = np.array([np.bincount(draw, minlength=count) for draw in drawn], float)
+    return counts[:, list(units)]
+
+
+def _weighted(paper: Paper, runs: Runs, number: Part, pairs: list[tuple], weights: np.ndarray) -> np.ndarray:
     """The score for each row of `weights` (draws, recordings): how often each recording is in the draw."""
+    metric = number.metric
+    if metric in PERCENT:
+        return classified(number, paper.protocol.classes, pairs, weights)
     if paper.protocol.pooling == "per_recording":
         function = _function(runs, metric)
         values = np.array([function(*pair) for pair in pairs])
@@ -277,12 +294,31 @@ def concatenated(metric: str, pairs: Sequence[tuple], weights: np.ndarray, varia
         return 2 * covariance / (variance_x + variance_y + ((sum_x - sum_y) / count) ** 2)
 
 
+def classified(number: Part, classes: Sequence[str], pairs: Sequence[tuple], weights: np.ndarray) -> np.ndarray:
+    """Accuracy, UAR or a share of recordings taken as often as each row of `weights` says: (draws,), in percent.
+
+    The same numbers as `common.metrics` on the labels so repeated; `pairs` hold one true and one predicted label each.
+    """
+    truth, predicted = (np.concatenate(side)[:, None] for side in zip(*pairs))
+    if number.metric == "accuracy":
+        among = np.ones_like(truth)
+        hits = truth == predicted
+    elif number.metric == "UAR":
+        among = truth == np.arange(len(classes))
+        hits = among & (truth == predicted)
+    else:
+        among = truth == classes.index(number.truth)
+        hits = among & (predicted == classes.index(number.predicted))
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a class that is not there
+        return 100 * np.mean((weights @ hits) / (weights @ among), axis=1)
+
+
 def follows(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
     seeds = [recordings for target in _targets(number) for recordings in _predictions(paper, runs, target) or []]
     if not seeds or not seeds[0]:
         return True
-    again = float(np.mean([_pooled(paper, runs, number.metric, list(recordings.values())) for recordings in seeds]))
+    again = float(np.mean([_pooled(paper, runs, number, list(recordings.values())) for recordings in seeds]))
     ours = our_score(paper, runs, number)
     return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
 
@@ -296,10 +332,12 @@ def _function(runs: Runs, metric: str) -> Callable[..., float]:
     )
 
 
-def _pooled(paper: Paper, runs: Runs, metric: str, pairs: list[tuple]) -> float:
-    function = _function(runs, metric)
-    if metric in EXTREMES:
-        return float(EXTREMES[metric]([function(*pair) for pair in pairs]))
+def _pooled(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
+    if number.metric in PERCENT:
+        return float(classified(number, paper.protocol.classes, pairs, np.ones((1, len(pairs))))[0])
+    function = _function(runs, number.metric)
+    if number.metric in EXTREMES:
+        return float(EXTREMES[number.metric]([function(*pair) for pair in pairs]))
     truths, predictions = zip(*pairs)
     return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
@@ -310,9 +348,22 @@ def _predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple
     if kind is None or not all("arrays" in record for _, record in runs.files):
         return None
     several = f"{number.target}/" if runs.first["target"] == ALL else ""
-    seeds = [_series(path, record["arrays"]["sha256"], kind, several) for path, record in runs.files]
+    read = partial(_labels, classes=len(paper.protocol.classes)) if number.metric in PERCENT else _series
+    seeds = [read(path, record["arrays"]["sha256"], kind, several) for path, record in runs.files]
     seeds = [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
     return seeds if all(list(seed) == list(seeds[0]) for seed in seeds) else None
+
+
+@lru_cache(maxsize=64)
+def _labels(path: Path, sha256: str, kind: str, several: str, classes: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """As `_series`, where each series is the number of one class."""
+    found = _series(path, sha256, kind, several)
+    labels = [label for pair in found.values() for label in pair]
+    single = all(label.shape == (1,) and label.dtype.kind in "iu" for label in labels)
+    if labels and not (single and 0 <= np.min(labels) <= np.max(labels) < classes):
+        remedy = "delete it and its record, run again"
+        raise InputError(f"{path.with_suffix('.npz')}: not the number of one of {classes} classes each; {remedy}")
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -328,10 +379,14 @@ def _series(path: Path, sha256: str, kind: str, several: str) -> dict[str, tuple
 
 
 def interval(values: np.ndarray | None) -> tuple[float | None, float | None]:
-    """95 % percentile interval; (None, None) when there is none."""
-    if values is None or not np.isfinite(values).all():
+    """95 % percentile interval; (None, None) when there is none.
+
+    Draws in which the score is undefined are left out, so the interval is that of the others, as long as they are
+    fewer than 5 %. With more, a rare class is too rare for an interval.
+    """
+    if values is None or np.mean(~np.isfinite(values)) >= UNDEFINED:
         return None, None
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -503,7 +558,7 @@ def _published(paper: Paper, variant: str, asked: Part) -> str:
                 number = wanted(paper, row, column)
                 same = all(
                     getattr(number, k) == getattr(asked, k)
-                    for k in ("metric", "target", "corpus", "fold", "recordings")
+                    for k in ("metric", "target", "corpus", "fold", "recordings", "truth", "predicted")
                 )
                 if number.variant == variant and same and column.label in row.published:
                     return row.published[column.label]
@@ -545,6 +600,9 @@ def as_text(paper: Paper, cells: Iterable[Cell]) -> str:
         if not table.printed:
             parts.append(_matrix(table, rows))
             continue
+        if table.confusion:
+            parts.append(_confusion(table, rows))
+            continue
         body = [("", "", "published", "ours", "95 % interval", "difference", "verdict")]
         body += [_text_row(cell, before) for before, cell in zip([None, *rows], rows)]
         lines = _aligned(body, "<<>>>><")
@@ -561,6 +619,27 @@ def _matrix(table: Table, cells: list[Cell]) -> str:
     ours = {(cell.row, cell.column): shown(cell.ours, "") or "-" for cell in cells}
     body = [("", *columns), *((row.label, *(ours[row.label, column] for column in columns)) for row in table.rows)]
     return "\n".join([table.title, *_aligned(body, "<" + ">" * len(columns)), *_sources(cells)])
+
+
+def _confusion(table: Table, cells: list[Cell]) -> str:
+    """A confusion matrix: a line of ours and a line as printed for each true class, and how often which verdict."""
+    by_place = {(cell.row, cell.column): cell for cell in cells}
+    columns, decimal = [column.label for column in table.columns], finest(cells)
+    body = [("", "", *columns)]
+    for row in table.rows:
+        found = [by_place.get((row.label, column)) for column in columns]
+        body.append((row.label, "ours", *((shown(cell.ours, decimal) or "-") if cell else "" for cell in found)))
+        body.append(("", "published", *(cell.published if cell else "" for cell in found)))
+    verdicts = Counter(cell.verdict for cell in cells)
+    counts = "verdicts: " + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS if verdicts[verdict])
+    errata = [f"{cell.row}, {cell.column}: {cell.note}" for cell in cells if cell.verdict == "ERRATUM"]
+    lines = _aligned(body, "<<" + ">" * len(columns))
+    return "\n".join([f"{table.id}: {table.title}", *lines, counts, *errata, *_sources(cells)])
+
+
+def finest(cells: Iterable[Cell]) -> str:
+    """The printed number with the most decimals: a matrix may print 0 beside 8.86."""
+    return max((cell.published for cell in cells), key=decimals, default="")
 
 
 def _aligned(body: list[tuple[str, ...]], align: str) -> list[str]:

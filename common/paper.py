@@ -15,7 +15,8 @@ from typing import Any, get_args, get_origin
 
 from common.cli import InputError
 
-METRICS = ("RMSE", "CC", "CCC", "CC_max", "CC_min", "FPS")  # _max, _min: the best and the worst recording
+PERCENT = ("accuracy", "UAR", "share")  # of classes; in percent, as papers print them
+METRICS = ("RMSE", "CC", "CCC", "CC_max", "CC_min", "FPS", *PERCENT)  # _max, _min: the best and the worst recording
 PROFILES = ("paper", "quick")
 SOURCES = ("stated", "inferred", "assumed")
 
@@ -29,11 +30,16 @@ class Protocol:
     postprocess: str  # the set on which the post-processing was fitted, or "none"
     pooling: str  # "per_recording" or "concatenated"
     seeds: int = 1
+    classes: tuple[str, ...] = ()  # in the order of the labels' numbers, where classes are predicted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a row, a column or a claim says of its numbers; what it leaves open, another part or the protocol says."""
+    """What a row, a column or a claim says of its numbers; what it leaves open, another part or the protocol says.
+
+    The metric "share" is one entry of a confusion matrix: of the recordings of the class `truth`, those that were
+    predicted as `predicted`, in percent.
+    """
 
     label: str = ""
     variant: str = ""  # the network of ours that replicates them
@@ -44,6 +50,8 @@ class Part:
     fold: str = ""
     recordings: str = ""  # a pattern of names, such as Devel_DE_*; all without one
     tolerance: float | None = None  # instead of the metric's
+    truth: str = ""
+    predicted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,11 @@ class Table:
     printed: bool = True
     note: str = ""
 
+    @property
+    def confusion(self) -> bool:
+        """Whether it is a confusion matrix: a row for each true class, a column for each predicted one."""
+        return bool(self.columns) and all(column.metric == "share" for column in self.columns)
+
 
 @dataclass(frozen=True)
 class Erratum:
@@ -77,9 +90,12 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Figure:
-    """A printed figure: the `architecture` of one variant, an `overview` of several, `traces` of recordings, or `bars`.
+    """A printed figure.
 
-    Bars show the score of each recording in each variant.
+    Of one variant: its `architecture`; `maps`, grey images over time of up to eight recordings, from the arrays
+    PREFIX/NAME of its results, of shape (rows, steps); the `projection` to two dimensions of the arrays
+    embeddings/before and embeddings/after, of shape (rows, size); the `confusion` matrix beside the printed one.
+    Of several: an `overview` of the networks, `traces` of recordings, or `bars`, the score of each recording.
     """
 
     id: str
@@ -90,6 +106,10 @@ class Figure:
     variants: dict[str, str] = field(default_factory=dict)  # panel title -> variant
     target: str = ""
     median: int = 0  # traces are shown behind a median filter of this length, in samples, too
+    prefix: str = ""
+    rows: tuple[str, ...] = ()  # what the rows of maps and embeddings are
+    bottom_up: bool = False  # the first row of a map is the bottom one
+    table: str = ""  # the printed confusion matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +197,8 @@ def wanted(paper: Paper, *parts: Part) -> Part:
         fold=first("fold", paper.protocol.fold),
         recordings=first("recordings", "*"),
         tolerance=first("tolerance", paper.tolerance.get(metric)),
+        truth=first("truth", ""),
+        predicted=first("predicted", ""),
     )
 
 
@@ -326,16 +348,7 @@ def _check(paper: Paper) -> None:
         for row in table.rows:
             _check_row(paper, table, row)
     for figure in paper.figures:
-        needed = {
-            "architecture": figure.variant,
-            "overview": figure.variants,
-            "traces": figure.recordings and figure.variants,
-            "bars": figure.variants,
-        }
-        if figure.kind not in needed:
-            raise _Invalid(f"{figure.id}: `kind` is {figure.kind!r}, not one of {', '.join(needed)}")
-        if not needed[figure.kind]:
-            raise _Invalid(f"{figure.id}: `variant`, `variants` or `recordings` are missing")
+        _check_figure(paper, figure)
     for number, claim in enumerate(paper.claims, 1):
         _check_claim(paper, claim, f"claims {number}")
     for setting in paper.settings.values():
@@ -347,6 +360,27 @@ def _check(paper: Paper) -> None:
     _check_ledger(paper)
 
 
+_FIGURES = {  # kind -> what it needs
+    "architecture": ("variant",),
+    "overview": ("variants",),
+    "traces": ("recordings", "variants"),
+    "bars": ("variants",),
+    "maps": ("variant", "prefix", "rows"),
+    "projection": ("variant", "rows"),
+    "confusion": ("variant", "table"),
+}
+
+
+def _check_figure(paper: Paper, figure: Figure) -> None:
+    if figure.kind not in _FIGURES:
+        raise _Invalid(f"{figure.id}: `kind` is {figure.kind!r}, not one of {', '.join(_FIGURES)}")
+    for name in _FIGURES[figure.kind]:
+        if not getattr(figure, name):
+            raise _Invalid(f"{figure.id}: `{name}` is missing, the kind {figure.kind} needs it")
+    if figure.table and figure.table not in [table.id for table in paper.tables if table.confusion]:
+        raise _Invalid(f"{figure.id}: `table` is {figure.table!r}, which is no confusion matrix of the paper")
+
+
 def _check_protocol(paper: Paper) -> None:
     accepted = {"postprocess": ("none", "devel", "train"), "pooling": ("per_recording", "concatenated")}
     for name, words in accepted.items():
@@ -354,6 +388,10 @@ def _check_protocol(paper: Paper) -> None:
             raise _Invalid(f"protocol: `{name}` is not one of {', '.join(words)}")
     if paper.protocol.seeds < 1:
         raise _Invalid("protocol: `seeds` must be 1 or more")
+    if len(set(paper.protocol.classes)) < len(paper.protocol.classes):
+        raise _Invalid("protocol: `classes` names one twice")
+    if paper.protocol.classes and (paper.protocol.postprocess, paper.protocol.pooling) != ("none", "concatenated"):
+        raise _Invalid('protocol: `classes` need `postprocess` "none" and `pooling` "concatenated"')
     for metric, margin in paper.tolerance.items():
         if metric not in METRICS or not 0 <= margin < math.inf:
             raise _Invalid(f"tolerance: `{metric}` is no metric of {', '.join(METRICS)} or its margin is no margin")
@@ -379,8 +417,21 @@ def _check_row(paper: Paper, table: Table, row: Row) -> None:
             raise _Invalid(f"{where}: needs `variant` or `quoted`, and only one of them")
         if number.metric not in METRICS:
             raise _Invalid(f"{where}, column {column.label!r}: `metric` is not one of {', '.join(METRICS)}")
+        _check_classes(paper, number, f"{where}, column {column.label!r}")
         if number.variant and table.printed and number.tolerance is None:
             raise _Invalid(f"tolerance: `{number.metric}` is missing, {table.id} prints it")
+
+
+def _check_classes(paper: Paper, number: Part, where: str) -> None:
+    classes = paper.protocol.classes
+    if number.metric in PERCENT and not classes:
+        raise _Invalid(f"protocol: `classes` is missing, {where} is about them")
+    for name in ("truth", "predicted"):
+        named = getattr(number, name)
+        if number.metric == "share" and named not in classes:
+            raise _Invalid(f"{where}: `{name}` is {named!r}, not one of {', '.join(classes)}")
+        if number.metric != "share" and named:
+            raise _Invalid(f"{where}: `{name}` goes with the metric share, not with {number.metric}")
 
 
 def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
@@ -389,6 +440,7 @@ def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
             raise _Invalid(f"{where}: variant {variant!r} stands in no table")
     if claim.metric not in METRICS:
         raise _Invalid(f"{where}: `metric` is not one of {', '.join(METRICS)}")
+    _check_classes(paper, claim, where)
 
 
 def _check_setting(setting: Setting) -> None:

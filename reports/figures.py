@@ -1,344 +1,36 @@
-"""The figures of a report, drawn from result files with matplotlib.
+"""The figures of a report, drawn from result files with matplotlib."""
 
-Every figure comes as SVG and PNG with the same bytes for the same results: no dates, no versions, fixed ids. The
-SVG inside a page takes its colours from the page's style sheet, so that it follows a dark theme; the files keep
-the light ones.
-"""
-
-import io
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from scipy.ndimage import median_filter
 
-from common import metrics, results
-from common.compare import ALL, CONTROL, File, Runs, select
-from common.paper import Figure, Paper, Part, wanted
-
-# One hex value per meaning: a page finds it in the SVG and puts its own colour there (`inline`).
-COLOURS = {
-    "ink": "#1f2430", "muted": "#667085", "line": "#d0d5dd", "ground": "#fefefe",
-    "conv": "#2f6db5", "conv-fill": "#e9f1fb", "recurrent": "#2c7a58", "recurrent-fill": "#e6f4ed",
-    "attention": "#b45f06", "attention-fill": "#fdf1e1", "dense": "#7849a8", "dense-fill": "#f2ebf9",
-    "other": "#5d6878", "other-fill": "#f1f3f6", "before": "#98a2b3", "after": "#c2410d", "salient-fill": "#fbe3c4",
-}  # fmt: skip
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 8, "svg.hashsalt": "report", "svg.fonttype": "path",
-    "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["muted"], "axes.edgecolor": COLOURS["line"],
-    "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.titlecolor": COLOURS["ink"], "axes.labelsize": 7.5,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.facecolor": "none",
-    "axes.grid": False, "xtick.color": COLOURS["line"], "ytick.color": COLOURS["line"],
-    "xtick.labelcolor": COLOURS["muted"], "ytick.labelcolor": COLOURS["muted"],
-    "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.frameon": False, "legend.fontsize": 7.5,
-    "figure.facecolor": COLOURS["ground"], "savefig.dpi": 160,
-}  # fmt: skip
-SECTIONS = ("paper", "mechanism", "training")
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawn figure: `id` names its files, `section` (of SECTIONS) is "paper" for the printed figures."""
-
-    id: str
-    title: str
-    caption: str
-    section: str
-    svg: bytes
-    png: bytes
-
-    @property
-    def inline(self) -> str:
-        """The SVG for a page: colours from the style sheet, ids that no other figure on the page has."""
-        svg = self.svg.decode()[self.svg.index(b"<svg") :]
-        for name, value in COLOURS.items():
-            svg = svg.replace(value, f"var(--{name}, {value})")
-        svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{self.id}-", svg)
-        return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+from common import metrics
+from common.cli import InputError
+from common.compare import ALL, CONTROL, File, Runs, our_score, select, shown
+from common.paper import Figure, Paper, Part, decimals, wanted
+from reports.architecture import architecture, overview
+from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
 
 
 def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """All figures for which there are results: those of the paper, mechanism, training curves."""
-    makers = {"architecture": architecture, "overview": overview, "traces": traces, "bars": bars}
+    makers = {
+        "architecture": architecture, "overview": overview, "traces": traces, "bars": bars,
+        "maps": maps, "projection": projection, "confusion": confusion,
+    }  # fmt: skip
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
         for figure in paper.figures:
             yield from makers[figure.kind](paper, figure, files)
         for make in (mechanism, spatial_examples, temporal_example, alignments, training):
             yield from make(paper, files)
-
-
-def _drawing(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
-    svg, png = io.BytesIO(), io.BytesIO()
-    if canvas.get_layout_engine():
-        canvas.draw_without_rendering()  # lays the panels out; once is enough for both files
-        canvas.set_layout_engine("none")
-    canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    canvas.savefig(png, format="png", metadata={"Software": None})
-    return Drawing(name, title, caption, section, svg.getvalue(), png.getvalue())
-
-
-def _title(figure: Figure) -> str:
-    return f"{figure.id.replace('figure', 'Figure ').capitalize()}: {figure.title}"
-
-
-def _origin(runs: Runs) -> str:
-    """What a figure must say about its data, in its own pixels: figures travel without their page."""
-    kind = "SIMULATED data" if runs.evidence == "simulated" else "data"
-    return f"{kind}: corpus {runs.corpus}, {runs.profile} profile, seed {runs.first['seed']}"
-
-
-def _arrays(runs: Runs) -> dict[str, np.ndarray]:
-    path, record = runs.files[0]
-    return _read_arrays(path, record["arrays"]["sha256"]) if "arrays" in record else {}
-
-
-@lru_cache(maxsize=16)
-def _read_arrays(path, sha256: str) -> dict[str, np.ndarray]:
-    return results.read_arrays(path, {"arrays": {"sha256": sha256}})
-
-
-# --- architecture ----------------------------------------------------------------------------------------
-
-BOX, SLIM, GAP, WIDTH, LANE = 0.40, 0.24, 0.17, 2.55, 0.42  # inches
-FAMILIES = {  # the first family with a word in the layer's name or kind
-    "attention": ("attention", "softmax", "gate", "multiply", "boost"),
-    "recurrent": ("lstm", "gru", "rnn"),
-    "conv": ("conv", "pool", "encoder"),
-    "dense": ("dense", "linear"),
-    "other": ("",),
-}
-FAMILY_NAMES = {
-    "conv": "convolution, pooling", "recurrent": "recurrent", "attention": "attention",
-    "dense": "fully connected", "other": "input, reshaping, joining",
-}  # fmt: skip
-FOLDED = ("Activation", "ReLU", "Dropout", "SpatialDropout", "Flatten", "Reshape", "Permute")
-
-
-@dataclass
-class _Box:
-    """A layer, with the small layers that follow it and nothing else, and its place on the page."""
-
-    name: str
-    kind: str
-    shape: list
-    parameters: int
-    inputs: list[str]
-    column: int = 0
-    top: float = 0.0
-
-    @property
-    def family(self) -> str:
-        text = f"{self.name} {self.kind}".lower()
-        return next(family for family, words in FAMILIES.items() if any(word in text for word in words))
-
-    @property
-    def label(self) -> str:
-        return re.sub(r"[_/]+", " ", self.name)
-
-    @property
-    def head(self) -> str:
-        if self.kind == "Lambda":  # its name alone says what it does
-            return self.label
-        return re.sub(r"(?:TimeDistributed|EachFrame)\((\w+)\)", r"\1 per frame", self.kind)
-
-    @property
-    def height(self) -> float:
-        return BOX if self.parameters or not self.inputs else SLIM
-
-    @property
-    def bottom(self) -> float:
-        return self.top + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.column * (WIDTH + LANE) + WIDTH / 2
-
-
-def architecture(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
-    """The network as it was built: layers in order, output shapes without the batch, parameters."""
-    runs = select(paper, files, figure.variant)
-    if runs is None or not runs.first.get("architecture"):
-        return
-    boxes = folded(runs.first["architecture"])
-    place(boxes)
-    width = max(box.column for box in boxes.values()) * (WIDTH + LANE) + WIDTH
-    height = max(box.bottom for box in boxes.values())
-    canvas = Canvas(figsize=(max(width + 0.7, 5.4), height + 0.85))
-    axes = canvas.add_axes((0, 0, 1, 1))
-    spare = (canvas.get_figwidth() - width) / 2
-    axes.set(xlim=(-spare, width + spare), ylim=(height + 0.12, -0.73), aspect="equal")
-    axes.axis("off")
-    for box in boxes.values():
-        _draw_box(axes, box)
-        for source in box.inputs:
-            _arrow(axes, boxes[source], box, boxes.values())
-    total = sum(layer["parameters"] for layer in runs.first["architecture"])
-    heading = f"{figure.variant}: {total:,} parameters, {runs.profile} profile"
-    axes.text(-spare + 0.12, -0.6, heading, weight="bold", va="center")
-    _families(axes, {box.family for box in boxes.values()}, -spare + 0.12)
-    caption = f"The network `{figure.variant}` as built in the {runs.profile} profile: output shapes without the batch."
-    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
-
-
-def folded(layers: list[dict]) -> dict[str, _Box]:
-    """Boxes by name, in order. Small layers join the layer before them if they alone follow it."""
-    followers = [source for layer in layers for source in layer["inputs"]]
-    boxes, home = {}, {}  # home: layer -> the box that holds it
-    for layer in layers:
-        sources = layer["inputs"]
-        small = layer["kind"].startswith(FOLDED) and not layer["parameters"] and len(sources) == 1
-        if small and followers.count(sources[0]) == 1 and boxes[home[sources[0]]].inputs:
-            box = boxes[home[sources[0]]]
-            box.kind, box.shape = f"{box.kind} + {_short_kind(layer)}", layer["shape"]
-            home[layer["name"]] = box.name
-        else:
-            home[layer["name"]] = layer["name"]
-            inputs = [home[source] for source in sources]
-            boxes[layer["name"]] = _Box(layer["name"], layer["kind"], layer["shape"], layer["parameters"], inputs)
-    return boxes
-
-
-def _short_kind(layer: dict) -> str:
-    if layer["kind"] == "Activation":  # which one is known from its name only
-        return next((word for word in ("relu", "tanh", "sigmoid") if word in layer["name"].lower()), "activation")
-    return layer["kind"].lower()
-
-
-def place(boxes: dict[str, _Box]) -> None:
-    """Give each box a height and a column: below all its inputs, in the column of one that nothing continues yet.
-
-    Where attention meets what it weighs, the column goes on with the latter.
-    """
-    continued, columns = set(), 0
-    for box in boxes.values():
-        box.top = max((boxes[source].bottom + GAP for source in box.inputs), default=0.0)
-        free = [source for source in box.inputs if source not in continued]
-        if free:
-            source = min(free, key=lambda name: boxes[name].family == "attention")
-            box.column = boxes[source].column
-            continued.add(source)
-        else:
-            box.column, columns = columns, columns + 1
-
-
-def _draw_box(axes: Axes, box: _Box) -> None:
-    patch = FancyBboxPatch(
-        (box.middle - WIDTH / 2, box.top), WIDTH, box.height, boxstyle="round,pad=0,rounding_size=0.06", linewidth=0.9,
-        facecolor=COLOURS[f"{box.family}-fill"], edgecolor=COLOURS[box.family], zorder=2,
-    )  # fmt: skip
-    axes.add_patch(patch)
-    left, right, slim = box.middle - WIDTH / 2 + 0.09, box.middle + WIDTH / 2 - 0.09, box.height == SLIM
-    shape = " × ".join("?" if size is None else str(size) for size in box.shape)
-    first = box.top + (box.height / 2 if slim else 0.14)
-    axes.text(left, first, _cut(box.head, 23 if slim else 34), size=7, weight="bold", va="center", zorder=3)
-    if slim:
-        axes.text(right, first, shape, size=6.5, ha="right", va="center", zorder=3)
-        return
-    axes.text(left, first + 0.15, _cut(box.label, 20), size=6.5, va="center", zorder=3)
-    numbers = f"{shape}   {box.parameters:,} par." if box.parameters else shape
-    axes.text(right, first + 0.15, numbers, size=6.5, ha="right", va="center", zorder=3)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _arrow(axes: Axes, start: _Box, end: _Box, boxes) -> None:
-    """From `start` down to `end`: straight or with one elbow where nothing lies between, else along a side lane."""
-
-    def blocked(column: int, top: float, bottom: float) -> bool:
-        return any(b.column == column and b.top < bottom - 0.01 and b.bottom > top + 0.01 for b in boxes)
-
-    if start.column == end.column and not blocked(start.column, start.bottom, end.top):
-        path = [(start.middle, start.bottom), (end.middle, end.top)]
-    elif start.column != end.column and not blocked(start.column, start.bottom, end.top):
-        turn = end.top - GAP * 0.55
-        path = [(start.middle, start.bottom), (start.middle, turn), (end.middle, turn), (end.middle, end.top)]
-    elif start.column != end.column and not blocked(end.column, start.bottom, end.top):
-        turn = start.bottom + GAP * 0.45
-        path = [(start.middle, start.bottom), (start.middle, turn), (end.middle, turn), (end.middle, end.top)]
-    else:
-        side = -1 if end.column <= start.column else 1
-        edge, lane = side * WIDTH / 2, side * (WIDTH / 2 + LANE * 0.42)
-        y = [box.top + box.height / 2 for box in (start, end)]
-        x = [start.middle + edge, start.middle + lane, start.middle + lane, end.middle + edge]
-        path = list(zip(x, [y[0], y[0], y[1], y[1]]))
-    axes.plot(*zip(*path[:-1]), color=COLOURS["muted"], linewidth=0.8, solid_joinstyle="round", zorder=1)
-    style = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6}
-    axes.annotate("", path[-1], path[-2], arrowprops={**style, "shrinkA": 0, "shrinkB": 0}, zorder=1)
-
-
-def _families(axes: Axes, used: set[str], x: float) -> None:
-    for family, name in FAMILY_NAMES.items():
-        if family in used:
-            colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
-            axes.add_patch(Rectangle((x, -0.37), 0.14, 0.11, linewidth=0.9, **colours))
-            axes.text(x + 0.2, -0.31, name, size=6.5, va="center", color=COLOURS["muted"])
-            x += 0.36 + 0.062 * len(name)
-
-
-# --- overview --------------------------------------------------------------------------------------------
-
-
-def overview(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
-    """Several networks side by side: what goes in, the layers with weights of each as it was built, what comes out."""
-    found = {title: select(paper, files, variant) for title, variant in figure.variants.items()}
-    built = {title: runs for title, runs in found.items() if runs and runs.first.get("architecture")}
-    if not built:
-        return
-    layers = {
-        title: [layer for layer in runs.first["architecture"] if layer["parameters"]] for title, runs in built.items()
-    }
-    row, width, gap = 0.3, 2.3, 0.3
-    height = row * (max(map(len, layers.values())) + 1)
-    total = len(built) * (width + gap) - gap
-    canvas = Canvas(figsize=(total + 0.5, height + 2.1))
-    axes = canvas.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-0.25, total + 0.25), ylim=(height + 1.05, -1.05), aspect="equal")
-    axes.axis("off")
-    first = next(iter(built.values())).first["architecture"]
-    inputs = "      ".join(f"{e['name']}: {_sizes(e)}" for e in first if not e["inputs"])
-    outputs = f"{first[-1]['name']}: {_sizes(first[-1])}"
-    for text, top in ((inputs, -0.55), (outputs, height + 0.3)):
-        _panel(axes, (0, top), total, row, "other")
-        axes.text(total / 2, top + row / 2, text, size=7, ha="center", va="center", zorder=3)
-    for index, title in enumerate(built):
-        left = index * (width + gap)
-        _panel(axes, (left, 0), width, height, "dense")
-        count = sum(layer["parameters"] for layer in layers[title])
-        axes.text(left + 0.1, row / 2, f"{title}   {count:,} par.", size=8, weight="bold", va="center", zorder=3)
-        for place, layer in enumerate(layers[title], 1):
-            box = _Box(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["inputs"])
-            _panel(axes, (left + 0.08, place * row), width - 0.16, row * 0.82, box.family)
-            middle = (place + 0.41) * row
-            axes.text(left + 0.16, middle, _cut(box.head, 22), size=6.5, va="center", zorder=4)
-            axes.text(left + width - 0.16, middle, _sizes(layer), size=6.5, ha="right", va="center", zorder=4)
-        for start, end in ((-0.55 + row, 0), (height, height + 0.3)):
-            style = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6}
-            at = left + width / 2
-            axes.annotate("", (at, end), (at, start), arrowprops={**style, "shrinkA": 0, "shrinkB": 0}, zorder=1)
-    axes.text(0, -0.85, "\n".join(dict.fromkeys(map(_origin, built.values()))), size=8, weight="bold", va="center")
-    caption = "The networks as built: layers that have weights, output shapes without the batch, parameters."
-    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
-
-
-def _panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
-    colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
-    shape = "round,pad=0,rounding_size=0.05"
-    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, linewidth=0.8, zorder=2, **colours))
-
-
-def _sizes(layer: dict) -> str:
-    return " × ".join("?" if size is None else str(size) for size in layer["shape"])
 
 
 # --- traces ----------------------------------------------------------------------------------------------
@@ -364,13 +56,13 @@ def traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Draw
         axes_row[0].set_ylabel(figure.target or paper.protocol.target)
     for axes in grid[-1]:
         axes.set_xlabel("time in s")
-    canvas.suptitle("\n".join(dict.fromkeys(map(_origin, shown))), x=0.008, ha="left", size=8.5, weight="bold")
+    canvas.suptitle("\n".join(dict.fromkeys(map(origin, shown))), x=0.008, ha="left", size=8.5, weight="bold")
     handles, labels = next((a.get_legend_handles_labels() for a in grid.flat if a.lines), ([], []))
     canvas.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = f"{', '.join(labels).capitalize()}."
     if any(runs.evidence == "simulated" for runs in shown):
         caption += " Simulated recordings, which share nothing but a number with those of the paper."
-    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
 
 
 def _of_figure(paper: Paper, figure: Figure, files: Sequence[File]) -> dict[str, Runs | None]:
@@ -380,7 +72,7 @@ def _of_figure(paper: Paper, figure: Figure, files: Sequence[File]) -> dict[str,
 
 def _traced(runs: Runs, target: str) -> dict[str, dict[str, np.ndarray]]:
     """Recording -> kind (time, raw, gold, and post where there is post-processing) -> series."""
-    arrays, several = _arrays(runs), f"{target}/" if runs.first["target"] == ALL else ""
+    arrays, several = first_arrays(runs), f"{target}/" if runs.first["target"] == ALL else ""
     found: dict[str, dict] = {}
     for kind, place in (("time", "time/"), *((kind, f"{kind}/{several}") for kind in ("gold", "raw", "post"))):
         for name in arrays:
@@ -435,9 +127,146 @@ def bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawin
         axes.set_title(f"{title}: mean {mean}, {np.sum(values > 0.5)} of {len(values)} above 0.5")
         axes.set_ylabel("CC")
         axes.set_xticks(range(len(found)), list(found), rotation=90)
-    canvas.suptitle("\n".join(dict.fromkeys(map(_origin, shown.values()))), x=0.008, ha="left", size=8.5, weight="bold")
+    canvas.suptitle("\n".join(dict.fromkeys(map(origin, shown.values()))), x=0.008, ha="left", size=8.5, weight="bold")
     caption = f"The correlation of each recording ({target}); the dashed line is the mean."
-    yield _drawing(f"{paper.id}-{figure.id}", _title(figure), caption, "paper", canvas)
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+# --- maps, projections, confusion matrices ---------------------------------------------------------------
+
+EXAMPLES = 8
+
+
+def maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """Attention over time as grey images: a panel for each of the first recordings that the results hold it of."""
+    runs = select(paper, files, figure.variant)
+    found = _examples(runs, figure) if runs else {}
+    if not found:
+        return
+    labels = {entry["name"]: entry.get("label") for entry in runs.first.get("recordings", [])}
+    rows = -(-len(found) // 2)
+    tallest = max(map(len, found.values()))
+    canvas = Canvas(figsize=(7.6, rows * (0.12 * tallest + 0.5) + 0.55), layout="constrained")
+    grid = canvas.subplots(rows, 2, squeeze=False)
+    for axes in grid.flat[len(found) :]:
+        axes.axis("off")
+    for axes, (name, shares) in zip(grid.flat, found.items()):
+        scaled = shares / np.maximum(shares.max(axis=1, keepdims=True), 1e-12)
+        upwards = "lower" if figure.bottom_up else "upper"
+        axes.imshow(scaled, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest", origin=upwards)
+        axes.set_title(f"{name}, {labels[name]}" if labels.get(name) else name)
+        axes.set_yticks(range(len(shares)), _rows(figure, shares))
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in grid[-1]:
+        axes.set_xlabel("time step")
+    canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = (
+        f"The attention of `{figure.variant}` over time, the first row {'below' if figure.bottom_up else 'above'}; "
+        "each row is divided by its maximum, bright is more."
+    )
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def _examples(runs: Runs, figure: Figure) -> dict[str, np.ndarray]:
+    """Recording -> map (rows, steps), of those that fit a pattern of the figure, if it has any."""
+    found = {}
+    for name, array in first_arrays(runs).items():
+        recording = name.removeprefix(f"{figure.prefix}/")
+        if recording != name and any(fnmatchcase(recording, pattern) for pattern in figure.recordings or ("*",)):
+            found[recording] = _checked_rows(runs, name, array)
+    return dict(list(found.items())[:EXAMPLES])
+
+
+def _checked_rows(runs: Runs, name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 2 or not array.size:
+        file = runs.files[0][0].with_suffix(".npz")
+        raise InputError(
+            f"{file}: {name} has the shape {array.shape}, not rows and columns; delete it and its record, run again"
+        )
+    return array.astype(float)
+
+
+def _rows(figure: Figure, array: np.ndarray) -> Sequence[str]:
+    """What the rows are; under other settings there may be more or fewer, which have numbers only."""
+    return figure.rows if len(figure.rows) == len(array) else [str(number) for number in range(1, len(array) + 1)]
+
+
+def projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """Embedding vectors on their two principal components, before and after training, each panel with its own."""
+    runs = select(paper, files, figure.variant)
+    stages = ("before", "after")
+    if runs is None or not all(f"embeddings/{stage}" in first_arrays(runs) for stage in stages):
+        return
+    canvas = Canvas(figsize=(7.2, 3.7), layout="constrained")
+    for axes, stage in zip(canvas.subplots(1, 2), stages):
+        name = f"embeddings/{stage}"
+        points, share = principal(_checked_rows(runs, name, first_arrays(runs)[name]))
+        axes.axhline(0, color=COLOURS["line"], linewidth=0.7)
+        axes.axvline(0, color=COLOURS["line"], linewidth=0.7)
+        axes.plot(*points.T, color=COLOURS[stage], marker="o", markersize=5, linestyle="none")
+        for label, point in zip(_rows(figure, points), points):
+            axes.annotate(label, point, (4, 3), textcoords="offset points", size=7.5)
+        axes.set_title(f"{stage} training: {100 * share:.0f} % of the variance")
+        axes.margins(0.22)
+    canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = f"The embedding vectors of `{figure.variant}` on the two principal components of each stage."
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
+    """Principal component analysis to two dimensions: (n, d) -> (n, 2), and their share of the variance (NaN of 0).
+
+    Of the two signs of a component, that counts whose largest entry is positive.
+    """
+    _, spread, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    largest = np.abs(axes).argmax(axis=1)
+    axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1, 1)[:, None]
+    points = np.zeros((len(vectors), 2))
+    points[:, : len(axes)] = (vectors - vectors.mean(axis=0)) @ axes[:2].T
+    total = np.sum(spread**2)
+    return points, float(np.sum(spread[:2] ** 2) / total) if total else np.nan
+
+
+def confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """A confusion matrix of ours beside the printed one, in percent of each true class."""
+    table = next(table for table in paper.tables if table.id == figure.table)
+    places = [[(row, column, wanted(paper, row, column)) for column in table.columns] for row in table.rows]
+    runs = select(paper, files, figure.variant, number=places[0][0][2])
+    if runs is None:
+        return
+    printed = [[row.published.get(column.label, "") for row, column, _ in line] for line in places]
+    pattern = max((text for line in printed for text in line), key=decimals)
+    ours = [[shown(our_score(paper, runs, number), pattern) for *_, number in line] for line in places]
+    size = len(table.columns)
+    canvas = Canvas(figsize=(0.92 * size + 2.2, 0.36 * len(table.rows) + 1.5), layout="constrained")
+    panels = canvas.subplots(1, 2, sharey=True)
+    for axes, title, texts in zip(panels, ("ours", "published"), (ours, printed)):
+        _heat_map(axes, texts, pattern)
+        axes.set_title(title)
+        axes.set_xticks(range(size), [column.label for column in table.columns], rotation=45, ha="right")
+        axes.set_xlabel("predicted")
+    panels[0].set_yticks(range(len(table.rows)), [row.label for row in table.rows])
+    panels[0].set_ylabel("truth")
+    several = f"{origin(runs).rpartition(',')[0]}, mean of {len(runs.files)} seeds"
+    canvas.suptitle(several if len(runs.files) > 1 else origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = f"`{figure.variant}`, in percent of each true class; beside each row the sum of what is shown."
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def _heat_map(axes: Axes, texts: list[list[str]], pattern: str) -> None:
+    values = np.array([[float(text) if text else np.nan for text in line] for line in texts])
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    for (row, column), value in np.ndenumerate(values):
+        dark = "#ffffff" if value > 55 else "#000000"  # on the colours of the map, which no page changes
+        colour = COLOURS["muted"] if np.isnan(value) else dark
+        axes.text(column, row, texts[row][column] or "–", size=6.3, ha="center", va="center", color=colour)
+    for row, total in enumerate(values.sum(axis=1)):
+        if np.isfinite(total):
+            axes.text(values.shape[1] - 0.4, row, shown(total, pattern), size=6.3, va="center", color=COLOURS["muted"])
+    axes.tick_params(length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
 
 
 # --- mechanism -------------------------------------------------------------------------------------------
@@ -446,6 +275,17 @@ MEASURES = {  # measure -> its number, its title, what it is held against
     "spatial": ("hit_rate", "Spatial: share of frames whose attention peaks in the region that shows affect", "chance"),
     "temporal": ("auc", "Temporal: AUC of attention for the salient frames", "chance"),
     "alignment": ("offset", "Alignment: seconds by which attention lies before the predicted label", "planted"),
+    "perception": ("auc", "Perception: AUC of attention for the frames that show the emotion", "chance"),
+    "synchrony": ("offset", "Synchrony: seconds by which the attended sound lies behind the picture", "planted"),
+    "drift": ("slope", "Drift: by how much the attended location in the window moves with each frame", "predicted"),
+}
+MARKS = {  # measure -> what that is, in words
+    "spatial": "for space how often the same peaks lie in the region that shows nothing",
+    "temporal": "for time an AUC of 0.5 among spoken steps",
+    "alignment": "for alignment the delay that the simulated raters have",
+    "perception": "for perception the AUC of an attention that knows nothing",
+    "synchrony": "for synchrony the delay that the simulation gave the sound",
+    "drift": "for drift what the ratio of the frame rates predicts",
 }
 CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect everywhere"}
 
@@ -469,11 +309,12 @@ def mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     everything = [runs for group in found.values() for runs in group]
     canvas.suptitle("\n".join(_profiles(everything)), x=0.008, ha="left", size=8.5, weight="bold")
     caption = (
-        "Does attention find what the simulation made salient? Points with 95 % intervals; the dashed mark is chance: for "
-        "space how often the same peaks lie in the region that shows nothing, for time an AUC of 0.5 among spoken steps, "
-        "for alignment the delay that the simulated raters have. In the control corpus affect is everywhere, so there is little to find."
+        "Does attention find what the simulation put there? Points with 95 % intervals; the dashed mark is "
+        f"{', '.join(MARKS[measure] for measure in found)}."
     )
-    yield _drawing(f"{paper.id}-mechanism", "Attention against the simulated truth", caption, "mechanism", canvas)
+    if any(runs.corpus == CONTROL for runs in everything):
+        caption += " In the control corpus affect is everywhere, so there is little to find."
+    yield finished(f"{paper.id}-mechanism", "Attention against the simulated truth", caption, "mechanism", canvas)
 
 
 def _profiles(runs: list[Runs]) -> list[str]:
@@ -489,7 +330,7 @@ def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
         fill = COLOURS["ground"] if entry.corpus == CONTROL else colour
         if values[mark] is not None:
             axes.vlines(values[mark], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2)))
-        if values["interval"] and None not in values["interval"]:
+        if values.get("interval") and None not in values["interval"]:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:
             axes.plot([values[key]], [row], color=colour, marker="o", markersize=5.5, markerfacecolor=fill)
@@ -504,7 +345,7 @@ def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
 def spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """Face crops, and the same under their attention map, with the region in which affect is shown."""
     for runs in with_mechanism(paper, files, "spatial"):
-        arrays = _arrays(runs)
+        arrays = first_arrays(runs)
         if "example_frames" not in arrays:
             continue
         count = len(arrays["example_frames"])
@@ -512,13 +353,13 @@ def spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         grid = canvas.subplots(2, count, squeeze=False)
         for index in range(count):
             _example(grid[:, index], *(arrays[f"example_{name}"][index] for name in ("frames", "attention", "region")))
-        canvas.suptitle(_origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
+        canvas.suptitle(origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
         caption = (
             f"Crops of the face as `{runs.variant}` sees them (above) and the attention it gives (below; bright is "
             "more). The outlined region is where the simulation shows affect; the network is never told."
         )
         title = f"What {runs.variant} looks at: {CORPORA[runs.corpus]}"
-        yield _drawing(f"{paper.id}-spatial-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield finished(f"{paper.id}-spatial-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
 def _example(pair: Sequence[Axes], frame: np.ndarray, attention: np.ndarray, region: np.ndarray) -> None:
@@ -538,7 +379,7 @@ def _example(pair: Sequence[Axes], frame: np.ndarray, attention: np.ndarray, reg
 def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """Mean attention over the time of one recording, with its salient spans."""
     for runs in with_mechanism(paper, files, "temporal"):
-        arrays = _arrays(runs)
+        arrays = first_arrays(runs)
         if "example_time" not in arrays or runs.corpus == CONTROL:
             continue
         time, salient = arrays["example_time"], arrays["example_salient"]
@@ -552,19 +393,19 @@ def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         axes.set(xlabel="time in s", ylabel="attention", ylim=(floor - margin, ceiling + margin))
         axes.margins(x=0.01)
         canvas.legend(loc="outside lower center", ncols=2)
-        canvas.suptitle(_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+        canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
         caption = (
             "Attention over clips that follow each other, each weighed on its own. In the shaded spans the voice shows "
             "affect; the network is never told."
         )
         title = f"When {runs.variant} listens"
-        yield _drawing(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield finished(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
 def alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """For each network with a decoder: which instant of one recording it looks at for which label."""
     for runs in with_mechanism(paper, files, "alignment"):
-        arrays, planted = _arrays(runs), runs.first["mechanism"]["alignment"]["planted"]
+        arrays, planted = first_arrays(runs), runs.first["mechanism"]["alignment"]["planted"]
         if "example_alignment" not in arrays or runs.corpus == CONTROL:
             continue
         shares, hop = arrays["example_alignment"], float(arrays["example_hop"])
@@ -578,13 +419,13 @@ def alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
             line = {"color": "#ffffff", "linewidth": 1, "linestyle": (0, (3, 2)), "path_effects": outline}
             axes.plot([0, end - planted], [planted, end], **line)
         axes.set(xlabel="attended instant in s", ylabel="predicted label in s", xlim=(0, end), ylim=(end, 0))
-        canvas.suptitle(_origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
+        canvas.suptitle(origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
         caption = (
             f"Each row is the attention of `{runs.variant}` for one label. The dashed line is where it would lie if it "
             "looked back by the delay of the simulated raters; the network is never told."
         )
         title = f"Where {runs.variant} looks for each label"
-        yield _drawing(f"{paper.id}-alignment-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield finished(f"{paper.id}-alignment-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
 # --- training --------------------------------------------------------------------------------------------
@@ -615,7 +456,7 @@ def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         axes.set_xlabel("epoch")
     for axes in grid[:, 0]:
         axes.set_ylabel("training loss")
-    origins = sorted({_origin(runs).rpartition(",")[0] for runs in shown})
+    origins = sorted({origin(runs).rpartition(",")[0] for runs in shown})
     canvas.suptitle("\n".join(origins), x=0.008, ha="left", size=8.5, weight="bold")
     caption = "The loss on the training set after each epoch, one line per seed."
-    yield _drawing(f"{paper.id}-training", "Training", caption, "training", canvas)
+    yield finished(f"{paper.id}-training", "Training", caption, "training", canvas)

@@ -11,10 +11,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, score, select, shown
-from common.paper import METRICS, Paper, shrunk
+from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, finest, score, select, shown
+from common.paper import METRICS, PERCENT, Paper, shrunk
 from reports import tables
-from reports.figures import CORPORA, MEASURES, SECTIONS, Drawing, with_mechanism
+from reports.drawing import SECTIONS, Drawing
+from reports.figures import CORPORA, MEASURES, with_mechanism
 
 SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
 FITTED = {"none": "no post-processing", "devel": "fitted on development", "train": "fitted on training"}
@@ -101,7 +102,12 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
     sources = [f"Ours: {words}" for words in sorted({tables.source(c) for c in own if c.evidence != "none"})]
     sources += tables.quoted(own)
     protocols = [(row, [_protocol_row(r, metric) for metric in METRICS if metric in _scored(r)]) for row, r in ran]
-    return {"table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains}
+    counts = Counter(cell.verdict for cell in own)
+    verdicts = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
+    return {
+        "table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains,
+        "verdicts": verdicts, "decimals": finest(own),
+    }  # fmt: skip
 
 
 def _scored(runs: Runs) -> set[str]:
@@ -123,21 +129,22 @@ def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     return [
         {"runs": runs, "measure": title, "corpus": CORPORA[runs.corpus], "value": runs.first["mechanism"][measure][key],
          "mark": runs.first["mechanism"][measure][mark],
-         **{k: runs.first["mechanism"][measure][k] for k in ("interval", "frames")}}
+         **{k: runs.first["mechanism"][measure].get(k) for k in ("interval", "frames")}}
         for measure, (key, title, mark) in MEASURES.items()
         for runs in with_mechanism(paper, files, measure)
     ]  # fmt: skip
 
 
-def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, int, int]]]]:
-    """By corpus and profile: recordings with the number of frames looked at and the most without a face in any run."""
-    places: dict[str, dict[str, tuple[int, int]]] = {}
+def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, int, int]]]]:
+    """By corpus and profile: recordings, class, number of frames looked at, the most without a face in any run."""
+    places: dict[str, dict[str, tuple[str, int, int]]] = {}
     for _, record in files:
         place = places.setdefault(f"{record['corpus']}, {record['profile']} profile", {})
         for entry in record.get("recordings", []):
-            before = place.get(entry["name"], (0, 0))
-            faceless = entry.get("frames_without_face") or 0
-            place[entry["name"]] = (entry.get("frames", entry["labels"]), max(before[1], faceless))
+            *_, before = place.get(entry["name"], (0,))
+            faceless = max(before, entry.get("frames_without_face") or 0)
+            frames = entry["frames"] if "frames" in entry else entry["labels"]
+            place[entry["name"]] = (entry.get("label") or "", frames, faceless)
     return [(place, [(name, *counts) for name, counts in sorted(entries.items())]) for place, entries in places.items()]
 
 
@@ -173,7 +180,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(code=_code, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml)
     environment.globals.update(
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
-        row=tables.row, claim_row=tables.claim_row, shown=shown,
+        row=tables.row, claim_row=tables.claim_row, shown=shown, percent=PERCENT,
     )  # fmt: skip
     return environment
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 from common.compare import SIMULATED_CAVEAT, Cell, Direction, shown, shown_interval, source
-from common.paper import Paper
+from common.paper import PERCENT, Paper
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
 OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
@@ -50,7 +50,7 @@ def row(cell: Cell) -> tuple[str, ...]:
 
 
 def claim_row(direction: Direction) -> tuple[str, ...]:
-    pattern = "0.000"
+    pattern = "0.00" if direction.claim.metric in PERCENT else "0.000"
     interval = ""
     if direction.ci_low is not None:
         interval = f"[{shown(direction.ci_low, pattern, True)}, {shown(direction.ci_high, pattern, True)}]"

@@ -4,12 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common import metrics, results
 from common.cli import InputError
-from common.compare import CONTROL, as_text, cells, claims, concatenated, own_cells, shown
-from common.paper import papers
-from tests.reports.fabricate import QUALITY, fabricate, fabricate_all, fabricate_frames, fabricate_targets
+from common.compare import CONTROL, as_text, cells, claims, classified, concatenated, interval, own_cells, shown
+from common.paper import Part, papers
+from tests.reports.fabricate import (
+    CLASSES,
+    QUALITY,
+    class_scores,
+    fabricate,
+    fabricate_all,
+    fabricate_classes,
+    fabricate_frames,
+    fabricate_targets,
+)
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
 RAJU = next(paper for paper in papers() if paper.id == "raju2021")
@@ -480,6 +491,139 @@ class TestCorrelationOfEachRecording:
         fabricate_frames(tmp_path, WANG, "ast-net", "recola", evidence="measured")
         with pytest.raises(InputError, match="damaged"):
             compared(tmp_path, WANG)
+
+
+class TestClasses:
+    """An invented paper that recognises three classes: accuracy, UAR and a confusion matrix, in percent."""
+
+    def cells(self, root, exhibit="figure5", paper=CLASSES):
+        return {(c.row, c.column): c for c in compared(root, paper) if c.exhibit == exhibit}
+
+    def labels(self, path, partition="Test"):
+        arrays = results.read_arrays(path, results.read(path))
+        names = [name[5:] for name in arrays if name.startswith(f"gold/emotion/{partition}/")]
+        return [np.concatenate([arrays[f"{kind}/{name}"] for name in names]) for kind in ("gold", "raw")]
+
+    def test_scores_are_those_of_the_metrics(self, tmp_path):
+        path = fabricate_classes(tmp_path, CLASSES, "proposed")
+        truth, predicted = self.labels(path)
+        table = self.cells(tmp_path, "table1")
+        assert table["proposed", "Test"].ours == pytest.approx(100 * np.mean(truth == predicted))
+        recalls = [np.mean(predicted[truth == label] == label) for label in range(3)]
+        assert table["proposed", "UAR"].ours == pytest.approx(100 * np.mean(recalls))
+        assert table["proposed", "Val"].ours == pytest.approx(100 * np.mean(np.equal(*self.labels(path, "Val"))))
+        matrix = self.cells(tmp_path)
+        assert len(matrix) == 9 and not any("follow" in cell.note for cell in matrix.values())
+        assert matrix["Sad", "happy"].ours == pytest.approx(100 * np.mean(predicted[truth == 2] == 1))
+        for row in ("Angry", "Happy", "Sad"):
+            assert sum(matrix[row, column].ours for column in ("angry", "happy", "sad")) == pytest.approx(100)
+
+    @pytest.mark.parametrize("place", [("proposed", "Test"), ("Sad", "happy")])
+    def test_a_score_that_is_not_of_the_predictions(self, tmp_path, place):
+        path = fabricate_classes(tmp_path, CLASSES, "proposed")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        record["scores"]["emotion"]["Test/*"]["accuracy"] += 0.5
+        record["scores"]["emotion"]["Test/*"]["Sad as Happy"] += 0.5
+        results.write(path, record, arrays)
+        found = self.cells(tmp_path) | self.cells(tmp_path, "table1")
+        noted = {key for key, cell in found.items() if "does not follow" in cell.note}
+        assert noted == {("proposed", "Test"), ("Sad", "happy")} and found[place].ci_low is None
+
+    def test_interval_of_an_accuracy_is_binomial(self, tmp_path):
+        """About 1.96 sqrt(p (1 - p) / n) on either side."""
+        path = fabricate_classes(tmp_path, CLASSES, "proposed", clips=(("Val", 30), ("Test", 400)))
+        share = np.mean(np.equal(*self.labels(path)))
+        cell = self.cells(tmp_path, "table1")["proposed", "Test"]
+        half = 100 * 1.96 * np.sqrt(share * (1 - share) / 400)
+        assert cell.ci_low < cell.ours < cell.ci_high
+        assert cell.ci_high - cell.ci_low == pytest.approx(2 * half, rel=0.12)
+
+    def test_a_class_that_is_not_there_has_no_share(self, tmp_path):
+        path = fabricate_classes(tmp_path, CLASSES, "proposed", clips=(("Val", 30), ("Test", 2)))
+        assert results.read(path)["scores"]["emotion"]["Test/*"]["Sad as Sad"] is None
+        cell = self.cells(tmp_path)["Sad", "sad"]
+        assert cell.ours is None and "undefined" in cell.note and cell.ci_low is None and "follow" not in cell.note
+        assert self.cells(tmp_path, "table1")["proposed", "UAR"].ours is None
+        assert self.cells(tmp_path)["Angry", "sad"].ours is not None
+
+    @pytest.mark.parametrize(("clips", "has"), [(9, False), (30, True)])
+    def test_a_class_that_few_draws_lack(self, tmp_path, clips, has):
+        """A third of the recordings are sad: (2 / 3)^n of the draws have none, 2.6 % of 9, of three classes 8 %."""
+        fabricate_classes(tmp_path, CLASSES, "proposed", clips=(("Val", 30), ("Test", clips)), quality=0.6)
+        assert self.cells(tmp_path)["Sad", "sad"].ci_low is not None
+        assert (self.cells(tmp_path, "table1")["proposed", "UAR"].ci_low is not None) == has
+
+    def test_test_labels_withheld(self, tmp_path):
+        fabricate_classes(tmp_path, CLASSES, "proposed", "clips", "paper", unlabelled=("Test",))
+        table = self.cells(tmp_path, "table1")
+        assert table["proposed", "Test"].verdict == "NOT_RUN" and table["proposed", "Val"].ours is not None
+        assert {cell.verdict for cell in self.cells(tmp_path).values()} == {"NOT_RUN"}
+
+    def test_printed_percentages_match(self, tmp_path):
+        printed = {"accuracy": 44.9, "UAR": 36.8, "Angry as Angry": 75.95, "Happy as Sad": 25.9}
+        fabricate_classes(tmp_path, CLASSES, "proposed", "clips", "paper", scores={"emotion": {"Test/*": printed}})
+        assert self.cells(tmp_path, "table1")["proposed", "Test"].verdict == "MATCH"
+        matrix = self.cells(tmp_path)
+        assert matrix["Angry", "angry"].verdict == "MATCH" and matrix["Happy", "sad"].verdict == "MISMATCH"
+        assert matrix["Happy", "sad"].difference == pytest.approx(5.07)
+
+    def test_claim(self, tmp_path):
+        for seed in (0, 1):
+            fabricate_classes(tmp_path, CLASSES, "proposed", quality=0.9, seed=seed)
+            fabricate_classes(tmp_path, CLASSES, "average", quality=0.2, seed=seed)
+        (found,) = claims(CLASSES, results.find(tmp_path, CLASSES.id))
+        assert found.published == 3.71 and found.result == "holds in simulation" and found.seeds == 2
+        assert found.ci_low < found.advantage < found.ci_high
+
+    def test_claim_is_paired(self, tmp_path):
+        """Two networks that are right about the same recordings: nothing is left to draw."""
+        made = fabricate_classes(tmp_path / "made", CLASSES, "average")
+        record, arrays = results.read(made), results.read_arrays(made, results.read(made))
+        for variant in ("average", "proposed"):
+            path = tmp_path / "classes/simulated/quick/all" / variant / made.name
+            results.write(path, {**record, "variant": variant}, arrays)
+        (found,) = claims(CLASSES, results.find(tmp_path, CLASSES.id))
+        assert found.advantage == found.ci_low == found.ci_high == 0 and found.result.startswith("undecided")
+
+    @pytest.mark.parametrize("label", [np.array([3]), np.array([-1]), np.array([0, 1]), np.array([0.5])])
+    def test_what_is_no_label(self, tmp_path, label):
+        path = fabricate_classes(tmp_path, CLASSES, "proposed")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        results.write(path, record, {**arrays, "raw/emotion/Test/000000003": label})
+        with pytest.raises(InputError, match="train-seed0.npz: not the number of one of 3 classes"):
+            compared(tmp_path, CLASSES)
+
+    def test_as_text(self, tmp_path):
+        fabricate_classes(tmp_path, CLASSES, "proposed")
+        found = compared(tmp_path, CLASSES)
+        lines = as_text(CLASSES, found).splitlines()
+        ours = [f"{self.cells(tmp_path)['Angry', column].ours:.2f}" for column in ("angry", "happy", "sad")]
+        assert ["Angry", "ours", *ours] in [line.split() for line in lines]
+        assert ["published", "75.95", "0", "24.05"] in [line.split() for line in lines]
+        assert "verdicts: 9 NOT_COMPARABLE" in lines
+        assert as_text(CLASSES, compared(tmp_path / "none", CLASSES)).count("published") == 4
+
+
+@pytest.mark.parametrize("part", [{"metric": "accuracy"}, {"metric": "UAR"},
+                                  {"metric": "share", "truth": "b", "predicted": "c"}])  # fmt: skip
+@given(
+    labels=st.lists(st.tuples(*3 * [st.integers(0, 2)]), min_size=1, max_size=20),  # truth, prediction, how often
+)
+def test_weights_give_the_score_of_the_repeated_labels(part, labels):
+    truth, predicted, often = np.array(labels).T
+    pairs = [(np.array([t]), np.array([p])) for t, p in zip(truth, predicted)]
+    (found,) = classified(Part(**part), "abc", pairs, often[None].astype(float))
+    repeated = class_scores(np.repeat(truth, often), np.repeat(predicted, often), "abc")
+    expected = repeated["b as c" if part["metric"] == "share" else part["metric"]]
+    assert found == pytest.approx(np.nan if expected is None else expected, nan_ok=True)
+
+
+def test_draws_without_a_score_are_left_out_if_they_are_few():
+    values = np.arange(1000.0)
+    values[:49] = np.nan
+    assert interval(values) == pytest.approx(tuple(np.percentile(values[49:], [2.5, 97.5])))
+    values[49] = np.nan
+    assert interval(values) == (None, None) == interval(None)
 
 
 class TestDamage:

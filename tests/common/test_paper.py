@@ -1,11 +1,12 @@
 """paper.toml: what it holds for the papers of the suite, and what is refused."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from common.cli import InputError
-from common.paper import decimals, ledger_markdown, load, papers, settings, shrunk
+from common.paper import decimals, ledger_markdown, load, papers, settings, shrunk, wanted
 
 PAPERS = {paper.id: paper for paper in papers()}
 
@@ -63,12 +64,15 @@ switch = "--set size=64"
 """
 
 
+CLASSES = (Path(__file__).parents[1] / "reports/classes.toml").read_text()  # an invented paper on classes
+
+
 @pytest.fixture
 def toml(tmp_path):
-    def write(old="", new=""):
-        assert old in MINIMAL
+    def write(old="", new="", text=MINIMAL):
+        assert old in text
         path = tmp_path / "paper.toml"
-        path.write_text(MINIMAL.replace(old, new, 1))
+        path.write_text(text.replace(old, new, 1))
         return path
 
     return write
@@ -148,6 +152,33 @@ class TestRefused:
         message = str(caught.value)
         assert "paper.toml: " in message and named in message and "\n" not in message
 
+    @pytest.mark.parametrize(
+        ("old", "new", "named"),
+        [
+            ('classes = ["Angry", "Happy", "Sad"]', "", "`classes` is missing"),
+            ('"Happy", "Sad"]', '"Happy", "Happy"]', "twice"),
+            ('"Happy", "Sad"]', '"Happy", 3]', "classes 3"),
+            ('pooling = "concatenated"', 'pooling = "per_recording"', "`pooling`"),
+            ('postprocess = "none"', 'postprocess = "devel"', "`postprocess`"),
+            ('truth = "Sad", ', "", "`truth` is ''"),
+            ('truth = "Sad"', 'truth = "sad"', "`truth` is 'sad'"),
+            (', predicted = "Sad"', "", "`predicted` is ''"),
+            ('metric = "UAR"', 'metric = "UAR", predicted = "Sad"', "`predicted` goes with the metric share"),
+            ('worse = "average"', 'worse = "average"\ntruth = "Sad"', "claims 1: `truth` goes with"),
+            ("share = 5.0", "", "`share` is missing"),
+            ('prefix = "alignment"', "", "figure2: `prefix` is missing"),
+            ('kind = "projection"\nvariant = "proposed"', 'kind = "projection"', "figure4: `variant` is missing"),
+            ('rows = ["Angry", "Happy", "Sad"]', "", "figure4: `rows` is missing"),
+            ('table = "figure5"', "", "figure5: `table` is missing"),
+            ('table = "figure5"', 'table = "table1"', "no confusion matrix"),
+        ],
+    )
+    def test_classes(self, toml, old, new, named):
+        with pytest.raises(InputError) as caught:
+            load(toml(old, new, CLASSES))
+        message = str(caught.value)
+        assert "paper.toml: " in message and named in message and "\n" not in message
+
     def test_no_toml(self, toml, tmp_path):
         with pytest.raises(InputError, match="paper.toml: not a readable TOML"):
             load(toml("[paper]", "[paper"))
@@ -207,6 +238,15 @@ class TestSettings:
     def test_overrides_leave_the_paper_alone(self):
         settings(self.lee, "quick", ["crop_size=64"])
         assert settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
+
+
+def test_an_entry_of_a_confusion_matrix_is_of_its_row_and_its_column(toml):
+    paper = load(toml(text=CLASSES))
+    accuracy, matrix = paper.tables
+    number = wanted(paper, matrix.rows[2], matrix.columns[1])
+    assert (number.metric, number.truth, number.predicted) == ("share", "Sad", "Happy") and number.tolerance == 5.0
+    assert matrix.confusion and not accuracy.confusion
+    assert paper.protocol.classes == ("Angry", "Happy", "Sad")
 
 
 def test_decimals():

@@ -1,11 +1,14 @@
 """Result files with invented values, for tests: nothing in them was measured."""
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
 
 from common import metrics, results
-from common.paper import Paper, settings
+from common.paper import Paper, load, settings
+
+CLASSES = load(Path(__file__).with_name("classes.toml"))
 
 METRICS = {"RMSE": metrics.rmse, "CC": metrics.cc, "CCC": metrics.ccc}
 QUALITY = {  # how closely the invented prediction follows the invented gold standard
@@ -119,6 +122,68 @@ def fabricate_frames(root, paper: Paper, variant: str, corpus="simulated", profi
     path = folder / f"{record['fold']}-seed{record['seed']}.json"
     results.write(path, record, None if "scores" in changes else arrays)
     return path
+
+
+def fabricate_classes(root, paper: Paper, variant: str, corpus="simulated", profile="quick", seed=0, quality=0.5,
+                      clips=(("Val", 40), ("Test", 60)), unlabelled=(), **changes):  # fmt: skip
+    """As `fabricate`, of a network that predicts the class of clips; the partitions `unlabelled` have no gold standard.
+
+    Share `quality` of the predictions is right, the others are drawn.
+    """
+    generator = np.random.default_rng([seed, len(corpus), *variant.encode()])
+    classes, target = paper.protocol.classes, paper.protocol.target
+    arrays, scores, recordings = {}, {}, []
+    for partition, count in clips:
+        truth = np.arange(count) % len(classes)
+        kept = generator.random(count) < quality
+        predicted = np.where(kept, truth, generator.integers(len(classes), size=count))
+        for number, (label, guess) in enumerate(zip(truth, predicted)):
+            name = f"{partition}/{number:09}"
+            arrays[f"raw/{target}/{name}"] = np.array([guess])
+            known = partition not in unlabelled
+            if known:
+                arrays[f"gold/{target}/{name}"] = np.array([label])
+            recordings.append(
+                {
+                    "name": name,
+                    "label": classes[label] if known else None,
+                    "frames": 50,
+                    "frames_without_face": number % 2,
+                }
+            )
+        if partition not in unlabelled:
+            scores[f"{partition}/*"] = class_scores(truth, predicted, classes)
+    for number in range(1, 11):
+        arrays[f"alignment/Test/{number:09}"] = generator.random((4, 20 + number))
+    arrays["embeddings/before"], arrays["embeddings/after"] = generator.normal(size=(2, len(classes), 8))
+    values = settings(paper, profile)
+    record = {
+        "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
+        "profile": profile, "target": "all", "variant": variant, "fold": paper.protocol.fold, "seed": seed,
+        "settings": values, "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "scores": {target: scores}, "recordings": recordings, "unusable": [], "architecture": ARCHITECTURES["lstm-ta"],
+        "parameters": 12345, "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3},
+        "mechanism": {
+            "perception": {"auc": 0.6, "interval": [0.55, 0.66], "chance": 0.5, "frames": 800},
+            "synchrony": {"offset": 0.05, "interval": [0.0, 0.1], "planted": 0.04, "frames": 800},
+            "drift": {"slope": 0.2, "interval": None, "predicted": 0.25},
+        },
+    }  # fmt: skip
+    record.update(changes)
+    folder = root / paper.id / record["corpus"] / record["profile"] / "all" / variant
+    path = folder / f"{record['fold']}-seed{record['seed']}.json"
+    results.write(path, record, None if "scores" in changes else arrays)
+    return path
+
+
+def class_scores(truth, predicted, classes):
+    """What a result file holds of one set of recordings, by the functions of `common.metrics`; None for NaN."""
+    names = range(len(classes))
+    shares = metrics.confusion_matrix(truth, predicted, classes=names)
+    found = {f"{t} as {p}": shares[i, j] for i, t in enumerate(classes) for j, p in enumerate(classes)}
+    found["accuracy"] = 100 * metrics.accuracy(truth, predicted, classes=names)
+    found["UAR"] = 100 * metrics.uar(truth, predicted, classes=names)
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
 
 def _joined(arrays, target, pattern):

@@ -10,13 +10,21 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 
+import numpy as np
 import pytest
 
 from common import compare, results
 from common.cli import InputError
 from common.paper import papers
-from reports import build, figures, page, tables
-from tests.reports.fabricate import ARCHITECTURES, fabricate, fabricate_all, fabricate_frames
+from reports import architecture, build, figures, page, tables
+from tests.reports.fabricate import (
+    ARCHITECTURES,
+    CLASSES,
+    fabricate,
+    fabricate_all,
+    fabricate_classes,
+    fabricate_frames,
+)
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
 WANG = next(paper for paper in papers() if paper.id == "wang2017")
@@ -317,11 +325,137 @@ class TestSeriesOfRecordings:
         assert [d for number in (2, 6) for d in self.drawn([], number)] == []
 
 
+class TestClasses:
+    """Confusion matrices, attention maps and projections, of an invented paper on three classes."""
+
+    @pytest.fixture(scope="class")
+    def root(self, tmp_path_factory):
+        root = tmp_path_factory.mktemp("classes")
+        for seed in (0, 1):
+            fabricate_classes(root, CLASSES, "proposed", seed=seed)
+        return root
+
+    @pytest.fixture(scope="class")
+    def drawn(self, root):
+        """The drawings by their ids, what is written above them, and the images in them, with their options."""
+        written, images = [], []
+        suptitle, imshow = figures.Canvas.suptitle, figures.Axes.imshow
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(figures.Canvas, "suptitle", lambda c, t, **k: (written.append(t), suptitle(c, t, **k))[1])
+            patch.setattr(figures.Axes, "imshow", lambda a, i, **k: (images.append((i, k)), imshow(a, i, **k))[1])
+            drawings = {d.id: d for d in figures.draw(CLASSES, list(results.find(root, CLASSES.id)))}
+        return drawings, written, images
+
+    def only(self, *kinds):
+        return dataclasses.replace(CLASSES, figures=tuple(f for f in CLASSES.figures if f.kind in kinds))
+
+    def changed(self, root, tmp_path, arrays):
+        record = results.read(next(root.rglob("train-seed0.json")))
+        path = tmp_path / "classes/simulated/quick/all/proposed/train-seed0.json"
+        results.write(path, record, arrays)
+        return list(results.find(tmp_path, CLASSES.id))
+
+    def test_figures(self, drawn):
+        drawings, written, _ = drawn
+        assert {f"classes-figure{n}" for n in (2, 4, 5)} | {"classes-mechanism"} <= set(drawings)
+        assert "first row below" in drawings["classes-figure2"].caption
+        assert all(drawings[f"classes-figure{n}"].section == "paper" for n in (2, 4, 5))
+        assert len(written) == 5 and all(text.startswith("SIMULATED data: ") for text in written)
+        assert sum("mean of 2 seeds" in text for text in written) == 1
+
+    def test_same_bytes(self, root, drawn):
+        again = figures.draw(self.only("confusion"), list(results.find(root, CLASSES.id)))
+        assert all(drawing == drawn[0][drawing.id] for drawing in again)
+
+    def test_mechanism_is_explained_as_far_as_it_is_shown(self, drawn):
+        caption = drawn[0]["classes-mechanism"].caption
+        assert "perception" in caption and "ratio of the frame rates" in caption and "raters" not in caption
+        assert "control" not in caption
+        assert figures.MARKS.keys() == figures.MEASURES.keys()
+
+    def test_up_to_eight_maps_each_row_by_its_maximum(self, drawn):
+        maps = [image for image, options in drawn[2] if options.get("origin") == "lower"]
+        assert len(maps) == 8 and all(image.max(axis=1) == pytest.approx(np.ones(4)) for image in maps)
+
+    def test_confusion_beside_the_printed_one(self, root, drawn):
+        ours, printed = [image for image, options in drawn[2] if options.get("cmap") == "Blues"]
+        cells = [cell for cell in evaluated(root, CLASSES)[2] if cell.exhibit == "figure5"]
+        assert ours.ravel() == pytest.approx([cell.ours for cell in cells], abs=0.005)
+        assert printed.ravel() == pytest.approx([float(cell.published) for cell in cells])
+
+    def test_maps_of_chosen_recordings(self, root):
+        files = list(results.find(root, CLASSES.id))
+        figure = next(f for f in CLASSES.figures if f.kind == "maps")
+        runs = compare.select(CLASSES, files, "proposed")
+        chosen = dataclasses.replace(figure, recordings=("Test/*4", "Test/*2"))
+        assert list(figures._examples(runs, chosen)) == ["Test/000000002", "Test/000000004"]
+
+    @pytest.mark.parametrize(
+        "arrays", [{"alignment/Test/1": np.ones(9)}, {"alignment/Test/1": np.ones((4, 0))},
+                   {f"embeddings/{stage}": np.ones((1, 3, 8)) for stage in ("before", "after")}],
+    )  # fmt: skip
+    def test_arrays_of_another_shape(self, root, tmp_path, arrays):
+        with pytest.raises(InputError, match="train-seed0.npz: .* has the shape"):
+            list(figures.draw(self.only("maps", "projection"), self.changed(root, tmp_path, arrays)))
+
+    def test_rows_under_other_settings(self):
+        figure = self.only("maps").figures[0]
+        assert figures._rows(figure, np.ones((4, 9))) == figure.rows
+        assert figures._rows(figure, np.ones((6, 9))) == ["1", "2", "3", "4", "5", "6"]
+
+    def test_nothing_without_arrays(self, root, tmp_path):
+        files = self.changed(root, tmp_path, {"other": np.zeros(1)})
+        drawn = [d for d in figures.draw(self.only("maps", "projection"), files) if d.section == "paper"]
+        assert drawn == [] == list(figures.draw(CLASSES, []))
+
+    def test_projection_keeps_the_distances_of_a_plane(self):
+        generator = np.random.default_rng(0)
+        plane = generator.normal(size=(7, 2)) @ np.linalg.qr(generator.normal(size=(8, 2)))[0].T + 3
+        points, share = figures.principal(plane)
+        distances = [np.linalg.norm(p[:, None] - p[None], axis=2) for p in (plane, points)]
+        assert distances[0] == pytest.approx(distances[1]) and share == pytest.approx(1)
+        assert points.var(axis=0)[0] >= points.var(axis=0)[1]
+        assert figures.principal(plane[:, :1])[0].shape == (7, 2)  # one number each: on a line
+        assert np.isnan(figures.principal(np.ones((7, 8)))[1])
+
+    def test_projection_is_that_of_the_covariance(self):
+        vectors = np.random.default_rng(1).normal(size=(7, 8))
+        points, share = figures.principal(vectors)
+        values = np.sort(np.linalg.eigvalsh(np.cov(vectors.T)))[::-1]
+        assert np.cov(points.T) == pytest.approx(np.diag(values[:2])) and share == pytest.approx(
+            values[:2].sum() / values.sum()
+        )
+
+    def test_page_has_the_matrix(self, root):
+        paper, files, cells, directions = evaluated(root, CLASSES)
+        text = page.paper_page(paper, cells, directions, files, [])
+        shown = "".join(Reader(text).text)
+        own = [cell for cell in cells if cell.evidence != "none"]
+        assert "Figure 5" in shown and len(own) == 12  # a verdict in words for each number of Table 1, one for Figure 5
+        assert shown.count("◇ not comparable") == 1 + 3 + 1
+        for cell in cells:
+            if cell.exhibit == "figure5":
+                assert f'<b class="ours">{cell.ours:.2f}</b><small>{cell.published} ' in text
+        assert "3.0 percentage points in accuracy" in shown and "development set" not in shown
+        assert "0.250" in shown  # the slope that is predicted
+
+    def test_page_lists_the_class_of_each_recording(self, root):
+        paper, files, cells, directions = evaluated(root, CLASSES)
+        text = page.paper_page(paper, cells, directions, files, [])
+        assert '<td>Test/000000001</td><td>Happy</td><td class="n">50</td>' in text
+
+    def test_tables_keep_the_long_form(self, root):
+        written = tables.exhibits(*(evaluated(root, CLASSES)[k] for k in (0, 2, 3)))
+        lines = written["classes-figure5.md"].splitlines()
+        assert sum(line.startswith(("| Angry |", "| Happy |", "| Sad |")) for line in lines) == 9
+        assert "+3.71" in written["classes-claims.md"]
+
+
 class TestArchitecture:
     def test_no_boxes_overlap_and_arrows_go_down(self):
         for layers in ARCHITECTURES.values():
-            boxes = figures.folded(layers)
-            figures.place(boxes)
+            boxes = architecture.folded(layers)
+            architecture.place(boxes)
             for box in boxes.values():
                 assert all(boxes[source].bottom < box.top for source in box.inputs)
                 same = [b for b in boxes.values() if b.column == box.column and b is not box]
@@ -329,7 +463,7 @@ class TestArchitecture:
 
     def test_no_parameter_is_lost(self):
         for layers in ARCHITECTURES.values():
-            assert sum(b.parameters for b in figures.folded(layers).values()) == sum(
+            assert sum(b.parameters for b in architecture.folded(layers).values()) == sum(
                 layer["parameters"] for layer in layers
             )
 
@@ -341,7 +475,7 @@ class TestArchitecture:
             {"name": "c", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
             {"name": "d", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
         ]
-        boxes = figures.folded(layers)
+        boxes = architecture.folded(layers)
         assert list(boxes) == ["a", "b", "c", "d"] and boxes["b"].kind == "Dense + relu"
         assert boxes["c"].inputs == boxes["d"].inputs == ["b"]
 
@@ -356,4 +490,4 @@ class TestArchitecture:
         ],
     )
     def test_families(self, name, kind, family):
-        assert figures._Box(name, kind, [1], 0, []).family == family
+        assert architecture._Box(name, kind, [1], 0, []).family == family

@@ -9,7 +9,7 @@ from common import cli, compare, results
 from common.cli import InputError
 from common.paper import papers
 from reports import build, check
-from tests.reports.fabricate import fabricate, fabricate_all
+from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
 TOLERANCES = {
@@ -182,6 +182,34 @@ class TestCaught:
             change(root, lambda r: r["scores"]["none"]["concatenated"].update(CC=-1.0), variant)
         (finding,) = findings(root, folder)
         assert "lstm/devel-seed0 none/concatenated/CC" in finding and "tolerance 0.5" in finding
+
+
+def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
+    root, folder = tmp_path / "results", tmp_path / "reference"
+    folder.mkdir()
+    steps = {"* as *": 5.1, "accuracy": 1.7, "*/UAR": 1.7, "parameters": 0}  # one of 20, one of 60 recordings
+    locked = {"*/perception/*": 1, "*/synchrony/*": 1, "*/drift/*": 1}
+    tolerances = {name: {"value": value, "why": "for the tests"} for name, value in {**steps, **locked}.items()}
+    (folder / "classes.json").write_text(json.dumps({"tolerances": tolerances, "cells": 0, "results": {}}))
+    path = fabricate_classes(root, CLASSES, "proposed")
+
+    def found():
+        files = list(results.find(root, CLASSES.id))
+        return check.check(CLASSES, files, compare.cells(CLASSES, files), folder)
+
+    files = list(results.find(root, CLASSES.id))
+    check.accept(CLASSES, files, compare.cells(CLASSES, files), folder)
+    assert found() == ([], 1 + 2 * (9 + 2) + 5 + 5 + 2)
+    record = json.loads(path.read_text())
+    scores = record["scores"]["emotion"]["Test/*"]
+    scores["Sad as Happy"] += 5  # one more of the 20 sad ones
+    scores["accuracy"] -= 100 / 60
+    path.write_text(json.dumps(record))
+    assert found()[0] == []
+    scores["Sad as Happy"] += 5
+    path.write_text(json.dumps(record))
+    (finding,) = found()[0]
+    assert "proposed/train-seed0 emotion/Test/*/Sad as Happy: was" in finding
 
 
 class TestAccept:

@@ -1,0 +1,88 @@
+"""What every figure of a report shares: its colours, its style, its files, and what it says of its data.
+
+Every figure comes as SVG and PNG with the same bytes for the same results: no dates, no versions, fixed ids. The
+SVG inside a page takes its colours from the page's style sheet, so that it follows a dark theme; the files keep
+the light ones.
+"""
+
+import io
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from common import results
+from common.compare import Runs
+from common.paper import Figure
+
+# One hex value per meaning: a page finds it in the SVG and puts its own colour there (`inline`).
+COLOURS = {
+    "ink": "#1f2430", "muted": "#667085", "line": "#d0d5dd", "ground": "#fefefe",
+    "conv": "#2f6db5", "conv-fill": "#e9f1fb", "recurrent": "#2c7a58", "recurrent-fill": "#e6f4ed",
+    "attention": "#b45f06", "attention-fill": "#fdf1e1", "dense": "#7849a8", "dense-fill": "#f2ebf9",
+    "other": "#5d6878", "other-fill": "#f1f3f6", "before": "#98a2b3", "after": "#c2410d", "salient-fill": "#fbe3c4",
+}  # fmt: skip
+STYLE = {
+    "font.family": "DejaVu Sans", "font.size": 8, "svg.hashsalt": "report", "svg.fonttype": "path",
+    "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["muted"], "axes.edgecolor": COLOURS["line"],
+    "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.titlecolor": COLOURS["ink"], "axes.labelsize": 7.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.facecolor": "none",
+    "axes.grid": False, "xtick.color": COLOURS["line"], "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["muted"], "ytick.labelcolor": COLOURS["muted"],
+    "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.frameon": False, "legend.fontsize": 7.5,
+    "figure.facecolor": COLOURS["ground"], "savefig.dpi": 160,
+}  # fmt: skip
+SECTIONS = ("paper", "mechanism", "training")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure: `id` names its files, `section` (of SECTIONS) is "paper" for the printed figures."""
+
+    id: str
+    title: str
+    caption: str
+    section: str
+    svg: bytes
+    png: bytes
+
+    @property
+    def inline(self) -> str:
+        """The SVG for a page: colours from the style sheet, ids that no other figure on the page has."""
+        svg = self.svg.decode()[self.svg.index(b"<svg") :]
+        for name, value in COLOURS.items():
+            svg = svg.replace(value, f"var(--{name}, {value})")
+        svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{self.id}-", svg)
+        return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+
+
+def finished(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
+    svg, png = io.BytesIO(), io.BytesIO()
+    if canvas.get_layout_engine():
+        canvas.draw_without_rendering()  # lays the panels out; once is enough for both files
+        canvas.set_layout_engine("none")
+    canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    canvas.savefig(png, format="png", metadata={"Software": None})
+    return Drawing(name, title, caption, section, svg.getvalue(), png.getvalue())
+
+
+def title_of(figure: Figure) -> str:
+    return f"{figure.id.replace('figure', 'Figure ').capitalize()}: {figure.title}"
+
+
+def origin(runs: Runs) -> str:
+    """What a figure must say about its data, in its own pixels: figures travel without their page."""
+    kind = "SIMULATED data" if runs.evidence == "simulated" else "data"
+    return f"{kind}: corpus {runs.corpus}, {runs.profile} profile, seed {runs.first['seed']}"
+
+
+def first_arrays(runs: Runs) -> dict[str, np.ndarray]:
+    path, record = runs.files[0]
+    return _read_arrays(path, record["arrays"]["sha256"]) if "arrays" in record else {}
+
+
+@lru_cache(maxsize=16)
+def _read_arrays(path, sha256: str) -> dict[str, np.ndarray]:
+    return results.read_arrays(path, {"arrays": {"sha256": sha256}})
