@@ -44,7 +44,37 @@ def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
             f"{path}: {signal.shape[1]} channel(s) at {found} Hz where mono at {rate} Hz is expected; "
             f"convert it, or let it be converted with --set resample=true"
         )
-    signal = signal.mean(axis=1)
+    return _resampled(signal.mean(axis=1), found, rate)
+
+
+def of_video(path: Path, rate: int) -> np.ndarray:
+    """The sound of a video, mono at `rate` Hz, shape (samples,), float32 in [-1, 1].
+
+    Channels are averaged, other rates resampled (polyphase filter). Raises InputError for a file that is no video,
+    has no sound or a damaged one.
+    """
+    import av
+
+    av.logging.set_level(av.logging.PANIC)  # libav's own messages name no file
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InputError(f"{path}: has no sound; copy it again from the distribution, or leave it out")
+            stream = container.streams.audio[0]
+            plain = av.AudioResampler(format="fltp")  # the stream's own channels and rate, as float
+            parts = [part.to_ndarray() for frame in container.decode(stream) for part in plain.resample(frame)]
+            parts += [part.to_ndarray() for part in plain.resample(None)]
+            found = stream.rate
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path}: its sound cannot be read ({error.strerror or error}); copy it again from the distribution"
+        ) from error
+    if not parts or not sum(part.shape[1] for part in parts):
+        raise InputError(f"{path}: its sound is empty; copy it again from the distribution, or leave it out")
+    return _resampled(np.concatenate(parts, axis=1).mean(axis=0), found, rate)
+
+
+def _resampled(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
     if found == rate:
         return signal
     from scipy.signal import resample_poly

@@ -163,7 +163,7 @@ def architecture(model) -> list[dict]:
                 "name": operation.name,
                 "kind": _kind(operation),
                 "shape": list(node.output_tensors[0].shape[1:]),
-                "parameters": sum(int(np.prod(weight.shape)) for weight in operation.weights),
+                "parameters": sum(int(np.prod(weight.shape)) for weight in getattr(operation, "weights", ())),
                 "inputs": [
                     parent.name
                     for parent in dict.fromkeys(tensor._keras_history.operation for tensor in node.input_tensors)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from common import bootstrap
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
-RESAMPLES = 1000
 EXAMPLES = 6
 
 
@@ -53,7 +53,7 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
             middle = len(maps) // 2
             examples.append((recording.faces[index[middle]], maps[middle] / maps[middle].sum(), boxes[middle]))
     frames = sum(map(len, hits))
-    rate = _ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
+    rate = bootstrap.ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
     numbers = {
         **dict(zip(("hit_rate", "interval"), rate)),
         "chance": float(np.concatenate(chances).mean()) if frames else None,
@@ -85,7 +85,7 @@ def temporal(recordings: list[Features], attention: list[np.ndarray], settings: 
         steps += int(speaking.sum())
         salient_steps += int((salient & speaking).sum())
         examples.append((time.ravel(), weights.ravel(), salient.ravel()))
-    auc = _ratio(np.array(won), np.array(pairs))
+    auc = bootstrap.ratio(np.array(won), np.array(pairs))
     numbers = {**dict(zip(("auc", "interval"), auc)), "chance": 0.5, "frames": steps, "salient": salient_steps}
     return numbers, dict(zip(("example_time", "example_attention", "example_salient"), examples[0]))
 
@@ -112,13 +112,3 @@ def _within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
 def _truth(root: Path, recording: Features) -> dict[str, np.ndarray]:
     with np.load(root / f"{recording.name}.npz", allow_pickle=False) as archive:
         return dict(archive)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, list[float] | None]:
-    """sum(part) / sum(whole) and its 95 % bootstrap interval over recordings; None where there is nothing to count."""
-    if not whole.sum():
-        return None, None
-    draws = np.random.default_rng(0).integers(len(whole), size=(RESAMPLES, len(whole)))
-    counted = whole[draws].sum(axis=1)
-    ratios = part[draws].sum(axis=1)[counted > 0] / counted[counted > 0]
-    return float(part.sum() / whole.sum()), [float(q) for q in np.quantile(ratios, [0.025, 0.975])]

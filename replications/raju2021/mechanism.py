@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common import training
+from common import bootstrap, training
 from common.experiment import Corpus
 from replications.raju2021.features import HOP
 
-RESAMPLES = 1000
 EXAMPLE_STEPS = 600  # a longer recording is shown up to here
 
 
@@ -33,11 +32,10 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     delay = planted(corpus, [recording.name for recording in sequences.recordings])
     if delay is not None:
         delay -= sequences.delay * HOP  # labels that were moved to the front are that much nearer
-    draws = np.random.default_rng(0).integers(len(offsets), size=(RESAMPLES, len(offsets)))
-    interval = np.percentile(np.array(offsets)[draws].mean(axis=1), [2.5, 97.5]) * hop
+    offset, interval = bootstrap.ratio(np.array(offsets) * hop, np.ones(len(offsets)))
     measured = {
-        "offset": float(np.mean(offsets) * hop),
-        "interval": [float(end) for end in interval] if len(offsets) > 1 else None,
+        "offset": offset,
+        "interval": interval if len(offsets) > 1 else None,
         "spread": float(np.mean(spreads) * hop),
         "planted": delay,
         "frames": int(sum(len(shares) for shares in maps)),
