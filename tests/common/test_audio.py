@@ -249,3 +249,104 @@ def test_a_signal_shorter_than_a_frame_has_no_descriptors(kind):
 def test_an_unknown_set_of_descriptors(speech):
     with pytest.raises(KeyError):
         audio.lld(speech, RATE, "plp")
+
+
+# the sound of a video
+
+
+def film(path, sound=None, rate: int = RATE, seconds: float = 1.0, codec: str = "pcm_s16le"):
+    """An AVI of dark frames, 25 per second, unless `seconds` is 0, with `sound` (channels, n), unless it is None."""
+    import av
+
+    with av.open(str(path), "w", format="avi") as container:
+        video = container.add_stream("mpeg4", rate=25) if seconds else None
+        if sound is not None:
+            layout = {1: "mono", 2: "stereo"}[len(sound)]
+            track = container.add_stream(codec, rate=rate, layout=layout)
+        if video:
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            for _ in range(round(25 * seconds)):
+                image = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+                container.mux(video.encode(image))
+            container.mux(video.encode())
+        if sound is not None and sound.size:
+            wanted = track.codec_context.format.name
+            samples = np.round(sound.T * 32767).astype(np.int16).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            frame.sample_rate, frame.pts = rate, 0
+            convert = av.AudioResampler(format=wanted, layout=layout, frame_size=track.codec_context.frame_size or None)
+            for part in [*convert.resample(frame), *convert.resample(None)]:
+                container.mux(track.encode(part))
+            container.mux(track.encode())
+    return path
+
+
+def test_the_sound_of_a_video_is_that_of_the_wav(tmp_path):
+    sound = 0.8 * np.random.default_rng(0).uniform(-1, 1, (1, RATE))
+    soundfile.write(tmp_path / "a.wav", np.round(sound[0] * 32767) / 32768, RATE, subtype="PCM_16")
+    signal = audio.of_video(film(tmp_path / "a.avi", sound), RATE)
+    assert signal.shape == (RATE,) and signal.dtype == np.float32
+    np.testing.assert_allclose(signal, audio.read(tmp_path / "a.wav", RATE), atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [48_000, 44_100, 8_000])
+def test_the_sound_of_a_video_is_resampled_as_a_wav_is(tmp_path, rate):
+    sound = tone(rate, 1.5)
+    soundfile.write(tmp_path / "a.wav", np.round(sound * 32767) / 32768, rate, subtype="PCM_16")
+    signal = audio.of_video(film(tmp_path / "a.avi", sound[None], rate, 1.5), RATE)
+    assert signal.shape == (1.5 * RATE,) and signal.dtype == np.float32
+    np.testing.assert_allclose(signal, audio.read(tmp_path / "a.wav", RATE, resample=True), atol=1e-6)
+
+
+def test_the_channels_of_a_video_are_averaged(tmp_path):
+    left, right = tone(RATE), tone(RATE, hertz=1000)
+    signal = audio.of_video(film(tmp_path / "a.avi", np.stack([left, right])), RATE)
+    np.testing.assert_allclose(signal, (left + right) / 2, atol=1e-4)
+
+
+def test_compressed_sound_keeps_its_pitch(tmp_path):
+    signal = audio.of_video(film(tmp_path / "a.avi", tone(44_100)[None], 44_100, codec="ac3"), RATE)
+    assert abs(len(signal) - RATE) < 2000  # whole blocks of the codec
+    spectrum = np.abs(np.fft.rfft(signal[:RATE] * np.hanning(len(signal[:RATE]))))
+    assert abs(spectrum.argmax() * RATE / len(signal[:RATE]) - 440) < 3 and 0.4 < np.abs(signal[2000:-2000]).max() < 0.6
+
+
+def test_a_video_of_sound_alone_has_its_sound(tmp_path):
+    assert len(audio.of_video(film(tmp_path / "a.avi", tone(RATE)[None], seconds=0), RATE)) == RATE
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda file: film(file), "has no sound"),
+        (lambda file: film(file, np.zeros((1, 0))), "its sound is empty"),
+        (lambda file: file.write_bytes(b""), "its sound cannot be read"),
+        (lambda file: file.write_text("text"), "its sound cannot be read"),
+        (lambda file: file.mkdir(), "its sound cannot be read"),
+        (lambda file: None, "its sound cannot be read"),
+    ],
+    ids=["silent film", "no samples", "no bytes", "text", "folder", "missing"],
+)
+def test_a_video_without_sound_is_refused_by_name(tmp_path, make, words):
+    file = tmp_path / "Train_01.avi"
+    make(file)
+    with pytest.raises(InputError, match=re.escape(f"{file}: {words}")) as caught:
+        audio.of_video(file, RATE)
+    assert "copy it again" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_video_that_was_cut_has_the_sound_that_is_left_or_is_refused(tmp_path):
+    """Whatever the place of the cut: samples from the start, or one line."""
+    sound = 0.5 * np.random.default_rng(0).uniform(-1, 1, (1, RATE))
+    whole = film(tmp_path / "a.avi", sound).read_bytes()
+    full, lengths, cut = audio.of_video(tmp_path / "a.avi", RATE), [], tmp_path / "cut.avi"
+    for part in np.linspace(0.02, 0.98, 13):
+        cut.write_bytes(whole[: round(part * len(whole))])
+        try:
+            signal = audio.of_video(cut, RATE)
+        except InputError as error:
+            assert str(error).startswith(f"{cut}: ") and "\n" not in str(error)
+            continue
+        lengths.append(len(signal))
+        np.testing.assert_array_equal(signal, full[: len(signal)])
+    assert lengths and lengths == sorted(lengths) and lengths[0] < RATE

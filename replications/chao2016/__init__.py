@@ -1,0 +1,1 @@
+"""Chao, Tao, Yang, Li, Wen 2016: temporal alignment and perception attention (EmotiW 2015)."""

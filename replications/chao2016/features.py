@@ -1,0 +1,251 @@
+"""Clips -> sequences (Section 3): the sound's 27 YAAFE features, and each video frame's 49 landmarks and pool5 of its face.
+
+What takes long is cached under the digest of the files and of the settings that shape it; normalisation per clip and
+PCA whitening follow on every call.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from common import audio, faces, results, video
+from common.cli import InputError
+from common.experiment import Unusable
+from datasets import afew
+from replications.chao2016 import yaafe
+
+VERSION = 1  # raise when the features change for the same settings
+FACE_SIZE = 128  # pixels, as the organisers cut them
+POINTS = np.delete(np.arange(17, faces.LANDMARKS), [60 - 17, 64 - 17])  # of 68: no jaw, no inner corners of the mouth
+FITTED_ON = "Train"
+
+
+@dataclass(frozen=True)
+class CNN:
+    """Where pool5 comes from: a weights file or "random", the settings of the network, the columns that are kept."""
+
+    weights: str
+    settings: tuple[tuple[str, object], ...]
+    selected: Path  # .npy of indices, named by what it depends on: weights and settings, too
+
+
+@dataclass(frozen=True)
+class Features:
+    """One clip of T video frames, 1/25 s apart, and T_a audio frames, 512 samples at 16 kHz apart.
+
+    audio (T_a, 901) float32, after `whiten` (T_a, 50); shape (T, 98) float32, after it (T, 20); appearance
+    (T, selected) float32, memory-mapped; found (T,) bool: the frame has a face; label: index into afew.CLASSES, or None.
+    Where a frame has no face, shape and appearance are those of the last one that has (before the first: the first).
+    A clip without any has zeros.
+    """
+
+    name: str
+    partition: str
+    label: int | None
+    audio: np.ndarray
+    shape: np.ndarray
+    appearance: np.ndarray
+    found: np.ndarray
+    digest: str
+
+
+def extract(
+    clips: Sequence[afew.Clip], settings: dict, cnn: CNN, landmarks: Path, cache: Path, jobs: int, threads: int
+) -> tuple[list[Features], list[Unusable]]:
+    """Features of all `clips`, in their order, not yet whitened, and the clips that cannot be used."""
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    work = [(clip, settings, cnn, landmarks, cache) for clip in clips]
+    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_extract)(*each, threads) for each in work)
+    done = list(tqdm(done, total=len(work), desc="features", unit="clip", leave=False))
+    usable = [load(*each) for each, item in zip(work, done, strict=True) if item is None]
+    return usable, [item for item in done if item is not None]
+
+
+def _extract(clip, settings, cnn, landmarks, cache, threads: int) -> Unusable | None:
+    """Fill the cache for one clip; returns why it cannot be used, if so."""
+    from common import tasks
+
+    tasks.limit_threads(threads)
+    try:
+        load(clip, settings, cnn, landmarks, cache)
+    except InputError as error:
+        return Unusable.of(clip.name, error)
+    return None
+
+
+def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path) -> Features:
+    """The features of one clip, from the cache or computed into it. Raises InputError."""
+    packages = [metadata.version(package) for package in ("av", "numpy", "scipy")]
+    sound_key = results.digest([VERSION, "sound", results.digest_file(clip.video), packages])
+    sound_file = cache / "features" / f"{sound_key}.npy"
+    if not sound_file.exists():
+        sound = sound_features(clip.video)
+        results.write_atomically(sound_file, lambda file: np.save(file, sound))
+    picture_key = results.digest([VERSION, "picture", *_identity(clip, settings, cnn, landmarks)])
+    values, rest = (cache / "features" / f"{picture_key}{suffix}" for suffix in (".npy", ".npz"))
+    if not (values.exists() and rest.exists()):
+        appearance, points, found = picture_features(clip, settings, cnn, landmarks)
+        results.write_atomically(values, lambda file: np.save(file, appearance))
+        results.write_atomically(rest, lambda file: np.savez(file, points=points, found=found))
+    with np.load(rest, allow_pickle=False) as archive:
+        points, found = archive["points"], archive["found"]
+    sound = np.load(sound_file, mmap_mode="r", allow_pickle=False)
+    check_length(clip, len(sound), len(points), settings)
+    return Features(
+        name=clip.name,
+        partition=clip.partition,
+        label=None if clip.label is None else afew.CLASSES.index(clip.label),
+        audio=sound,
+        shape=normalised(points, settings["landmark_scaling"]),
+        appearance=np.load(values, mmap_mode="r", allow_pickle=False),
+        found=found,
+        digest=results.digest([sound_key, picture_key, clip.name, clip.label, settings["landmark_scaling"]]),
+    )
+
+
+def _identity(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path) -> list:
+    """What the visual features of a clip depend on."""
+    files = [clip.video, *clip.faces, *_files(clip.points)]
+    names = [path.name for path in files]
+    seen = [cnn.selected.stem, names, [results.digest_file(path) for path in files], settings["faces"]]
+    if settings["faces"] == "dlib":
+        seen += [results.digest_file(landmarks), metadata.version("dlib-bin")]
+    return seen
+
+
+def _files(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def check_length(clip: afew.Clip, audio_frames: int, frames: int, settings: dict) -> None:
+    """Raise InputError for a clip in which there is nothing to align or nothing to normalise, or a part is missing."""
+    if frames < 2:
+        raise InputError(f"{clip.video}: has {frames} video frame; landmarks are normalised over a clip: leave it out")
+    if audio_frames < 2 * settings["window"]:
+        raise InputError(
+            f"{clip.video}: has {audio_frames} frames of sound, the alignment's window {2 * settings['window']}; "
+            f"leave the clip out"
+        )
+    heard, seen = audio_frames * yaafe.STEP / yaafe.RATE, frames / afew.FPS
+    if abs(heard - seen) > video.SLACK:  # aligned by their lengths, they would lie beside each other
+        raise InputError(
+            f"{clip.video}: has {heard:.1f} s of sound and {seen:.1f} s of picture or faces; "
+            f"copy the clip again, or leave it out"
+        )
+
+
+# ------------------------------------------------------------------------------------------------- one clip
+
+
+def sound_features(path: Path) -> np.ndarray:
+    """YAAFE features (T_a, 901) float32 of a video's sound, resampled to 16 kHz (Section 3.3). Raises InputError."""
+    try:
+        return yaafe.features(audio.of_video(path, yaafe.RATE))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; copy the clip again, or leave it out") from error
+
+
+def picture_features(
+    clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Selected pool5 (T, k) float32, points (T, 49, 2) float32 pixels, and which frames have a face (T,).
+
+    Both are 0 in a clip without any face (Sections 3.1 and 3.2). Raises InputError.
+    """
+    from replications.chao2016 import caffenet
+
+    see = provided if settings["faces"] == "provided" else tracked
+    frames, images, point_frames, points = see(clip, landmarks)
+    count = max([round(video.duration(clip.video) * afew.FPS), *(frame + 1 for frame in frames)])
+    selected = np.load(cnn.selected, allow_pickle=False)
+    found = np.isin(np.arange(count), frames)
+    if not found.any():
+        return np.zeros((count, len(selected)), np.float32), np.zeros((count, len(POINTS), 2), np.float32), found
+    pooled = caffenet.embed(_extractor(cnn.weights, cnn.settings), images)[:, selected]
+    return pooled[last_known(frames, count)], points[last_known(point_frames, count)], found
+
+
+def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.ndarray, np.ndarray]:
+    """The organisers' faces and landmarks: the faces' frames and images, the landmarks' frames and points (n, 49, 2)."""
+    if not clip.faces:
+        return [], [], np.empty(0, int), np.empty((0, len(POINTS), 2), np.float32)
+    frames, points = afew.read_points(clip)
+    return [afew.frame_of(path) for path in clip.faces], map(afew.read_face, clip.faces), frames, points
+
+
+def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarray], np.ndarray, np.ndarray]:
+    """The same from the video alone, with dlib's detector and landmarks, for corpora without those of the organisers."""
+    tracker, found, images, shapes = faces.Tracker(landmarks), [], [], []
+    for number, (_, image) in enumerate(video.frames(clip.video)):
+        points = tracker(image)
+        if points is not None:
+            found.append(number)
+            images.append(faces.crop(image, faces.alignment(points, FACE_SIZE), FACE_SIZE))
+            shapes.append(points[POINTS])
+    return found, images, np.array(found, int), np.array(shapes, np.float32).reshape(-1, len(POINTS), 2)
+
+
+def last_known(frames: Sequence[int], count: int) -> np.ndarray:
+    """For each of `count` frames the place in the ascending `frames` of the last one up to it, or of the first (count,)."""
+    return np.maximum(np.searchsorted(frames, np.arange(count), side="right") - 1, 0)
+
+
+def normalised(points: np.ndarray, scaling: str) -> np.ndarray:
+    """Landmarks (T, 49, 2) normalised over their clip, as (T, 98) float32 (Section 3.1, ledger 11).
+
+    "z-score": every coordinate has mean 0 and deviation 1 over the clip. "scale": all points are moved by the same
+    vector and divided by the same number, so that the clip's mean is 0 and its mean distance from there 1. What does
+    not move at all is 0.
+    """
+    points = points.astype(np.float64)
+    if scaling == "z-score":
+        deviation = points.std(axis=0)
+        points = (points - points.mean(axis=0)) / np.where(deviation > 1e-9, deviation, 1)
+    else:
+        points = points - points.mean(axis=(0, 1))
+        points = points / max(np.linalg.norm(points, axis=-1).mean(), 1e-9)
+    return points.reshape(len(points), -1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _extractor(weights: str, settings: tuple):
+    """The CNN up to pool5; built once for all clips of a process."""
+    from replications.chao2016 import caffenet
+
+    model = caffenet.network(dict(settings))
+    caffenet.load(model, weights)
+    return model
+
+
+# -------------------------------------------------------------------------------------------- the whole corpus
+
+
+def whiten(clips: Sequence[Features], settings: dict) -> list[Features]:
+    """The clips with `audio` and `shape` PCA-whitened to 50 and 20 dimensions, fitted on the training partition.
+
+    Sections 3.1 and 3.3. Raises InputError if the training clips have fewer frames than dimensions.
+    """
+    from sklearn.decomposition import PCA
+
+    training = [clip for clip in clips if clip.partition == FITTED_ON and clip.found.any()]
+    for name, size in (("audio", settings["audio_dimensions"]), ("shape", settings["shape_dimensions"])):
+        frames = np.concatenate([getattr(clip, name) for clip in training]).astype(np.float64)
+        if len(frames) < size:
+            raise InputError(
+                f"setting {name}_dimensions: {size} is not accepted; give at most {len(frames)}, the training frames"
+            )
+        scale = frames.std(axis=0) if name == "audio" and settings["audio_scaling"] == "z-score" else np.ones(1)
+        scale = np.where(scale > 0, scale, 1)
+        pca = PCA(size, whiten=True, svd_solver="covariance_eigh").fit(frames / scale)
+        clips = [
+            replace(clip, **{name: pca.transform(getattr(clip, name) / scale).astype(np.float32)}) for clip in clips
+        ]
+    return list(clips)
