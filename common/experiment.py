@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,30 @@ def refuse(unusable: Sequence[Unusable], skip: bool) -> None:
             f"{unusable[0].file}: {len(unusable)} recording(s) cannot be used (named above); mend them, or go on without them "
             f"with --skip-unusable; features of the others are kept"
         )
+
+
+def extracted(items: Sequence, load: Callable, jobs: int, threads: int, unit: str) -> tuple[list, list[Unusable]]:
+    """load(item) for all `items`, each with a name, in their order, and the items that cannot be used.
+
+    Processes fill the cache that `load` has, then it is called again here: what it returns is never sent.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_filled)(item, load, threads) for item in items)
+    done = list(tqdm(done, total=len(items), desc="features", unit=unit, leave=False))
+    usable = [load(item) for item, unusable in zip(items, done, strict=True) if unusable is None]
+    return usable, [unusable for unusable in done if unusable is not None]
+
+
+def _filled(item, load: Callable, threads: int) -> Unusable | None:
+    """Fill the cache for one item; returns why it cannot be used, if so."""
+    tasks.limit_threads(threads)
+    try:
+        load(item)
+    except cli.InputError as error:
+        return Unusable.of(item.name, error)
+    return None
 
 
 def probe_writable(folder: Path) -> None:

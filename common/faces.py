@@ -9,6 +9,7 @@ import numpy as np
 from common.cli import InputError
 
 LANDMARKS = 68
+INNER = np.delete(np.arange(17, LANDMARKS), [60 - 17, 64 - 17])  # IntraFace's 49: no jaw, no inner corners of the mouth
 RIGHT_EYE, LEFT_EYE, NOSE_TIP = slice(36, 42), slice(42, 48), 30  # the subject's right is the image's left
 # where eye centres and nose tip come to lie in a crop of size 1: upright, with brows and mouth inside
 TEMPLATE = np.array([[0.31, 0.37], [0.69, 0.37], [0.50, 0.62]])

@@ -200,6 +200,7 @@ def provenance() -> dict:
         "keras",
         "numpy",
         "scipy",
+        "scikit-learn",
         "opensmile",
         "dlib-bin",
         "opencv-python-headless",

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--offset",
         type=float,
         metavar="SECONDS",
-        help="by which the sound lies behind the picture in afew, up to 0.5 (default 0.04)",
+        help="by which the sound lies behind the picture in afew, -0.5 to 0.5 (default -0.05: it comes before)",
     )
     parser.add_argument("--images", type=int, metavar="N", help="faces in fer2013 (default 2100)")
     parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time, people in afew (default 1)")

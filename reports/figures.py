@@ -277,7 +277,11 @@ MEASURES = {  # measure -> its number, its title, what it is held against
     "alignment": ("offset", "Alignment: seconds by which attention lies before the predicted label", "planted"),
     "perception": ("auc", "Perception: AUC of attention for the frames that show the emotion", "chance"),
     "synchrony": ("offset", "Synchrony: seconds by which the attended sound lies behind the picture", "planted"),
-    "drift": ("slope", "Drift: by how much the attended location in the window moves with each frame", "predicted"),
+    "drift": (
+        "slope",
+        "Drift: places by which the attended one moves for each audio frame that rounding p_t took away",
+        "predicted",
+    ),
 }
 MARKS = {  # measure -> what that is, in words
     "spatial": "for space how often the same peaks lie in the region that shows nothing",
@@ -285,7 +289,7 @@ MARKS = {  # measure -> what that is, in words
     "alignment": "for alignment the delay that the simulated raters have",
     "perception": "for perception the AUC of an attention that knows nothing",
     "synchrony": "for synchrony the delay that the simulation gave the sound",
-    "drift": "for drift what the ratio of the frame rates predicts",
+    "drift": "for drift the 1 of an attention that keeps its distance in time",
 }
 CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect everywhere"}
 

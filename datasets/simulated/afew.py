@@ -5,8 +5,8 @@
     truth/Train_000046280.npz    truth/test_labels.csv    simulated.json
 
 A clip has one emotion, shown by face and voice in one or two short episodes: the action units of its class on a neutral
-face, and in the voice the arousal and valence of its class. The sound lies behind the picture by the same `offset` in
-all clips. As in the real corpus some clips have no tracked face at all, and some lose it for a moment. People speak
+face, and in the voice the arousal and valence of its class. Sound and picture are apart by the same `offset` in all
+clips. As in the real corpus some clips have no tracked face at all, and some lose it for a moment. People speak
 German, and nothing here listens to them.
 """
 
@@ -29,7 +29,6 @@ VERSION = 1  # to be raised whenever the same parameters give other bytes
 RATE = 44_100  # hertz of the sound in the clips
 LONGEST_OFFSET = 0.5  # seconds; more, and little of the sound would be left in the shortest clips
 SIZE = 128  # pixels of an aligned face
-TRACKED = np.setdiff1d(np.arange(17, faces.LANDMARKS), (60, 64))  # 49 of the 68: no jaw, no inner corners of the mouth
 TRACKER_NOISE = 0.5  # pixels
 SENTENCES = 6  # per person; each clip begins with the next one
 VIDEOS = {"Train": "Train_AFEW", "Val": "Val_AFEW", "Test": "Test_AFEW"}
@@ -102,13 +101,13 @@ def write(
     train: int = 140,
     val: int = 42,
     test: int = 28,
-    offset: float = 0.04,
+    offset: float = -0.05,
     jobs: int = 1,
 ) -> None:
     """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
 
     control "salient" shows the emotion in the episodes, "uniform" during the whole clip; nothing else differs.
-    `offset` is in seconds, by which the sound lies behind the picture. Raises InputError.
+    `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it. Raises InputError.
     """
     manifest = Manifest("afew", control, seed, train, val, test, round(float(offset), 3), VERSION)
     check(manifest)
@@ -121,7 +120,7 @@ def check(manifest: Manifest) -> None:
         f"control must be one of {', '.join(script.CONTROLS)}": manifest.control in script.CONTROLS,
         "train must be at least 1, val and test at least 0": manifest.train >= 1
         and min(manifest.val, manifest.test) >= 0,
-        f"offset must be between 0 and {LONGEST_OFFSET} s": 0 <= manifest.offset <= LONGEST_OFFSET,
+        f"offset must be between -{LONGEST_OFFSET} and {LONGEST_OFFSET} s": abs(manifest.offset) <= LONGEST_OFFSET,
     }
     for demand, met in demands.items():
         if not met:
@@ -269,7 +268,7 @@ def voice(clip: Clip, who: face.Identity, sounds: list[np.ndarray], manifest: Ma
     speech.place(spoken, speech.express(speech.level(words, -26), turn[1] - turn[0], affect, base), turn[0])
     track = 0.0007 * stream(plan.seed, plan.stem, "room").standard_normal(len(spoken))  # about -63 dB
     late = round(manifest.offset * speech.RATE)
-    track[late:] += spoken[: len(spoken) - late]
+    track[max(late, 0) : len(track) + min(late, 0)] += spoken[max(-late, 0) : len(spoken) - max(late, 0)]
     return track.clip(-1, 1)
 
 
@@ -336,9 +335,9 @@ def write_faces(folder: Path, images: list[np.ndarray], points: np.ndarray, visi
 
 
 def write_points(path: Path, points: np.ndarray, visible: np.ndarray) -> None:
-    """A row for each visible frame: its number from 1, then x and y of the 49 TRACKED of points (f, 68, 2)."""
+    """A row for each visible frame: its number from 1, then x and y of the 49 inner ones of points (f, 68, 2)."""
     numbers = np.flatnonzero(visible)
-    rows = np.column_stack([numbers + 1, points[numbers][:, TRACKED].reshape(len(numbers), -1)])
+    rows = np.column_stack([numbers + 1, points[numbers][:, faces.INNER].reshape(len(numbers), -1)])
     np.savetxt(path, rows, ["%d", *["%.2f"] * (rows.shape[1] - 1)])
 
 

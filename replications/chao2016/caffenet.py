@@ -8,6 +8,7 @@ is that of their solver files.
 This module imports Keras: a command line imports it only when it has checked its input.
 """
 
+import mmap
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -173,7 +174,7 @@ def load(model: keras.Model, weights: Path | str) -> None:
     """Set all layers of `model` to `weights`: a .caffemodel, an .npz that `saved` has written, or RANDOM.
 
     What the file has beyond the last layer of `model` is not read: a network without outputs takes any number of
-    people. A .caffemodel does not tell its order; `cnn_order` must be that of its prototxt. Raises InputError for a
+    people. Where a .caffemodel lists its layers, `cnn_order` must be theirs. Raises InputError for a
     file that cannot be read, lacks a layer, or has another order, other shapes, NaN or infinity.
     """
     named = {layer.name: layer for layer in model.layers if layer.weights}
@@ -200,8 +201,18 @@ def _randomise(named: Iterable[layers.Layer]) -> None:
         layer.bias.assign(np.zeros(layer.bias.shape))
 
 
+def _check_order(path: Path, order: str) -> None:
+    """Raise InputError where the file itself, which lists its layers in turn, is of the other order."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        norm, pool = (content.find(name) for name in (b"norm1", b"pool1"))
+    other = "caffenet" if order == "alexnet" else "alexnet"
+    if min(norm, pool) >= 0 and (norm < pool) != (order == "alexnet"):
+        raise InputError(f"{path}: is of the order {other}, not {order}; give --set cnn_order={other}")
+
+
 def _caffe(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = caffe.read(path, names)
+    _check_order(path, model.name)
     if "fc6" in found:
         kernel, bias = found["fc6"]
         shape = model.get_layer("pool5").output.shape[1:]
@@ -240,12 +251,6 @@ def saved(path: Path, model: keras.Model) -> None:
     """Write the weights of `model` and its order to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for layer in model.layers for variable in layer.weights}
     results.write_atomically(path, lambda file: np.savez(file, order=model.name, **arrays))
-
-
-def identity(settings: dict, weights: Path | str) -> str:
-    """What the features depend on, for the keys of caches: the network and the content of its weights file."""
-    drawn = f"{RANDOM} {SEED}" if str(weights) == RANDOM else results.digest_file(Path(weights))
-    return results.digest([settings["cnn_order"], settings["cnn_width"], drawn])
 
 
 # --------------------------------------------------------------------------------------------------------- features

@@ -4,24 +4,25 @@ What takes long is cached under the digest of the files and of the settings that
 PCA whitening follow on every call.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from common import audio, faces, results, video
+from common import audio, experiment, faces, results, video
 from common.cli import InputError
 from common.experiment import Unusable
+from common.moments import Moments
 from datasets import afew
 from replications.chao2016 import yaafe
 
 VERSION = 1  # raise when the features change for the same settings
 FACE_SIZE = 128  # pixels, as the organisers cut them
-POINTS = np.delete(np.arange(17, faces.LANDMARKS), [60 - 17, 64 - 17])  # of 68: no jaw, no inner corners of the mouth
 FITTED_ON = "Train"
+CUT = 0.001  # share of the training frames at either end of a feature that is cut before scaling
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Features:
     """One clip of T video frames, 1/25 s apart, and T_a audio frames, 512 samples at 16 kHz apart.
 
     audio (T_a, 901) float32, after `whiten` (T_a, 50); shape (T, 98) float32, after it (T, 20); appearance
-    (T, selected) float32, memory-mapped; found (T,) bool: the frame has a face; label: index into afew.CLASSES, or None.
+    (T, selected) float32; found (T,) bool: the frame has a face; label: index into afew.CLASSES, or None.
     Where a frame has no face, shape and appearance are those of the last one that has (before the first: the first).
     A clip without any has zeros.
     """
@@ -57,32 +58,13 @@ def extract(
     clips: Sequence[afew.Clip], settings: dict, cnn: CNN, landmarks: Path, cache: Path, jobs: int, threads: int
 ) -> tuple[list[Features], list[Unusable]]:
     """Features of all `clips`, in their order, not yet whitened, and the clips that cannot be used."""
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
-
-    work = [(clip, settings, cnn, landmarks, cache) for clip in clips]
-    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_extract)(*each, threads) for each in work)
-    done = list(tqdm(done, total=len(work), desc="features", unit="clip", leave=False))
-    usable = [load(*each) for each, item in zip(work, done, strict=True) if item is None]
-    return usable, [item for item in done if item is not None]
-
-
-def _extract(clip, settings, cnn, landmarks, cache, threads: int) -> Unusable | None:
-    """Fill the cache for one clip; returns why it cannot be used, if so."""
-    from common import tasks
-
-    tasks.limit_threads(threads)
-    try:
-        load(clip, settings, cnn, landmarks, cache)
-    except InputError as error:
-        return Unusable.of(clip.name, error)
-    return None
+    work = partial(load, settings=settings, cnn=cnn, landmarks=landmarks, cache=cache)
+    return experiment.extracted(clips, work, jobs, threads, "clip")
 
 
 def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path) -> Features:
     """The features of one clip, from the cache or computed into it. Raises InputError."""
-    packages = [metadata.version(package) for package in ("av", "numpy", "scipy")]
-    sound_key = results.digest([VERSION, "sound", results.digest_file(clip.video), packages])
+    sound_key = results.digest([VERSION, "sound", results.digest_file(clip.video), _versions("av", "numpy", "scipy")])
     sound_file = cache / "features" / f"{sound_key}.npy"
     if not sound_file.exists():
         sound = sound_features(clip.video)
@@ -95,7 +77,7 @@ def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path
         results.write_atomically(rest, lambda file: np.savez(file, points=points, found=found))
     with np.load(rest, allow_pickle=False) as archive:
         points, found = archive["points"], archive["found"]
-    sound = np.load(sound_file, mmap_mode="r", allow_pickle=False)
+    sound = np.load(sound_file, allow_pickle=False)
     check_length(clip, len(sound), len(points), settings)
     return Features(
         name=clip.name,
@@ -103,7 +85,7 @@ def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path
         label=None if clip.label is None else afew.CLASSES.index(clip.label),
         audio=sound,
         shape=normalised(points, settings["landmark_scaling"]),
-        appearance=np.load(values, mmap_mode="r", allow_pickle=False),
+        appearance=np.load(values, allow_pickle=False),
         found=found,
         digest=results.digest([sound_key, picture_key, clip.name, clip.label, settings["landmark_scaling"]]),
     )
@@ -114,9 +96,14 @@ def _identity(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path) -> lis
     files = [clip.video, *clip.faces, *_files(clip.points)]
     names = [path.name for path in files]
     seen = [cnn.selected.stem, names, [results.digest_file(path) for path in files], settings["faces"]]
+    seen += _versions("opencv-python-headless", "tensorflow", "av")
     if settings["faces"] == "dlib":
-        seen += [results.digest_file(landmarks), metadata.version("dlib-bin")]
+        seen += [results.digest_file(landmarks), *_versions("dlib-bin")]
     return seen
+
+
+def _versions(*packages: str) -> list[str]:
+    return [metadata.version(package) for package in packages]
 
 
 def _files(path: Path | None) -> list[Path]:
@@ -168,7 +155,7 @@ def picture_features(
     selected = np.load(cnn.selected, allow_pickle=False)
     found = np.isin(np.arange(count), frames)
     if not found.any():
-        return np.zeros((count, len(selected)), np.float32), np.zeros((count, len(POINTS), 2), np.float32), found
+        return np.zeros((count, len(selected)), np.float32), np.zeros((count, len(faces.INNER), 2), np.float32), found
     pooled = caffenet.embed(_extractor(cnn.weights, cnn.settings), images)[:, selected]
     return pooled[last_known(frames, count)], points[last_known(point_frames, count)], found
 
@@ -176,7 +163,7 @@ def picture_features(
 def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.ndarray, np.ndarray]:
     """The organisers' faces and landmarks: the faces' frames and images, the landmarks' frames and points (n, 49, 2)."""
     if not clip.faces:
-        return [], [], np.empty(0, int), np.empty((0, len(POINTS), 2), np.float32)
+        return [], [], np.empty(0, int), np.empty((0, len(faces.INNER), 2), np.float32)
     frames, points = afew.read_points(clip)
     return [afew.frame_of(path) for path in clip.faces], map(afew.read_face, clip.faces), frames, points
 
@@ -189,8 +176,8 @@ def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarra
         if points is not None:
             found.append(number)
             images.append(faces.crop(image, faces.alignment(points, FACE_SIZE), FACE_SIZE))
-            shapes.append(points[POINTS])
-    return found, images, np.array(found, int), np.array(shapes, np.float32).reshape(-1, len(POINTS), 2)
+            shapes.append(points[faces.INNER])
+    return found, images, np.array(found, int), np.array(shapes, np.float32).reshape(-1, len(faces.INNER), 2)
 
 
 def last_known(frames: Sequence[int], count: int) -> np.ndarray:
@@ -231,21 +218,53 @@ def _extractor(weights: str, settings: tuple):
 def whiten(clips: Sequence[Features], settings: dict) -> list[Features]:
     """The clips with `audio` and `shape` PCA-whitened to 50 and 20 dimensions, fitted on the training partition.
 
-    Sections 3.1 and 3.3. Raises InputError if the training clips have fewer frames than dimensions.
+    Sections 3.1 and 3.3. Clips without any face keep a `shape` of 0. Raises InputError if the training clips vary in
+    fewer dimensions.
     """
-    from sklearn.decomposition import PCA
-
-    training = [clip for clip in clips if clip.partition == FITTED_ON and clip.found.any()]
-    for name, size in (("audio", settings["audio_dimensions"]), ("shape", settings["shape_dimensions"])):
+    training = [clip for clip in clips if clip.partition == FITTED_ON]
+    for name in ("audio", "shape", "appearance"):
         frames = np.concatenate([getattr(clip, name) for clip in training]).astype(np.float64)
-        if len(frames) < size:
-            raise InputError(
-                f"setting {name}_dimensions: {size} is not accepted; give at most {len(frames)}, the training frames"
-            )
-        scale = frames.std(axis=0) if name == "audio" and settings["audio_scaling"] == "z-score" else np.ones(1)
-        scale = np.where(scale > 0, scale, 1)
-        pca = PCA(size, whiten=True, svd_solver="covariance_eigh").fit(frames / scale)
+        change = {"audio": _sound, "shape": _shape, "appearance": _appearance}[name](frames, settings)
         clips = [
-            replace(clip, **{name: pca.transform(getattr(clip, name) / scale).astype(np.float32)}) for clip in clips
+            replace(
+                clip, **{name: change(getattr(clip, name)).astype(np.float32) * (name == "audio" or clip.found.any())}
+            )
+            for clip in clips
         ]
     return list(clips)
+
+
+def _sound(frames: np.ndarray, settings: dict) -> Callable:
+    """YAAFE features to 50 dimensions. "z-score": each is cut at quantiles of the training frames and scaled first.
+
+    The program's kurtosis reaches 1e20 and more in single frames: with them, neither mean nor deviation say anything.
+    """
+    if settings["audio_scaling"] == "none":
+        return _whitening(frames, settings["audio_dimensions"], "audio")
+    low, high = np.quantile(frames, [CUT, 1 - CUT], axis=0)
+    scale = Moments.of([np.clip(frames, low, high)])
+    whitening = _whitening(scale(np.clip(frames, low, high)), settings["audio_dimensions"], "audio")
+    return lambda values: whitening(scale(np.clip(values, low, high)))
+
+
+def _shape(frames: np.ndarray, settings: dict) -> Callable:
+    return _whitening(frames, settings["shape_dimensions"], "shape")
+
+
+def _appearance(frames: np.ndarray, settings: dict) -> Callable:
+    """Nothing is said of the scale of pool5: "none", or every feature by mean and deviation."""
+    return np.asarray if settings["appearance_scaling"] == "none" else Moments.of([frames])
+
+
+def _whitening(frames: np.ndarray, size: int, name: str) -> Callable:
+    from sklearn.decomposition import PCA
+
+    if len(frames) <= size:
+        raise InputError(f"setting {name}_dimensions: {size} are more than {len(frames)} training frames vary in")
+    pca = PCA(size, whiten=True, svd_solver="covariance_eigh").fit(frames)
+    varied = int((pca.explained_variance_ratio_ > 1e-12).sum())
+    if varied < size:
+        raise InputError(
+            f"setting {name}_dimensions: {size} are more than the {varied} that the training frames vary in"
+        )
+    return pca.transform

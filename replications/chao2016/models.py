@@ -60,13 +60,14 @@ def proposed(inputs: dict, settings: dict, emotions: int):
 def encoder(inputs: dict, units: int, settings: dict, prefix: str = ""):
     """Fig. 1a: both streams aligned and encoded, and the mask of the clip's steps.
 
-    Every hidden layer is as wide as the LSTM that it feeds, `units` (Section 4.1).
+    Hidden layers are as wide as the LSTM that they feed, `units` (Section 4.1); for the two of the face see ledger 27.
     """
     audio = dense(units, settings, f"{prefix}audio_hidden")(inputs["audio"])
     heard = LSTM(units, return_sequences=True, name=f"{prefix}audio_lstm")(
         audio, mask=Valid(name=f"{prefix}audio_valid")(inputs["audio"], inputs["audio_steps"])
     )
-    faces = [dense(units, settings, f"{prefix}{name}_hidden")(inputs[name]) for name in ("shape", "appearance")]
+    width = settings["face_units"] or units
+    faces = [dense(width, settings, f"{prefix}{name}_hidden")(inputs[name]) for name in ("shape", "appearance")]
     seen = dense(units, settings, f"{prefix}visual_hidden")(layers.Concatenate(name=f"{prefix}face")(faces))
     alignment = Alignment(units, settings["window"], settings["coarse"], settings["slots"], name=f"{prefix}{ALIGNMENT}")
     aligned, _ = alignment(heard, seen, inputs["audio_steps"], inputs["steps"])

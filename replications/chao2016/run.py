@@ -11,6 +11,7 @@ import argparse
 import json
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from common import cli, compare, experiment, faces, results, tasks
 from common import paper as papers
 from common.experiment import Corpus
 from datasets import afew, sfew
-from replications.chao2016 import features
+from replications.chao2016 import features, yaafe
 from replications.chao2016.experiment import NAME, train
 from replications.chao2016.features import CNN, FITTED_ON
 
@@ -27,21 +28,29 @@ PAPER = Path(__file__).with_name("paper.toml")
 VARIANTS = ("proposed", "average", "last", "pool5")  # longest first
 CONTROLLED = ("proposed", "average")  # also trained on the `uniform` control
 RANDOM = "random"  # instead of a weights file
+# of the CNN's own training, in paper.toml for train_cnn; nothing here depends on them
+TRAINING = (
+    *("cnn_identities", "cnn_dropout", "cnn_weight_decay", "cnn_momentum", "cnn_learning_rate", "cnn_batch"),
+    *("cnn_iterations", "cnn_step", "cnn_step_factor"),
+)
 VERSION = 1  # raise when results change for the same settings
 
 
 def main() -> int:
     arguments = parse()
+    check_set(arguments)
     paper = papers.load(PAPER)
     given = [] if arguments.weights is None else [f"cnn_weights={'random' if arguments.weights == RANDOM else 'faces'}"]
     settings = experiment.settings_of(paper, arguments, given)
+    for name in TRAINING:
+        settings.pop(name)
     validate(settings)
     check_files(arguments, settings)
     experiment.probe_writable(arguments.results)
     landmarks = faces.landmark_file(arguments.landmarks)
-    found = located(arguments, settings)
-    cnn, report = appearance(arguments, settings, found)
-    corpora, left_out = prepare(arguments, settings, found, cnn, landmarks)
+    sources = located(arguments, settings)
+    cnn, report = appearance(arguments, settings, sources)
+    corpora, left_out = prepare(arguments, settings, sources, cnn, landmarks)
     planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
     planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))
     todo = [task for task, _ in planned]
@@ -50,7 +59,8 @@ def main() -> int:
     done = tasks.run(todo, work, arguments.jobs, arguments.threads)
     print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
     files = [(task.path, results.read(task.path)) for task in todo]
-    print(compare.as_text(paper, [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]))
+    found = [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]
+    print(compare.as_text(paper, found) if found else "The control fills no table; `python -m reports.build` shows it.")
     return 0
 
 
@@ -68,15 +78,25 @@ def parse() -> argparse.Namespace:
     return experiment.parse(parser)
 
 
+def check_set(arguments: argparse.Namespace) -> None:
+    """Raise InputError for a setting that only train_cnn reads: here it would do nothing."""
+    for name in (override.partition("=")[0].strip() for override in arguments.set):
+        if name in TRAINING:
+            raise cli.InputError(
+                f"setting {name}: is of the CNN's training; give it to replications.chao2016.train_cnn"
+            )
+
+
 def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
-    experiment.check_positive(settings, zero_allowed=("dropout", "weight_decay", "cnn_dropout", "cnn_weight_decay"))
+    experiment.check_positive(settings, zero_allowed=("dropout", "weight_decay", "face_units"))
     pooled = 36 * 2 * max(1, round(128 * settings["cnn_width"]))  # as caffenet has it, whose import loads Keras
+    sound = sum(yaafe.columns().values())
     rules = {
         "dropout": (settings["dropout"] < 1, "less than 1"),
         "selected": (settings["selected"] <= pooled, f"at most {pooled}, what pool5 has at this cnn_width"),
-        "audio_dimensions": (settings["audio_dimensions"] <= 901, "at most 901"),
-        "shape_dimensions": (settings["shape_dimensions"] <= 98, "at most 98"),
+        "audio_dimensions": (settings["audio_dimensions"] <= sound, f"at most {sound}"),
+        "shape_dimensions": (settings["shape_dimensions"] <= 2 * len(faces.INNER), f"at most {2 * len(faces.INNER)}"),
     }
     experiment.check_rules(settings, rules)
 
@@ -148,14 +168,16 @@ def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Foun
     if simulated and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise cli.InputError(f"{root}: is simulated; name the real SFEW with --sfew")
     static = [face for face in sfew.recordings(root) if face.partition == FITTED_ON]
-    if not static:
-        raise cli.InputError(f"{root}: no training faces; see `python -m datasets.check sfew {root}`")
     weights = arguments.weights or RANDOM
-    shape = {name: settings[name] for name in ("cnn_order", "cnn_width", "cnn_dropout", "cnn_weight_decay")}
+    shape = {name: settings[name] for name in ("cnn_order", "cnn_width")} | {
+        "cnn_dropout": 0.0,
+        "cnn_weight_decay": 0.0,
+    }
     chosen = {name: settings[name] for name in ("selected", "forest_trees")}
     files = [(results.digest_file(face.path), face.label) for face in static]
     drawn = RANDOM if weights == RANDOM else results.digest_file(Path(weights))
-    key = results.digest([VERSION, shape, drawn, chosen, files])
+    packages = [metadata.version(name) for name in ("opencv-python-headless", "scikit-learn", "tensorflow")]
+    key = results.digest([VERSION, shape, drawn, chosen, files, packages])
     file = arguments.cache / "appearance" / f"{key}.npy"
     report = file.with_suffix(".json")
     if not (file.exists() and report.exists()):

@@ -5,13 +5,13 @@ Attributes are cached under the digest of the video, of the CNN and of the setti
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from common import faces, results, video
+from common import experiment, faces, results, video
 from common.cli import InputError
 from common.experiment import Unusable
 
@@ -41,26 +41,8 @@ def extract(
     recordings: Sequence, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path, jobs: int, threads: int
 ) -> tuple[list[Features], list[Unusable]]:
     """Features of all `recordings` of the corpus that `reader` reads, in their order, and those that cannot be used."""
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
-
-    work = [(recording, reader, settings, cnn, landmarks, cache) for recording in recordings]
-    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_extract)(*each, threads) for each in work)
-    done = list(tqdm(done, total=len(work), desc="features", unit="recording", leave=False))
-    usable = [load(*each) for each, item in zip(work, done, strict=True) if item is None]
-    return usable, [item for item in done if item is not None]
-
-
-def _extract(recording, reader, settings, cnn, landmarks, cache, threads: int) -> Unusable | None:
-    """Fill the cache for one recording; returns why it cannot be used, if so."""
-    from common import tasks
-
-    tasks.limit_threads(threads)
-    try:
-        load(recording, reader, settings, cnn, landmarks, cache)
-    except InputError as error:
-        return Unusable.of(recording.name, error)
-    return None
+    work = partial(load, reader=reader, settings=settings, cnn=cnn, landmarks=landmarks, cache=cache)
+    return experiment.extracted(recordings, work, jobs, threads, "recording")
 
 
 def labels_of(recording, reader):

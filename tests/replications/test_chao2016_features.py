@@ -139,8 +139,8 @@ def load(clip: afew.Clip, cnn, cache: Path, **changes) -> features.Features:
 def test_points_are_the_68_without_jaw_and_inner_corners_of_the_mouth():
     brows, nose, eyes = range(17, 27), range(27, 36), range(36, 48)
     outer_lips, inner_lips = range(48, 60), (61, 62, 63, 65, 66, 67)
-    assert features.POINTS.tolist() == [*brows, *nose, *eyes, *outer_lips, *inner_lips]
-    assert len(features.POINTS) == afew.POINTS == 49
+    assert faces.INNER.tolist() == [*brows, *nose, *eyes, *outer_lips, *inner_lips]
+    assert len(faces.INNER) == afew.POINTS == 49
 
 
 def test_z_score_by_hand():

@@ -178,7 +178,7 @@ def test_without_a_frame_there_is_no_number(clips):
     assert {found[name] for name in ("offset", "interval", "even", "reach", "error_frames")} == {None}
     assert found["frames"] == 0 and found["planted"] == (0.0 if clips else None)
     found = mechanism.perception(clips, [np.ones((7, 48))] * len(clips), scripts)
-    assert found == {"auc": None, "interval": None, "chance": 0.5, "frames": 0, "salient": 0}
+    assert found == {"auc": None, "interval": None, "chance": 0.5, "frames": 0, "salient": 0, "after": None}
 
 
 # ---------------------------------------------------------------------------------------------------- perception
@@ -200,7 +200,18 @@ def test_auc_of_planted_attention(inside, outside, auc):
     found = mechanism.perception(
         clips, [attending(one, inside, outside) for one in clips], [script(one) for one in clips]
     )
-    assert found == {"auc": auc, "interval": [auc, auc], "chance": 0.5, "frames": 108, "salient": 54}
+    expected = {"auc": auc, "interval": [auc, auc], "chance": 0.5, "frames": 108, "salient": 54}
+    assert found == expected | {"after": None}  # the last episode ends with the clip
+
+
+@pytest.mark.parametrize(("weights", "after"), [([1, 1, 1, 1], 0.5), ([0, 5, 0, 1], 0.75), ([1, 5, 0, 0], 0)])
+def test_frames_after_the_episodes_are_held_against_those_before(weights, after):
+    """Four quarters of a clip, the second of which shows the emotion; where it lies itself does not matter."""
+    one, attention = clip(48), np.zeros((7, 48))
+    attention[HAPPY] = np.repeat(weights, 12)
+    told = {"frame_salient": np.repeat([False, True, False, False], 12), "offset": np.array(0.0)}
+    found = mechanism.perception([one, clip(48, "Val/2", mechanism.NEUTRAL)], [attention, attention], [told, told])
+    assert found["after"] == after
 
 
 def test_auc_is_that_of_scikit_learn_within_clips():

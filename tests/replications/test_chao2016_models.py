@@ -18,7 +18,7 @@ EMOTIONS = 7
 # Section 4.1, and the readings of what it leaves open
 PAPER = {
     **{"units": 64, "select_units": 8, "proposed_units": 32, "embedding_units": 8, "window": 2, "coarse": "floor"},
-    **{"slots": "own", "activation": "tanh", "dropout": 0.5, "averaged": "states"},
+    **{"face_units": 0, "slots": "own", "activation": "tanh", "dropout": 0.5, "averaged": "states"},
 }
 SMALL = PAPER | {"units": 5, "select_units": 3, "proposed_units": 4, "embedding_units": 2}
 WIDTHS = {"audio": 4, "shape": 3, "appearance": 6}

@@ -305,14 +305,16 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
         return SimpleNamespace(VERSION=3, write=lambda root, **options: written.update({root.name: options}))
 
     monkeypatch.setattr("importlib.import_module", load)
-    settings = papers.settings(papers.load(run.PAPER), "quick", ["simulated_test=14"])
+    sizes = {"train": 70, "val": 21, "test": 14, "faces": 42}
+    overrides = [f"simulated_{name}={count}" for name, count in sizes.items()]
+    settings = papers.settings(papers.load(run.PAPER), "quick", overrides)
     arguments = SimpleNamespace(cache=tmp_path, jobs=2)
     roots = [run.simulate("afew", arguments, settings, control="uniform"), run.simulate("sfew", arguments, settings)]
     assert written == {
-        "afew-v3-controluniform-train140-val42-test14": {
-            "jobs": 2, "control": "uniform", "train": 140, "val": 42, "test": 14,
+        "afew-v3-controluniform-train70-val21-test14": {
+            "jobs": 2, "control": "uniform", "train": 70, "val": 21, "test": 14,
         },
-        "sfew-v3-train420-val0": {"jobs": 2, "train": 420, "val": 0},
+        "sfew-v3-train42-val0": {"jobs": 2, "train": 42, "val": 0},
     }  # fmt: skip
     assert [root.parent for root in roots] == [tmp_path / "corpora"] * 2
 

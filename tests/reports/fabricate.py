@@ -166,7 +166,7 @@ def fabricate_classes(root, paper: Paper, variant: str, corpus="simulated", prof
         "mechanism": {
             "perception": {"auc": 0.6, "interval": [0.55, 0.66], "chance": 0.5, "frames": 800},
             "synchrony": {"offset": 0.05, "interval": [0.0, 0.1], "planted": 0.04, "frames": 800},
-            "drift": {"slope": 0.2, "interval": None, "predicted": 0.25},
+            "drift": {"slope": 0.2, "interval": None, "predicted": 1.0},
         },
     }  # fmt: skip
     record.update(changes)
