@@ -22,6 +22,7 @@ from replications.chao2016 import yaafe
 VERSION = 1  # raise when the features change for the same settings
 FACE_SIZE = 128  # pixels, as the organisers cut them
 FITTED_ON = "Train"
+NOTHING = 1e-12  # share of the variance below which a component is rounding
 CUT = 0.001  # share of the training frames at either end of a feature that is cut before scaling
 
 
@@ -221,17 +222,20 @@ def whiten(clips: Sequence[Features], settings: dict) -> list[Features]:
     Sections 3.1 and 3.3. Clips without any face keep a `shape` of 0. Raises InputError if the training clips vary in
     fewer dimensions.
     """
-    training = [clip for clip in clips if clip.partition == FITTED_ON]
-    for name in ("audio", "shape", "appearance"):
+    training = [clip for clip in clips if clip.partition == FITTED_ON and clip.found.any()]
+    fitted = {"audio": _sound, "shape": _shape}
+    if settings["appearance_scaling"] == "z-score":
+        fitted["appearance"] = _appearance
+    for name, fit in fitted.items():
         frames = np.concatenate([getattr(clip, name) for clip in training]).astype(np.float64)
-        change = {"audio": _sound, "shape": _shape, "appearance": _appearance}[name](frames, settings)
-        clips = [
-            replace(
-                clip, **{name: change(getattr(clip, name)).astype(np.float32) * (name == "audio" or clip.found.any())}
-            )
-            for clip in clips
-        ]
+        change = fit(frames, settings)
+        clips = [replace(clip, **{name: _changed(clip, name, change)}) for clip in clips]
     return list(clips)
+
+
+def _changed(clip: Features, name: str, change: Callable) -> np.ndarray:
+    values = change(getattr(clip, name)).astype(np.float32)
+    return values if name == "audio" or clip.found.any() else np.zeros_like(values)
 
 
 def _sound(frames: np.ndarray, settings: dict) -> Callable:
@@ -241,7 +245,8 @@ def _sound(frames: np.ndarray, settings: dict) -> Callable:
     """
     if settings["audio_scaling"] == "none":
         return _whitening(frames, settings["audio_dimensions"], "audio")
-    low, high = np.quantile(frames, [CUT, 1 - CUT], axis=0)
+    low = np.quantile(frames, CUT, axis=0, method="higher")  # at least one frame lies beyond either
+    high = np.quantile(frames, 1 - CUT, axis=0, method="lower")
     scale = Moments.of([np.clip(frames, low, high)])
     whitening = _whitening(scale(np.clip(frames, low, high)), settings["audio_dimensions"], "audio")
     return lambda values: whitening(scale(np.clip(values, low, high)))
@@ -252,19 +257,16 @@ def _shape(frames: np.ndarray, settings: dict) -> Callable:
 
 
 def _appearance(frames: np.ndarray, settings: dict) -> Callable:
-    """Nothing is said of the scale of pool5: "none", or every feature by mean and deviation."""
-    return np.asarray if settings["appearance_scaling"] == "none" else Moments.of([frames])
+    return Moments.of([frames])
 
 
 def _whitening(frames: np.ndarray, size: int, name: str) -> Callable:
     from sklearn.decomposition import PCA
 
-    if len(frames) <= size:
-        raise InputError(f"setting {name}_dimensions: {size} are more than {len(frames)} training frames vary in")
-    pca = PCA(size, whiten=True, svd_solver="covariance_eigh").fit(frames)
-    varied = int((pca.explained_variance_ratio_ > 1e-12).sum())
+    pca = PCA(min(size, len(frames)), whiten=True, svd_solver="covariance_eigh").fit(frames)
+    varied = int((pca.explained_variance_ratio_ > NOTHING).sum())
     if varied < size:
         raise InputError(
-            f"setting {name}_dimensions: {size} are more than the {varied} that the training frames vary in"
+            f"setting {name}_dimensions: {size} is not accepted; give at most {varied}, what the training frames vary in"
         )
     return pca.transform

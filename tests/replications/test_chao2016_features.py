@@ -463,13 +463,47 @@ def test_training_frames_are_white_and_turned_as_the_eigenvectors_say(name, scal
     size = chosen[f"{name}_dimensions"]
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(np.cov(found.T), np.eye(size), atol=1e-4)
-    raw = raw / raw.std(axis=0) if name == "audio" and scaling == "z-score" else raw
+    if name == "audio" and scaling == "z-score":
+        low, high = (np.quantile(raw, q, axis=0, method=m) for q, m in ((0.001, "higher"), (0.999, "lower")))
+        raw = np.clip(raw, low, high)
+        raw = raw / raw.std(axis=0)
     centred = raw - raw.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred / (len(raw) - 1))
     expected = centred @ vectors[:, ::-1][:, :size] / np.sqrt(values[::-1][:size])
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
     signs = np.sign((found * expected).sum(axis=0))
     np.testing.assert_allclose(found, expected * signs, atol=1e-3)
+
+
+def test_a_frame_beyond_all_bounds_does_not_decide_the_scale():
+    """YAAFE's kurtosis exceeds 1e17 in frames with a single loud sample; the others must stay apart."""
+    clips = corpus()
+    wild = clips[0].audio.copy()
+    wild[3, 2] = 1e20
+    ours = features.whiten([replace(clips[0], audio=wild), *clips[1:]], TINY)
+    kept = [row for clip, other in zip(ours, features.whiten(clips, TINY)) for row in zip(clip.audio, other.audio)]
+    assert max(np.abs(clip.audio).max() for clip in ours) < 30
+    differences = [np.abs(np.abs(one) - np.abs(other)).max() for one, other in kept]
+    assert np.median(differences) < 0.2
+
+
+def test_the_scale_of_the_appearance():
+    clips = corpus()
+    plain, scaled = (features.whiten(clips, {**TINY, "appearance_scaling": s}) for s in ("none", "z-score"))
+    assert all(np.array_equal(one.appearance, other.appearance) for one, other in zip(plain, clips))
+    frames = joined(scaled, "appearance")
+    np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-4)
+    varied = joined(clips, "appearance").std(axis=0) > 0
+    np.testing.assert_allclose(frames.std(axis=0)[varied], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("scaling", ["none", "z-score"])
+def test_no_face_is_zeros_whatever_the_scaling(scaling):
+    clips = corpus()
+    nothing = {name: getattr(clips[-1], name) * 0 for name in ("shape", "appearance", "found")}
+    blind = replace(clips[-1], **nothing)
+    last = features.whiten([*clips[:-1], blind], {**TINY, "appearance_scaling": scaling})[-1]
+    assert not last.shape.any() and not last.appearance.any()
 
 
 def test_other_clips_follow_the_training_partition():
@@ -501,5 +535,5 @@ def test_training_clips_without_a_face_are_not_fitted():
 
 
 def test_more_dimensions_than_frames():
-    with pytest.raises(InputError, match="setting audio_dimensions: 9 is not accepted; give at most 5"):
+    with pytest.raises(InputError, match="setting audio_dimensions: 9 is not accepted; give at most 4"):
         features.whiten([invented("Train/0", 4)], {**TINY, "audio_dimensions": 9})
