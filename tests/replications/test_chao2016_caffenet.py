@@ -389,19 +389,16 @@ def test_weights_that_are_no_numbers(tmp_path, value):
         caffenet.load(drawn(), tmp_path / "net.caffemodel")
 
 
-def test_identity_is_of_the_network_and_its_weights(tmp_path):
-    (tmp_path / "one.npz").write_bytes(b"weights")
-    (tmp_path / "copy.npz").write_bytes(b"weights")
-    (tmp_path / "two.npz").write_bytes(b"others")
-    own = caffenet.identity(PAPER, tmp_path / "one.npz")
-    assert caffenet.identity(PAPER | {"cnn_batch": 1, "lstm_units": 8}, tmp_path / "copy.npz") == own
-    others = [
-        caffenet.identity(PAPER, tmp_path / "two.npz"),
-        caffenet.identity(PAPER, "random"),
-        caffenet.identity(PAPER | {"cnn_order": "caffenet"}, tmp_path / "one.npz"),
-        caffenet.identity(PAPER | {"cnn_width": 0.5}, tmp_path / "one.npz"),
-    ]
-    assert len({own, *others}) == 5
+@pytest.mark.parametrize(("content", "order"), [(b"..norm1..pool1", "alexnet"), (b"..pool1..norm1", "caffenet")])
+def test_the_order_of_the_layers_in_a_file_is_checked(tmp_path, content, order):
+    """Caffe writes all layers of a network, those without weights too; a file of weights alone does not tell."""
+    path, other = tmp_path / "net.caffemodel", {"alexnet": "caffenet", "caffenet": "alexnet"}[order]
+    path.write_bytes(content)
+    caffenet._check_order(path, order)
+    with pytest.raises(InputError, match=f"net.caffemodel: is of the order {order}, not {other}; give --set cnn_order"):
+        caffenet._check_order(path, other)
+    path.write_bytes(b"conv1 pool1")
+    caffenet._check_order(path, other)
 
 
 # features

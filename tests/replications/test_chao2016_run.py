@@ -522,6 +522,7 @@ def test_what_is_missing_is_told_in_one_line(places, tmp_path, called, words, sa
         (["coarse=up"], "one of floor, nearest"),
         (["faces=mine"], "one of provided, dlib"),
         (["colour=grey"], "colour"),
+        (["cnn_iterations=3"], "cnn_iterations: is of the CNN's training; give it to replications.chao2016.train_cnn"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -541,6 +542,11 @@ def test_the_size_of_pool5_is_that_of_the_network(width):
     run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size}"]))
     with pytest.raises(cli.InputError, match=f"give at most {size}, "):
         run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size + 1}"]))
+
+
+def test_the_control_alone_fills_no_table(places, tmp_path, called):
+    code, out, _ = called(*arguments(places, tmp_path, corpus="UNIFORM", variants=("pool5",)))
+    assert code == 0 and "The control fills no table; `python -m reports.build` shows it." in out
 
 
 def test_more_dimensions_than_training_frames(places, tmp_path, called):
