@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="by which the sound lies behind the picture in afew, -0.5 to 0.5 (default -0.05: it comes before)",
     )
+    parser.add_argument("--longest", type=float, metavar="SECONDS", help="clip in afew, 1.5 to 6 (default 6)")
     parser.add_argument("--images", type=int, metavar="N", help="faces in fer2013 (default 2100)")
     parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time, people in afew (default 1)")
     return parser

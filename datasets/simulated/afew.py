@@ -65,6 +65,7 @@ class Manifest:
     test: int
     offset: float
     version: int
+    longest: float = 6.0  # seconds
 
     def count(self, partition: str) -> int:
         """Clips of a partition."""
@@ -102,14 +103,16 @@ def write(
     val: int = 42,
     test: int = 28,
     offset: float = -0.05,
+    longest: float = 6.0,
     jobs: int = 1,
 ) -> None:
     """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
 
     control "salient" shows the emotion in the episodes, "uniform" during the whole clip; nothing else differs.
-    `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it. Raises InputError.
+    `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it.
+    Clips last from 1 to `longest` seconds, as a rule less than half of that. Raises InputError.
     """
-    manifest = Manifest("afew", control, seed, train, val, test, round(float(offset), 3), VERSION)
+    manifest = Manifest("afew", control, seed, train, val, test, round(float(offset), 3), VERSION, float(longest))
     check(manifest)
     corpus.write(root, manifest, folders(), lambda folder: record_all(folder, manifest, jobs))
 
@@ -120,6 +123,7 @@ def check(manifest: Manifest) -> None:
         f"control must be one of {', '.join(script.CONTROLS)}": manifest.control in script.CONTROLS,
         "train must be at least 1, val and test at least 0": manifest.train >= 1
         and min(manifest.val, manifest.test) >= 0,
+        "longest must be between 1.5 and 6 s": 1.5 <= manifest.longest <= 6,
         f"offset must be between -{LONGEST_OFFSET} and {LONGEST_OFFSET} s": abs(manifest.offset) <= LONGEST_OFFSET,
     }
     for demand, met in demands.items():
@@ -158,7 +162,7 @@ def draw_clips(manifest: Manifest) -> list[Clip]:
     if names["Val"]:
         names["Val"][0] = names["Train"][0]  # times in two films: real partitions share names too
     return [
-        draw_clip(manifest.seed, partition, names[partition][i], i, counts[partition])
+        draw_clip(manifest, partition, names[partition][i], i)
         for partition in PARTITIONS
         for i in range(counts[partition])
     ]
@@ -173,11 +177,12 @@ def time_codes(rng: np.random.Generator, count: int) -> list[str]:
     ]
 
 
-def draw_clip(seed: int, partition: str, name: str, number: int, count: int) -> Clip:
-    """Clip `number` of the `count` of its partition."""
+def draw_clip(manifest: Manifest, partition: str, name: str, number: int) -> Clip:
+    """Clip `number` of its partition."""
+    seed, count = manifest.seed, manifest.count(partition)
     stem, label = f"{partition}_{name}", CLASSES[number % len(CLASSES)]
     people = min(count, max(2, round(count / len(CLASSES))))
-    length = draw_length(stream(seed, stem, "length"))
+    length = draw_length(stream(seed, stem, "length"), manifest.longest)
     episodes = draw_episodes(stream(seed, stem, "episodes"), length, CIRCUMPLEX[label])
     return Clip(
         name=name,
@@ -197,9 +202,9 @@ def draw_clip(seed: int, partition: str, name: str, number: int, count: int) -> 
     )
 
 
-def draw_length(rng: np.random.Generator) -> float:
+def draw_length(rng: np.random.Generator, longest: float) -> float:
     """Seconds, whole frames: 1 to 6, mostly short, 2.4 on average."""
-    return round((1 + 5 * rng.beta(1.2, 3.2)) * FPS) / FPS
+    return round((1 + (longest - 1) * rng.beta(1.2, 3.2)) * FPS) / FPS
 
 
 def draw_episodes(rng: np.random.Generator, length: float, level: tuple[float, float]) -> Episodes:

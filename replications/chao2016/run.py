@@ -242,7 +242,7 @@ def simulate(name: str, arguments: argparse.Namespace, settings: dict, **options
 
     writer = importlib.import_module(f"datasets.simulated.{name}")
     sizes = {
-        "afew": {part: settings[f"simulated_{part}"] for part in ("train", "val", "test")},
+        "afew": {part: settings[f"simulated_{part}"] for part in ("train", "val", "test", "longest")},
         "sfew": {"train": settings["simulated_faces"], "val": 0},
     }[name]
     options |= sizes

@@ -105,7 +105,7 @@ def test_files_lie_where_the_organisers_put_them(filmed):
         expected |= {f"{clip.partition}_AFEW/{aligned}/Faces/{name}/{frame:03d}.jpg" for frame in frames}
     assert found == expected and len(clips) == 3
     assert json.loads((filmed / "simulated.json").read_text()) == {
-        **{"layout": "afew", "control": "salient", "seed": 0, "offset": -0.05, "version": afew.VERSION},
+        **{"layout": "afew", "control": "salient", "seed": 0, "offset": -0.05, "version": afew.VERSION, "longest": 6.0},
         **SMALL,
     }
 
