@@ -14,7 +14,7 @@ from reports.drawing import COLOURS, Drawing, finished, origin, title_of
 
 BOX, SLIM, GAP, WIDTH, LANE = 0.40, 0.24, 0.17, 2.55, 0.42  # inches
 FAMILIES = {  # the first family with a word in the layer's name or kind
-    "attention": ("attention", "softmax", "gate", "multiply", "boost"),
+    "attention": ("attention", "alignment", "softmax", "gate", "multiply", "boost"),
     "recurrent": ("lstm", "gru", "rnn"),
     "conv": ("conv", "pool", "encoder"),
     "dense": ("dense", "linear"),

@@ -279,7 +279,7 @@ MEASURES = {  # measure -> its number, its title, what it is held against
     "synchrony": ("offset", "Synchrony: seconds by which the attended sound lies behind the picture", "planted"),
     "drift": (
         "slope",
-        "Drift: places by which the attended one moves for each audio frame that rounding p_t took away",
+        "Drift: places that attention moves for each audio frame lost by rounding",
         "predicted",
     ),
 }

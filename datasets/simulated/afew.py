@@ -203,7 +203,7 @@ def draw_clip(manifest: Manifest, partition: str, name: str, number: int) -> Cli
 
 
 def draw_length(rng: np.random.Generator, longest: float) -> float:
-    """Seconds, whole frames: 1 to 6, mostly short, 2.4 on average."""
+    """Seconds, whole frames: from 1 on, mostly short; up to 6 they are 2.4 on average."""
     return round((1 + (longest - 1) * rng.beta(1.2, 3.2)) * FPS) / FPS
 
 

@@ -83,13 +83,20 @@ def train(
         "left_out": left_out.get(corpus.name, []),
         "cnn": cnn,
         "mechanism": found,
-        "architecture": training.architecture(model),
+        "architecture": flowchart(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
         "provenance": training.provenance(),
     }
     results.write(task.path, record, arrays)
+
+
+def flowchart(model) -> list[dict]:
+    """The layers of a network (Figure 1) without the bookkeeping of padding: numbers of steps and masks."""
+    kept = [layer for layer in training.architecture(model) if not layer["name"].endswith(("steps", "valid"))]
+    names = {layer["name"] for layer in kept}
+    return [layer | {"inputs": [name for name in layer["inputs"] if name in names]} for layer in kept]
 
 
 class Clips:

@@ -23,57 +23,55 @@ def network(variant: str, settings: dict, widths: dict[str, int], emotions: int)
     """The network `variant`; `widths` has the number of `audio`, `shape` and `appearance` features."""
     inputs = {name: keras.Input((None, width), name=name) for name, width in widths.items()}
     inputs |= {name: keras.Input((), dtype="int32", name=name) for name in ("audio_steps", "steps")}
+    masks = {"valid": ("appearance", "steps"), "audio_valid": ("audio", "audio_steps")}
+    known = inputs | {m: Valid(name=m)(*(inputs[name] for name in names)) for m, names in masks.items()}
     build = {"pool5": appearance_only, "last": last_time, "average": average, "proposed": proposed}[variant]
-    scores = build(inputs, settings, emotions)
+    scores = build(known, settings, emotions)
     used = ("appearance", "steps") if variant == "pool5" else tuple(inputs)
     return keras.Model([inputs[name] for name in used], scores, name=variant)
 
 
 def appearance_only(inputs: dict, settings: dict, emotions: int):
     """Section 4.1: one hidden layer and one LSTM, each of 64, on the appearance; average encoding."""
-    valid = Valid(name="valid")(inputs["appearance"], inputs["steps"])
     hidden = dense(settings["units"], settings, "appearance_hidden")(inputs["appearance"])
-    states = LSTM(settings["units"], return_sequences=True, name="visual_lstm")(hidden, mask=valid)
-    return averaged(states, valid, settings, emotions)
+    states = LSTM(settings["units"], return_sequences=True, name="visual_lstm")(hidden, mask=inputs["valid"])
+    return averaged(states, inputs["valid"], settings, emotions)
 
 
 def last_time(inputs: dict, settings: dict, emotions: int):
     """Eq. 7: the class from the state after the last step."""
-    states, _ = encoder(inputs, settings["units"], settings)
+    states = encoder(inputs, settings["units"], settings)
     return classified(states[:, -1], settings, emotions)  # steps behind the end of a clip have kept its last state
 
 
 def average(inputs: dict, settings: dict, emotions: int):
     """Eq. 8: the class from the mean over all steps."""
-    return averaged(*encoder(inputs, settings["units"], settings), settings, emotions)
+    return averaged(encoder(inputs, settings["units"], settings), inputs["valid"], settings, emotions)
 
 
 def proposed(inputs: dict, settings: dict, emotions: int):
     """Section 2.3: a small encoder says where each emotion looks (Eq. 9), another one what is there (Eq. 10)."""
-    selecting, valid = encoder(inputs, settings["select_units"], settings, "select_")
-    states, _ = encoder(inputs, settings["proposed_units"], settings)
-    attention = PerceptionAttention(emotions, settings["embedding_units"], name=ATTENTION)(selecting, valid)
+    selecting = encoder(inputs, settings["select_units"], settings, "select_")
+    states = encoder(inputs, settings["proposed_units"], settings)
+    attention = PerceptionAttention(emotions, settings["embedding_units"], name=ATTENTION)(selecting, inputs["valid"])
     attended = layers.Dot((2, 1), name="attended")([attention, states])
     return EmotionScores(name="scores")(layers.Dropout(settings["dropout"], name="attended_dropout")(attended))
 
 
 def encoder(inputs: dict, units: int, settings: dict, prefix: str = ""):
-    """Fig. 1a: both streams aligned and encoded, and the mask of the clip's steps.
+    """Fig. 1a: both streams aligned and encoded.
 
     Hidden layers are as wide as the LSTM that they feed, `units` (Section 4.1); for the two of the face see ledger 27.
     """
     audio = dense(units, settings, f"{prefix}audio_hidden")(inputs["audio"])
-    heard = LSTM(units, return_sequences=True, name=f"{prefix}audio_lstm")(
-        audio, mask=Valid(name=f"{prefix}audio_valid")(inputs["audio"], inputs["audio_steps"])
-    )
+    heard = LSTM(units, return_sequences=True, name=f"{prefix}audio_lstm")(audio, mask=inputs["audio_valid"])
     width = settings["face_units"] or units
     faces = [dense(width, settings, f"{prefix}{name}_hidden")(inputs[name]) for name in ("shape", "appearance")]
     seen = dense(units, settings, f"{prefix}visual_hidden")(layers.Concatenate(name=f"{prefix}face")(faces))
     alignment = Alignment(units, settings["window"], settings["coarse"], settings["slots"], name=f"{prefix}{ALIGNMENT}")
     aligned, _ = alignment(heard, seen, inputs["audio_steps"], inputs["steps"])
-    valid = Valid(name=f"{prefix}valid")(inputs["appearance"], inputs["steps"])
     both = layers.Concatenate(name=f"{prefix}audio_visual")([aligned, seen])
-    return LSTM(units, return_sequences=True, name=f"{prefix}audio_visual_lstm")(both, mask=valid), valid
+    return LSTM(units, return_sequences=True, name=f"{prefix}audio_visual_lstm")(both, mask=inputs["valid"])
 
 
 def dense(units: int, settings: dict, name: str):

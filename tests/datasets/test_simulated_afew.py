@@ -46,7 +46,7 @@ def filmed(tmp_path_factory) -> Path:
     return root
 
 
-def brief(rng: np.random.Generator) -> float:
+def brief(rng: np.random.Generator, _: float) -> float:
     return 1 + rng.integers(0, 15) / 25
 
 
