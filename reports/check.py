@@ -39,7 +39,8 @@ def _numbers(record: dict) -> Iterator[tuple[str, float | None]]:
                 yield f"{fitted}/{pooling}/{metric}", value
     for measure, values in sorted((record.get("mechanism") or {}).items()):
         for name, value in sorted(values.items()):
-            ends = zip(("low", "high"), value or (None, None)) if name == "interval" else [("", value)]
+            pair = name == "interval" or isinstance(value, list)
+            ends = zip(("low", "high"), value or (None, None)) if pair else [("", value)]
             yield from ((f"{measure}/{name}{'_' if end else ''}{end}", number) for end, number in ends)
 
 
