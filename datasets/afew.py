@@ -383,7 +383,7 @@ def _read_mat(path: Path) -> tuple[None, np.ndarray]:
     if not fitting:
         found = " or ".join(map(str, sorted({points.shape[1] for ways in shapes.values() for points in ways}))) or "no"
         raise InputError(
-            f"{path}: holds {found} landmarks a frame, expected {POINTS}; restore it from the distribution"
+            f"{path}: holds {found} landmarks a frame, expected {POINTS}; restore it, or convert it to what datasets/afew.py reads"
         )
     points = next(iter(fitting.values()))
     if not points.size:

@@ -163,7 +163,7 @@ def maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawin
     canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
     caption = (
         f"The attention of `{figure.variant}` over time, the first row {'below' if figure.bottom_up else 'above'}; "
-        "each row is divided by its maximum, bright is more."
+        "each row is divided by its own maximum, as in the paper: rows cannot be compared. Bright is more."
     )
     yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
 
@@ -288,7 +288,7 @@ MARKS = {  # measure -> what that is, in words
     "temporal": "for time an AUC of 0.5 among spoken steps",
     "alignment": "for alignment the delay that the simulated raters have",
     "perception": "for perception the AUC of an attention that knows nothing",
-    "synchrony": "for synchrony the delay that the simulation gave the sound",
+    "synchrony": "for synchrony the delay that the simulation gave the sound (dotted: what equal weights have)",
     "drift": "for drift the 1 of an attention that keeps its distance in time",
 }
 CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect everywhere"}
@@ -334,6 +334,10 @@ def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
         fill = COLOURS["ground"] if entry.corpus == CONTROL else colour
         if values[mark] is not None:
             axes.vlines(values[mark], row - 0.38, row + 0.38, color=COLOURS["ink"], linewidth=1, linestyle=(0, (2, 2)))
+        if values.get("even") is not None:
+            axes.vlines(
+                values["even"], row - 0.38, row + 0.38, color=COLOURS["muted"], linewidth=1, linestyle=(0, (1, 2))
+            )
         if values.get("interval") and None not in values["interval"]:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:

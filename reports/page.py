@@ -83,6 +83,7 @@ def paper_page(
             shrunk=shrunk(paper),
             recordings=_recordings(files),
             unusable=_unusable(files),
+            left_out=_left_out(files),
             records=[record for _, record in files],
             environment=_environments(files),
         )
@@ -156,6 +157,11 @@ def _unusable(files: Sequence[File]) -> list[tuple[str, str, str, str]]:
         for entry in record.get("unusable", [])
     }
     return sorted(found)
+
+
+def _left_out(files: Sequence[File]) -> list[tuple[str, list[str]]]:
+    """By corpus: recordings that a run left out because the paper did."""
+    return sorted({record["corpus"]: record["left_out"] for _, record in files if record.get("left_out")}.items())
 
 
 def _environments(files: Sequence[File]) -> list[tuple[str, str]]:

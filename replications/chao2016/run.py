@@ -9,6 +9,7 @@ A second call goes on where the first one stopped. Exit codes: 0 done, 2 wrong u
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -168,6 +169,8 @@ def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Foun
     if simulated and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise cli.InputError(f"{root}: is simulated; name the real SFEW with --sfew")
     static = [face for face in sfew.recordings(root) if face.partition == FITTED_ON]
+    if lacking := [label for label in sfew.CLASSES if label not in {face.label for face in static}]:
+        raise cli.InputError(f"{root}: no training faces of {', '.join(lacking)}; see `python -m datasets.check sfew`")
     weights = arguments.weights or RANDOM
     shape = {name: settings[name] for name in ("cnn_order", "cnn_width")} | {
         "cnn_dropout": 0.0,
@@ -233,6 +236,8 @@ def prepare(
                 )
         corpora.append(Corpus(corpus.name, afew.locate(corpus.root), features.whiten(clips, settings), unusable))
         left_out[corpus.name] = faceless
+        if faceless:
+            print(f"{corpus.name}: left out, without a face: {', '.join(faceless)}", file=sys.stderr)
     return corpora, left_out
 
 

@@ -305,14 +305,14 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
         return SimpleNamespace(VERSION=3, write=lambda root, **options: written.update({root.name: options}))
 
     monkeypatch.setattr("importlib.import_module", load)
-    sizes = {"train": 70, "val": 21, "test": 14, "faces": 42}
+    sizes = {"train": 70, "val": 21, "test": 14, "longest": 2.5, "faces": 42}
     overrides = [f"simulated_{name}={count}" for name, count in sizes.items()]
     settings = papers.settings(papers.load(run.PAPER), "quick", overrides)
     arguments = SimpleNamespace(cache=tmp_path, jobs=2)
     roots = [run.simulate("afew", arguments, settings, control="uniform"), run.simulate("sfew", arguments, settings)]
     assert written == {
-        "afew-v3-controluniform-train70-val21-test14": {
-            "jobs": 2, "control": "uniform", "train": 70, "val": 21, "test": 14,
+        "afew-v3-controluniform-train70-val21-test14-longest2.5": {
+            "jobs": 2, "control": "uniform", "train": 70, "val": 21, "test": 14, "longest": 2.5,
         },
         "sfew-v3-train42-val0": {"jobs": 2, "train": 42, "val": 0},
     }  # fmt: skip
@@ -340,6 +340,13 @@ def test_a_simulated_corpus_without_test_clips(tmp_path):
     asked = SimpleNamespace(corpus=root, test_labels=None, variants=run.VARIANTS)
     (found,) = run.located(asked, {})
     assert found.name == "simulated" and [clip.partition for clip in found.clips] == ["Train", "Val"]
+
+
+def test_faces_of_all_classes_are_needed(places, tmp_path, called):
+    faces = Path(shutil.copytree(places["FACES"], tmp_path / "sfew"))
+    shutil.rmtree(faces / "Train/Train_Aligned_Faces/Angry")
+    code, out, err = called(*arguments({**places, "FACES": faces}, tmp_path / "results"))
+    assert (code, out) == (cli.EXIT_INPUT, "") and f"{faces}: no training faces of Angry; see" in told(err)[0], err
 
 
 def test_columns_of_pool5_are_selected_once_for_the_same_faces(places, tmp_path, monkeypatch):
