@@ -6,7 +6,18 @@ from pathlib import Path
 
 from common import cli
 
-CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "avec2019-public", "fer2013", "recola", "sfew")
+CORPORA = (
+    "afew",
+    "avec2012",
+    "avec2017",
+    "avec2019",
+    "avec2019-public",
+    "enterface",
+    "fer2013",
+    "recola",
+    "rml",
+    "sfew",
+)
 
 
 def main() -> int:
