@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics, results, training, vggface
+from common import metrics, results, training, vgg, vggface
 from common.cli import InputError
 from datasets.fer2013 import CLASSES, USAGES, Fer2013
 
 RANDOM = "random"  # instead of a weights file: He's normal distribution, no biases
-BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters and convolutions of VGG-16's blocks
 BATCH = 16  # faces at a time, where nothing is trained
 HEAD = "fc8"  # the only layer that VGG-Face does not give
 
@@ -34,13 +33,8 @@ def network(settings: dict, classes: int = len(CLASSES)):
         "kernel_regularizer": regularizers.L2(settings["cnn_weight_decay"] / 2),  # its gradient is the decay
     }
     size = settings["face_size"]
-    inputs = x = Input((size, size, 3), name="face")
-    for block, (filters, convolutions) in enumerate(BLOCKS, 1):
-        for i in range(1, convolutions + 1):
-            width = max(1, round(filters * settings["cnn_width"]))
-            x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{block}_{i}", **drawn)(x)
-        x = layers.MaxPooling2D(name=f"pool{block}")(x)
-    x = layers.Flatten(name="flatten")(x)
+    inputs = Input((size, size, 3), name="face")
+    x = vgg.convolved(inputs, 16, settings["cnn_width"], "conv{}_{}", "pool{}", **drawn)
     for name in ("fc6", "fc7"):
         x = layers.Dense(settings["fc_units"], activation="relu", name=name, **drawn)(x)
         x = layers.Dropout(settings["cnn_dropout"], name=f"{name}_dropout")(x)
