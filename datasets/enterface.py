@@ -86,18 +86,24 @@ def count(root: Path) -> dict[str, int]:
 
 
 def check(root: Path) -> list[str]:
-    """What is missing, unreadable or out of place below `root`, one line each.
+    """What is missing, unreadable or out of place below `root`, one line each; empty when the corpus is whole.
 
-    What the distribution itself has wrong is listed too, although it keeps no clip from being used: the videos that
-    are left out, and for each subject the files whose names disagree with their folders. Raises InputError when there
-    is no clip.
+    Raises InputError when there is no clip.
     """
-    clips, errors, uncut = _scan(root)
-    found = errors + differences(root, expected(root), tally(clips)) + _gaps(root, clips)
-    if uncut:
-        files = ", ".join(path.name for path in uncut)
-        found.append(f"{root}: subject {UNSEGMENTED} is not cut into sentences and is left out: {files}")
-    return found + _misnamed(root, clips) + damaged(clips, RATE)
+    clips, errors, _ = _scan(root)
+    return errors + differences(root, expected(root), tally(clips)) + _gaps(root, clips) + damaged(clips, RATE)
+
+
+def notes(root: Path) -> list[str]:
+    """What the distribution itself has wrong, one line each; it keeps no clip from being used.
+
+    The videos that are left out, and for each subject the files whose names disagree with their folders. Raises
+    InputError when there is no clip.
+    """
+    clips, _, uncut = _scan(root)
+    files = ", ".join(path.name for path in uncut)
+    left_out = f"{root}: subject {UNSEGMENTED} is not cut into sentences and is left out: {files}"
+    return ([left_out] if uncut else []) + _misnamed(root, clips)
 
 
 def _scan(root: Path) -> tuple[list[Clip], list[str], list[Path]]:

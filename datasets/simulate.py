@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common import cli
 
-CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "fer2013", "recola", "sfew")
+CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "enterface", "fer2013", "recola", "rml", "sfew")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds",
         type=float,
-        help="length of a recording, about (default 24; 44 in avec2019, 20 in avec2012 and recola)",
+        help="length of a recording, about (default 24; 44 in avec2019, 20 in avec2012 and recola, 3.2 in rml, "
+        "2.4 in enterface)",
     )
     parser.add_argument(
         "--fps", type=int, help="frames per second, up to 25, in avec2017 (default and least 10) and avec2019 (5)"
@@ -53,7 +54,19 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--longest", type=float, metavar="SECONDS", help="clip in afew, 1.5 to 6 (default 6)")
     parser.add_argument("--images", type=int, metavar="N", help="faces in fer2013 (default 2100)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="recordings made at a time, people in afew (default 1)")
+    parser.add_argument("--subjects", type=int, metavar="N", help="people in rml (default 8) and enterface (42)")
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        metavar="N",
+        help="clips of each of their six emotions, in rml (default 2) and enterface (1)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="recordings made at a time; people in afew, enterface and rml (default 1)",
+    )
     return parser
 
 

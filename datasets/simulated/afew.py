@@ -255,8 +255,13 @@ def shown(clip: Clip, times: np.ndarray, control: str) -> np.ndarray:
 def expressions(clip: Clip, state: face.Nuisance, control: str) -> list[face.Expression]:
     """The face in each frame: it talks and blinks, and shows the action units of the class."""
     moves = fer2013.positions(clip.label, [clip.strength] * len(fer2013.ACTION_UNITS[clip.label]))
+    return posed(moves, shown(clip, clip.times, control), state)
+
+
+def posed(moves: dict[str, float], amounts: np.ndarray, state: face.Nuisance) -> list[face.Expression]:
+    """The face in each frame: it talks and blinks, and makes the `moves` as far as the amounts (f,), 0 to 1, say."""
     found = []
-    for i, amount in enumerate(shown(clip, clip.times, control)):
+    for i, amount in enumerate(amounts):
         calm = face.expression(np.zeros((2, 2)), state, i)
         found.append(replace(calm, **{part: getattr(calm, part) + amount * move for part, move in moves.items()}))
     return found
@@ -313,18 +318,24 @@ def record(folder: Path, manifest: Manifest, clip: Clip, camera: face.Camera, tr
     np.savez(folder / "truth" / f"{clip.plan.stem}.npz", **truth(clip, manifest, state.visible(), points))
 
 
-def write_film(path: Path, images: list[np.ndarray], track: np.ndarray) -> None:
-    """MPEG-4 and PCM, mono, 16 bit, at RATE in an AVI: images (240, 320, 3) BGR, track (n,) at speech.RATE."""
+def write_film(
+    path: Path, images: list[np.ndarray], track: np.ndarray, fps: int = FPS, rate: int = RATE, layout: str = "mono"
+) -> None:
+    """MPEG-4 and PCM, 16 bit, at `rate` in an AVI: images (240, 320, 3) BGR, track (n,) at speech.RATE.
+
+    The track lasts as long as the images or longer; in the layout "stereo" both channels have it.
+    """
     from scipy.signal import resample_poly
 
-    sound = np.round(resample_poly(track, RATE // 100, speech.RATE // 100).clip(-1, 1) * 32767).astype(np.int16)
+    sound = np.round(resample_poly(track, rate, speech.RATE).clip(-1, 1) * 32767).astype(np.int16)
+    parts = sound[: len(images) * rate // fps].reshape(len(images), -1)
     with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
-        video = corpus.open_stream(container, FPS)
-        audio = container.add_stream("pcm_s16le", rate=RATE, layout="mono", options={"flags": "+bitexact"})
-        for i, (image, part) in enumerate(zip(images, sound.reshape(len(images), -1))):
+        video = corpus.open_stream(container, fps)
+        audio = container.add_stream("pcm_s16le", rate=rate, layout=layout, options={"flags": "+bitexact"})
+        for i, (image, part) in enumerate(zip(images, parts)):
             container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-            frame = av.AudioFrame.from_ndarray(part[None], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = RATE, i * len(part), Fraction(1, RATE)
+            frame = av.AudioFrame.from_ndarray(np.repeat(part, audio.channels)[None], format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, i * len(part), Fraction(1, rate)
             container.mux(audio.encode(frame))
         container.mux(video.encode())
         container.mux(audio.encode())
