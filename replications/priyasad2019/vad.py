@@ -46,7 +46,8 @@ def speech_ratio(
 def active(ratio: np.ndarray, threshold: float = 0.6, at_least: bool = True, median: int = 25) -> np.ndarray:
     """Which windows are active, (n,) bool: a ratio of the threshold or more, or only more, in most of `median` windows.
 
-    Eq. 1 prints "or more", the text above it "greater". Beyond the ends the first and the last decision go on.
+    Eq. 1 prints "or more", the text above it "greater". Beyond the ends nothing is active: where the first decision is
+    repeated there, as in VAD-python, a single window at the start makes speech of all that comes before the voice.
     Raises ValueError for a `median` that is not odd, or a threshold that silence would reach.
     """
     if median % 2 != 1 or threshold <= 0:
@@ -55,7 +56,7 @@ def active(ratio: np.ndarray, threshold: float = 0.6, at_least: bool = True, med
     if not len(decided):
         return decided
     # not scipy.ndimage.median_filter, which in SciPy 1.15 reads beyond a signal that is shorter than the median
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(decided, median // 2, mode="edge"), median)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(decided, median // 2), median)
     return around.sum(axis=1) > median // 2
 
 

@@ -142,11 +142,11 @@ def test_the_threshold_itself_is_active_as_printed_or_not():
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.sampled_from([1, 3, 7, 25]))
-def test_the_median_is_the_majority_with_the_ends_going_on(decided, median):
+def test_the_median_is_the_majority_with_silence_beyond_the_ends(decided, median):
     found = vad.active(np.array(decided, float), median=median)
-    half, last = median // 2, len(decided) - 1
+    half = median // 2
     for i in range(len(decided)):
-        votes = sum(decided[min(max(j, 0), last)] for j in range(i - half, i + half + 1))
+        votes = sum(decided[max(i - half, 0) : i + half + 1])
         assert found[i] == (votes > half)
 
 
@@ -155,6 +155,15 @@ def test_the_median_takes_what_is_shorter_than_half_of_it():
         ratio = np.zeros(100)
         ratio[40 : 40 + windows] = 1
         assert vad.active(ratio).sum() == expected
+
+
+@pytest.mark.parametrize("place", [0, 99])
+def test_a_single_window_at_an_end_is_no_speech(place):
+    ratio = np.zeros(100)
+    ratio[place] = 1
+    assert not vad.active(ratio).any()
+    ratio[40:60] = 1
+    assert np.flatnonzero(vad.active(ratio)).tolist() == list(range(40, 60))
 
 
 @pytest.mark.parametrize("changes", [{"median": 24}, {"median": 0}, {"threshold": 0.0}])
