@@ -142,7 +142,7 @@ def select(
         if (
             asked
             and fits
-            and _about(paper, record["corpus"]) == number.corpus
+            and about(paper, record["corpus"]) == number.corpus
             and record["target"] in (number.target, ALL)
         ):
             groups.setdefault((record["corpus"], record["profile"]), []).append((path, record))
@@ -154,7 +154,14 @@ def select(
     return _newest(variant, groups[chosen])
 
 
-def _about(paper: Paper, corpus: str) -> str:
+def select_any(paper: Paper, files: Sequence[File], variant: str) -> Runs | None:
+    """As `select`, on the first of the paper's corpora that has runs: for what is not about one of them."""
+    corpora = [paper.corpus, *sorted(paper.corpora - {paper.corpus})]
+    found = (select(paper, files, variant, number=wanted(paper, Part(corpus=corpus))) for corpus in corpora)
+    return next((runs for runs in found if runs), None)
+
+
+def about(paper: Paper, corpus: str) -> str:
     """Which of the paper's corpora a run's `corpus` is, is a part of, or stands for."""
     name = corpus.removeprefix("simulated").removeprefix("-").removesuffix("-public")
     return name if name in paper.corpora else paper.corpus

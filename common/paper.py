@@ -94,7 +94,8 @@ class Figure:
 
     Of one variant: its `architecture`; `maps`, grey images over time of up to eight recordings, from the arrays
     PREFIX/NAME of its results, of shape (rows, steps); the `projection` to two dimensions of the arrays
-    embeddings/before and embeddings/after, of shape (rows, size); the `confusion` matrix beside the printed one.
+    embeddings/before and embeddings/after, of shape (rows, size); the `confusion` matrix beside the printed one; the
+    `speech` and the `faces` of one clip, from the arrays example/NAME.
     Of several: an `overview` of the networks, `traces` of recordings, or `bars`, the score of each recording.
     """
 
@@ -368,6 +369,8 @@ _FIGURES = {  # kind -> what it needs
     "maps": ("variant", "prefix", "rows"),
     "projection": ("variant", "rows"),
     "confusion": ("variant", "table"),
+    "speech": ("variant",),
+    "faces": ("variant",),
 }
 
 

@@ -3,6 +3,7 @@
 Only ids pass through here. They are sorted first, so the order in which a corpus lists them changes nothing.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -53,7 +54,13 @@ def leave_one_subject_out(subjects: Mapping[str, str]) -> list[Fold]:
     ]
 
 
-def k_fold(ids: Iterable[str], k: int, seed: int, groups: Mapping[str, str] | None = None) -> list[Fold]:
+def k_fold(
+    ids: Iterable[str],
+    k: int,
+    seed: int,
+    groups: Mapping[str, str] | None = None,
+    classes: Mapping[str, str] | None = None,
+) -> list[Fold]:
     """`k` folds named "1" to "k", drawn with `seed`; every id is tested once.
 
     Args:
@@ -61,15 +68,22 @@ def k_fold(ids: Iterable[str], k: int, seed: int, groups: Mapping[str, str] | No
         k: number of folds, two or more.
         seed: of the draw.
         groups: id -> subject. With it, all ids of a subject are on the same side.
+        classes: id -> class, instead of groups. With it, each class is spread evenly over the folds.
 
     Raises:
-        ValueError: an id occurs twice or has no group, or there are fewer ids (or groups) than folds.
+        ValueError: an id occurs twice or has no group or class, there are fewer ids (or groups, or ids of every class)
+            than folds, or both groups and classes are given.
     """
-    from sklearn.model_selection import GroupKFold, KFold
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
+    if groups is not None and classes is not None:
+        raise ValueError("folds are drawn by groups or by classes, not by both")
     ids = _sorted(ids)
-    splitter = (KFold if groups is None else GroupKFold)(k, shuffle=True, random_state=seed)
-    divisions = splitter.split(ids, groups=_groups(ids, groups))
+    kind = StratifiedKFold if classes is not None else KFold if groups is None else GroupKFold
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a class of fewer ids than folds
+        divisions = list(
+            kind(k, shuffle=True, random_state=seed).split(ids, _groups(ids, classes), _groups(ids, groups))
+        )
     return [_fold(str(number), ids, train, test) for number, (train, test) in enumerate(divisions, start=1)]
 
 
@@ -110,7 +124,7 @@ def _groups(ids: Iterable[str], groups: Mapping[str, str] | None) -> list[str] |
     if groups is None:
         return None
     if missing := [name for name in ids if name not in groups]:
-        raise ValueError(f"no subject is known for {', '.join(map(str, missing))}")
+        raise ValueError(f"no subject or class is known for {', '.join(map(str, missing))}")
     return [groups[name] for name in ids]
 
 

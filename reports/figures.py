@@ -14,7 +14,7 @@ from scipy.ndimage import median_filter
 
 from common import metrics
 from common.cli import InputError
-from common.compare import ALL, CONTROL, File, Runs, our_score, select, shown
+from common.compare import ALL, CONTROL, File, Runs, about, our_score, select, select_any, shown
 from common.paper import Figure, Paper, Part, decimals, wanted
 from reports.architecture import architecture, overview
 from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
@@ -24,7 +24,7 @@ def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """All figures for which there are results: those of the paper, mechanism, training curves."""
     makers = {
         "architecture": architecture, "overview": overview, "traces": traces, "bars": bars,
-        "maps": maps, "projection": projection, "confusion": confusion,
+        "maps": maps, "projection": projection, "confusion": confusion, "speech": speech, "faces": faces,
     }  # fmt: skip
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
         for figure in paper.figures:
@@ -236,12 +236,13 @@ def confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
     if runs is None:
         return
     printed = [[row.published.get(column.label, "") for row, column, _ in line] for line in places]
-    pattern = max((text for line in printed for text in line), key=decimals)
+    pattern = max((text for line in printed for text in line), key=decimals) or "0.00"
     ours = [[shown(our_score(paper, runs, number), pattern) for *_, number in line] for line in places]
     size = len(table.columns)
-    canvas = Canvas(figsize=(0.92 * size + 2.2, 0.36 * len(table.rows) + 1.5), layout="constrained")
-    panels = canvas.subplots(1, 2, sharey=True)
-    for axes, title, texts in zip(panels, ("ours", "published"), (ours, printed)):
+    shares = {"ours": ours} | ({"published": printed} if table.printed else {})
+    canvas = Canvas(figsize=(0.46 * size * len(shares) + 2.2, 0.36 * len(table.rows) + 1.5), layout="constrained")
+    panels = canvas.subplots(1, len(shares), sharey=True, squeeze=False)[0]
+    for axes, (title, texts) in zip(panels, shares.items()):
         _heat_map(axes, texts, pattern)
         axes.set_title(title)
         axes.set_xticks(range(size), [column.label for column in table.columns], rotation=45, ha="right")
@@ -252,6 +253,64 @@ def confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
     canvas.suptitle(several if len(runs.files) > 1 else origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
     caption = f"`{figure.variant}`, in percent of each true class; beside each row the sum of what is shown."
     yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """The sound of one clip, its coefficients over time and its ratio of energies, with the part that is kept."""
+    runs, found = _example_clip(paper, figure, files, "sound")
+    if not found:
+        return
+    seconds, (first, last), (start, end) = float(found["seconds"]), found["speech"], found["span"]
+    canvas = Canvas(figsize=(7.4, 4.2), layout="constrained")
+    panels = canvas.subplots(3, 1, sharex=True, height_ratios=(1, 1.3, 1))
+    low, high = found["sound"]
+    panels[0].fill_between(np.linspace(0, seconds, len(low)), low, high, color=COLOURS["conv"], linewidth=0)
+    panels[0].set_ylabel("sound")
+    picture = found["coefficients"].T
+    limits = np.percentile(picture[1:], [1, 99])  # the first coefficient is the energy, far above the others
+    panels[1].imshow(picture, cmap="magma", vmin=limits[0], vmax=limits[1], aspect="auto", interpolation="nearest",
+                     origin="lower", extent=(0, seconds, 0, len(picture)))  # fmt: skip
+    panels[1].set_ylabel("coefficient")
+    panels[2].plot(*found["ratio"], color=COLOURS["ink"], linewidth=0.9)
+    panels[2].axhline(
+        runs.first["settings"]["vad_threshold"], color=COLOURS["muted"], linewidth=1, linestyle=(0, (2, 2))
+    )
+    panels[2].set(ylabel="ratio (Eq. 1)", xlabel="time in s", xlim=(0, seconds), ylim=(0, 1.02))
+    for axes in panels:
+        colour = "#ffffff" if axes is panels[1] else COLOURS["after"]
+        axes.vlines((first, last), *axes.get_ylim(), color=colour, linewidth=1.2)
+        axes.vlines((start, end), *axes.get_ylim(), color=colour, linewidth=1, linestyle=(0, (2, 2)))
+        axes.set_ylim(axes.get_ylim())
+    canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = (
+        f"{100 * (1 - (last - first) / seconds):.0f} % of this clip hold no speech. Full lines: speech as it is found; "
+        "dashed: what is kept of both streams. Below, the share of the speech band in the energy, and its threshold."
+    )
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+    """The faces of one clip from before its speech to behind it."""
+    runs, found = _example_clip(paper, figure, files, "faces")
+    if not found:
+        return
+    first, last = found["speech"]
+    canvas = Canvas(figsize=(7.4, 1.75), layout="constrained")
+    for axes, face, time in zip(canvas.subplots(1, len(found["faces"])), found["faces"], found["face_times"]):
+        axes.imshow(face, interpolation="nearest")
+        axes.set_title(f"{'onset' if time < first else 'offset' if time > last else 'apex'}, {time:.2f} s")
+        axes.axis("off")
+    canvas.suptitle(origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    caption = "Faces as they are cropped, from the first frame that is kept to the last; apex is while speech is found."
+    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+
+
+def _example_clip(paper: Paper, figure: Figure, files: Sequence[File], needed: str) -> tuple[Runs | None, dict]:
+    """The arrays example/NAME by name; none of them without `needed`."""
+    runs = select_any(paper, files, figure.variant)
+    arrays = first_arrays(runs) if runs else {}
+    found = {name.removeprefix("example/"): array for name, array in arrays.items() if name.startswith("example/")}
+    return runs, found if needed in found else {}
 
 
 def _heat_map(axes: Axes, texts: list[list[str]], pattern: str) -> None:
@@ -282,6 +341,10 @@ MEASURES = {  # measure -> its number, its title, what it is held against
         "Drift: places that attention moves for each audio frame lost by rounding",
         "predicted",
     ),
+    "speech": ("within", "Voice activity: share of onsets and offsets of speech found within 0.1 s", "all"),
+    "modalities": ("sound", "Fusion: mean weight of the sound beside the faces", "equal"),
+    "kfold": ("points", "Points of accuracy that a K-fold of clips is above subjects left out", "none"),
+    "kfold-segments": ("points", "Points of accuracy that a K-fold of segments is above subjects left out", "none"),
 }
 MARKS = {  # measure -> what that is, in words
     "spatial": "for space how often the same peaks lie in the region that shows nothing",
@@ -290,18 +353,31 @@ MARKS = {  # measure -> what that is, in words
     "perception": "for perception the AUC of an attention that knows nothing",
     "synchrony": "for synchrony the delay that the simulation gave the sound (dotted: what equal weights have)",
     "drift": "for drift the 1 of an attention that keeps its distance in time",
+    "speech": "for voice activity all of them",
+    "modalities": "for fusion equal weights",
+    "kfold": "for a K-fold of clips no difference",
+    "kfold-segments": "for a K-fold of segments no difference",
 }
-CORPORA = {"simulated": "affect in sparse episodes", CONTROL: "control: affect everywhere"}
+WORDS = {CONTROL: "control: affect everywhere"}  # what else a corpus of this name is
+
+
+def corpus_words(corpus: str) -> str:
+    return f"{corpus}, {WORDS[corpus]}" if corpus in WORDS else corpus
 
 
 def with_mechanism(paper: Paper, files: Sequence[File], measure: str) -> list[Runs]:
-    """The runs on simulated corpora that measured whether attention finds the salient frames or regions."""
-    found = [select(paper, files, variant, corpus) for variant in paper.variants for corpus in CORPORA]
+    """The runs that have this measure of what goes on in a network, by network and corpus."""
+    corpora = sorted({record["corpus"] for _, record in files})
+    found = [
+        select(paper, files, variant, corpus, wanted(paper, Part(corpus=about(paper, corpus))))
+        for variant in paper.variants
+        for corpus in corpora
+    ]
     return [runs for runs in found if runs and (runs.first.get("mechanism") or {}).get(measure)]
 
 
 def mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
-    """Attention against the truth of the simulation, with 95 % intervals, beside chance and the control corpus."""
+    """What a network attends to and more, with 95 % intervals, beside the truth of the simulation or what is expected."""
     found = {measure: runs for measure in MEASURES if (runs := with_mechanism(paper, files, measure))}
     if not found:
         return
@@ -312,17 +388,15 @@ def mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         _mechanism_panel(axes, measure, runs)
     everything = [runs for group in found.values() for runs in group]
     canvas.suptitle("\n".join(_profiles(everything)), x=0.008, ha="left", size=8.5, weight="bold")
-    caption = (
-        "Does attention find what the simulation put there? Points with 95 % intervals; the dashed mark is "
-        f"{', '.join(MARKS[measure] for measure in found)}."
-    )
+    caption = f"Points with 95 % intervals; the dashed mark is {', '.join(MARKS[measure] for measure in found)}."
     if any(runs.corpus == CONTROL for runs in everything):
         caption += " In the control corpus affect is everywhere, so there is little to find."
-    yield finished(f"{paper.id}-mechanism", "Attention against the simulated truth", caption, "mechanism", canvas)
+    yield finished(f"{paper.id}-mechanism", "What goes on inside", caption, "mechanism", canvas)
 
 
 def _profiles(runs: list[Runs]) -> list[str]:
-    return sorted({f"SIMULATED data: {r.profile} profile, seed {r.first['seed']}" for r in runs})
+    kinds = {"simulated": "SIMULATED data"}
+    return sorted({f"{kinds.get(r.evidence, 'data')}: {r.profile} profile, seed {r.first['seed']}" for r in runs})
 
 
 def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
@@ -342,9 +416,9 @@ def _mechanism_panel(axes: Axes, measure: str, runs: list[Runs]) -> None:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:
             axes.plot([values[key]], [row], color=colour, marker="o", markersize=5.5, markerfacecolor=fill)
-    axes.set_yticks(range(len(runs)), [f"{r.variant}, {CORPORA[r.corpus]}" for r in runs])
+    axes.set_yticks(range(len(runs)), [f"{r.variant}, {corpus_words(r.corpus)}" for r in runs])
     axes.set(ylim=(len(runs) - 0.4, -0.6))
-    if mark == "chance":
+    if mark in ("chance", "all", "equal"):
         axes.set(xlim=(0, 1))
     axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
     axes.spines["left"].set_visible(False)
@@ -366,7 +440,7 @@ def spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
             f"Crops of the face as `{runs.variant}` sees them (above) and the attention it gives (below; bright is "
             "more). The outlined region is where the simulation shows affect; the network is never told."
         )
-        title = f"What {runs.variant} looks at: {CORPORA[runs.corpus]}"
+        title = f"What {runs.variant} looks at: {corpus_words(runs.corpus)}"
         yield finished(f"{paper.id}-spatial-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
@@ -442,7 +516,9 @@ def alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
 def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """The loss over the epochs, one panel for each network, one line for each seed."""
     shown = [
-        runs for v in paper.variants if (runs := select(paper, files, v)) and runs.first.get("history", {}).get("loss")
+        runs
+        for v in paper.variants
+        if (runs := select_any(paper, files, v)) and runs.first.get("history", {}).get("loss")
     ]
     if not shown:
         return

@@ -15,7 +15,7 @@ from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, Fil
 from common.paper import METRICS, PERCENT, Paper, shrunk
 from reports import tables
 from reports.drawing import SECTIONS, Drawing
-from reports.figures import CORPORA, MEASURES, with_mechanism
+from reports.figures import MEASURES, WORDS, with_mechanism
 
 SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
 FITTED = {"none": "no post-processing", "devel": "fitted on development", "train": "fitted on training"}
@@ -128,7 +128,7 @@ def _chain(paper: Paper, runs: Runs) -> list[dict]:
 
 def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     return [
-        {"runs": runs, "measure": title, "corpus": CORPORA[runs.corpus], "value": runs.first["mechanism"][measure][key],
+        {"runs": runs, "measure": title, "corpus": WORDS.get(runs.corpus, ""), "value": runs.first["mechanism"][measure][key],
          "mark": runs.first["mechanism"][measure][mark],
          **{k: runs.first["mechanism"][measure].get(k) for k in ("interval", "frames")}}
         for measure, (key, title, mark) in MEASURES.items()

@@ -148,5 +148,5 @@ def _truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("frame_salient", "offset")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error

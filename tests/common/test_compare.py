@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common import metrics, results
 from common.cli import InputError
-from common.compare import CONTROL, as_text, cells, claims, classified, concatenated, interval, own_cells, shown
+from common.compare import CONTROL, about, as_text, cells, claims, classified, concatenated, interval, own_cells, shown
 from common.paper import Part, papers
 from tests.reports.fabricate import (
     CLASSES,
@@ -43,6 +43,16 @@ def real(root, ours=None, paper=LEE, **changes):
 
 
 POOLINGS = ("per_recording", "concatenated")
+
+
+def test_what_a_corpus_is_about():
+    """A corpus of the paper, its public part, or what simulates it; the first corpus where the name says nothing."""
+    paper = next(paper for paper in papers() if paper.id == "priyasad2019")
+    assert set(paper.corpora) == {"rml", "enterface"} and paper.corpus == "rml"
+    names = {"rml": ["rml", "rml-public", "simulated", "simulated-rml", "simulated-uniform", "unknown"]}
+    names |= {"enterface": ["enterface", "enterface-public", "simulated-enterface"]}
+    for corpus, told in names.items():
+        assert [about(paper, name) for name in told] == [corpus] * len(told)
 
 
 class TestCells:

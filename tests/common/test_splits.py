@@ -1,5 +1,8 @@
 """Splits: every id tested once, no subject on both sides, no effect of the input order."""
 
+import warnings
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +63,23 @@ def test_k_fold(subjects, k, seed, grouped):
     assert folds == k_fold(backwards(subjects), k, seed, groups)
 
 
+@given(SUBJECTS, st.integers(2, 6), SEED)
+def test_k_fold_spreads_each_class_evenly(classes, k, seed):
+    """As far as there are enough of any; of a class of fewer ids than folds no fold has two."""
+    if k > max(Counter(classes.values()).values()):
+        with pytest.raises(ValueError, match=f"n_splits={k}"):
+            k_fold(classes, k, seed, classes=classes)
+        return
+    with warnings.catch_warnings(action="error"):
+        folds = k_fold(classes, k, seed, classes=classes)
+    assert [fold.name for fold in folds] == [str(number) for number in range(1, k + 1)]
+    assert_each_tested_once(folds, classes)
+    for name in set(classes.values()):
+        counts = [sum(classes[tested] == name for tested in fold.test) for fold in folds]
+        assert max(counts) - min(counts) <= 1
+    assert folds == k_fold(backwards(classes), k, seed, classes=classes)
+
+
 @given(SUBJECTS, st.sampled_from([0.1, 0.25, 0.5]), SEED, st.booleans())
 def test_hold_out(subjects, fraction, seed, grouped):
     groups = subjects if grouped else None
@@ -81,6 +101,8 @@ def test_seeds_differ():
     ids = [f"Train_{number:02d}" for number in range(34)]
     assert len({hold_out(ids, 0.2, seed) for seed in range(5)}) == 5
     assert len({tuple(k_fold(ids, 5, seed)) for seed in range(5)}) == 5
+    classes = {name: name[-1] for name in ids}
+    assert len({tuple(k_fold(ids, 3, seed, classes=classes)) for seed in range(5)}) == 5
 
 
 def test_a_shared_subject_is_named():
@@ -88,15 +110,19 @@ def test_a_shared_subject_is_named():
     subjects = {"a1": "Ann", "a2": "Ann", "b1": "Bea", "c1": "Cleo"}
     with pytest.raises(ValueError, match="fold 3: on both sides: Ann$"):
         assert_disjoint(fold, subjects)
-    with pytest.raises(ValueError, match="no subject is known for c1"):
+    with pytest.raises(ValueError, match="no subject or class is known for c1"):
         assert_disjoint(fold, {"a1": "Ann", "a2": "Ann", "b1": "Bea"})
 
 
 def test_errors():
     with pytest.raises(ValueError, match="listed twice: a"):
         k_fold(["a", "b", "a"], 2, seed=0)
-    with pytest.raises(ValueError, match="no subject is known for b"):
+    with pytest.raises(ValueError, match="no subject or class is known for b"):
         k_fold(["a", "b"], 2, seed=0, groups={"a": "Ann"})
+    with pytest.raises(ValueError, match="no subject or class is known for b"):
+        k_fold(["a", "b"], 2, seed=0, classes={"a": "Fear"})
+    with pytest.raises(ValueError, match="by groups or by classes, not by both"):
+        k_fold(["a", "b"], 2, seed=0, groups={"a": "Ann", "b": "Bea"}, classes={"a": "Fear", "b": "Fear"})
     with pytest.raises(ValueError, match="n_splits=3"):
         k_fold(["a", "b"], 3, seed=0)
     with pytest.raises(ValueError, match="two subjects or more"):

@@ -1,0 +1,212 @@
+"""Clips -> segments (Section 3): the speech of a clip, its audio images and faces, and fc6 of VGG19 of both.
+
+What takes long is cached for each clip under the digest of its file and of the settings that shape it. All folds,
+networks and seeds share it: nothing here is fitted to a corpus.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from common import audio, experiment, results
+from common.cli import InputError
+from common.experiment import Unusable
+from datasets import rml
+from replications.priyasad2019 import faces, images, vad, vgg19
+
+VERSION = 1  # raise when the features change for the same settings
+CLASSES = rml.CLASSES  # of both corpora
+SETTINGS = (  # on which the features of a clip depend
+    *("vad", "vad_window", "vad_step", "vad_low", "vad_high", "vad_threshold", "vad_comparison", "vad_median"),
+    *("vad_before", "vad_after", "audio_rate", "image", "image_scaling", "segment_frames", "face_size"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is used beside the corpus: VGG19's weights ("imagenet", "random" or a file) and the SSD's two files, if any."""
+
+    weights: str
+    ssd: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of n segments, whose features are in `file`.
+
+    `label` is an index into CLASSES. `speech` and `span` (2,) are seconds: where speech was found and what is kept.
+    `found` (m,) bool says which of the m frames of the span have a face.
+    """
+
+    name: str
+    subject: str
+    label: int
+    video: Path
+    file: Path
+    speech: np.ndarray
+    span: np.ndarray
+    starts: np.ndarray  # (n,) seconds from the span's start
+    found: np.ndarray
+    digest: str
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The S segments of all clips of a corpus, clip by clip.
+
+    audio (S, fc6) and faces (F, fc6) float32, both mapped from files; frames (S, 20): which rows of `faces` each
+    segment has; clip (S,): the number of its clip; fc7: kernel and bias with which both networks begin.
+    """
+
+    audio: np.ndarray
+    faces: np.ndarray
+    frames: np.ndarray
+    clip: np.ndarray
+    fc7: tuple[np.ndarray, np.ndarray]
+
+
+def extract(
+    clips: Sequence[rml.Clip], settings: dict, source: Source, shaped: str, cache: Path, jobs: int, threads: int
+) -> tuple[list[Clip], list[Unusable]]:
+    """All `clips` with their features in the cache, in their order, and those that cannot be used; see `load`."""
+    work = partial(load, settings=settings, source=source, shaped=shaped, cache=cache)
+    return experiment.extracted(clips, work, jobs, threads, "clip")
+
+
+def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Path) -> Clip:
+    """One clip, its features from the cache or computed into it; `shaped` is from the function. Raises InputError."""
+    key = results.digest([results.digest_file(clip.video), shaped])
+    file = cache / "features" / f"{key}.npz"
+    if not file.exists():
+        arrays = computed(clip.video, settings, source)
+        results.write_atomically(file, lambda target: np.savez(target, **arrays))
+    with np.load(file, allow_pickle=False) as archive:
+        small = {name: archive[name] for name in ("speech", "span", "starts", "found")}
+    label = CLASSES.index(clip.label)
+    digest = results.digest([key, clip.name, clip.subject, label])
+    return Clip(clip.name, clip.subject, label, clip.video, file, **small, digest=digest)
+
+
+def shaped(settings: dict, source: Source) -> str:
+    """A digest of all but the clip itself on which its features depend. Raises InputError."""
+    packages = [metadata.version(name) for name in ("av", "numpy", "scipy", "tensorflow", "tensorflow-io")]
+    detector = faces.identity(source.ssd, settings["face_confidence"])
+    chosen = {name: settings[name] for name in SETTINGS}
+    return results.digest([VERSION, chosen, detector, vgg19.identity(_vgg(settings, source)), packages])
+
+
+def _vgg(settings: dict, source: Source) -> dict:
+    return {name: settings[name] for name in ("vgg_size", "vgg_width", "vgg_fc")} | {"weights": source.weights}
+
+
+def computed(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray]:
+    """The features of one video and where they come from. Raises InputError."""
+    rate = settings["audio_rate"]
+    sound = audio.of_video(path, rate)
+    speech, span = region(path, sound, settings)
+    try:
+        pictures, starts = images.segments(vad.cut(sound, rate, span), settings)
+    except ValueError as error:  # shorter than a segment
+        raise InputError(f"{path}: {error}; leave the clip out") from error
+    detect = faces.detector(source.ssd, settings["face_confidence"])
+    times, crops, found = faces.cropped(path, *span, detect, settings["face_size"])
+    shown = faces.segment_frames(times - span[0], starts, images.LENGTH, settings["segment_frames"])
+    network = _network(tuple(_vgg(settings, source).items()))
+    return {
+        "audio": vgg19.embedded(network, pictures),
+        "faces": vgg19.embedded(network, crops),
+        "frames": shown.astype(np.int32),
+        "speech": np.array(speech),
+        "span": np.array(span),
+        "starts": starts,
+        "found": found,
+    }
+
+
+def region(path: Path, sound: np.ndarray, settings: dict) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where the speech is and what is kept of the clip, in seconds (Section 3.1). Raises InputError for no speech."""
+    rate = settings["audio_rate"]
+    whole = (0.0, len(sound) / rate)
+    if settings["vad"] == "off":
+        return whole, whole
+    speech = vad.speech(sound, rate, settings)
+    if speech is None:
+        raise InputError(f"{path}: no speech is found in it; leave the clip out, or keep all clips with --set vad=off")
+    return speech, vad.span(sound, rate, settings)
+
+
+@lru_cache(maxsize=1)
+def _network(settings: tuple):
+    """VGG19, built once for all clips of a process."""
+    return vgg19.network(dict(settings))
+
+
+# -------------------------------------------------------------------------------------------- the whole corpus
+
+
+def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -> Segments:
+    """The segments of all clips, in two files of the cache that all tasks read together: no process holds them."""
+    key = results.digest([VERSION, "joined", [clip.digest for clip in clips]])
+    small, sound, picture = (cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy"))
+    if not all(file.exists() for file in (small, sound, picture)):
+        frames, owner, rows = [], [], 0
+        for number, clip in enumerate(clips):
+            with np.load(clip.file, allow_pickle=False) as archive:
+                frames.append(archive["frames"] + rows)
+                rows += len(archive["faces"])
+            owner += [number] * len(frames[-1])
+        kernel, bias = vgg19.fc7(_network(tuple(_vgg(settings, source).items())))
+        results.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
+        results.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
+        arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
+        results.write_atomically(small, lambda file: np.savez(file, **arrays))
+    with np.load(small, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    mapped = (np.load(file, mmap_mode="r", allow_pickle=False) for file in (sound, picture))
+    return Segments(*mapped, arrays["frames"], arrays["clip"], (arrays["kernel"], arrays["bias"]))
+
+
+def _write_all(file, clips: Sequence[Clip], name: str, rows: int) -> None:
+    """One array of all clips behind each other, a clip at a time, as a .npy file."""
+    for number, clip in enumerate(clips):
+        with np.load(clip.file, allow_pickle=False) as archive:
+            values = archive[name]
+        if number == 0:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (rows, values.shape[1])}
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(values, "<f4").tobytes())
+
+
+# -------------------------------------------------------------------------------------------------- one to look at
+
+
+def example(clip: Clip, settings: dict, source: Source, with_faces: bool) -> dict[str, np.ndarray]:
+    """What Figures 1 and 3 show, of one clip: sound, coefficients, voice activity and faces. Raises InputError.
+
+    sound (2, 600) least and largest sample of equal stretches; coefficients (t, 64), one a window of 10 ms; ratio
+    (2, n), seconds and Eq. 1; speech and span (2,) seconds; and, if wanted, faces (7, size, size, 3) uint8 at face_times.
+    """
+    rate = settings["audio_rate"]
+    sound = audio.of_video(clip.video, rate)
+    stretches = np.array_split(sound, 600)
+    window, band = settings["vad_window"], (settings["vad_low"], settings["vad_high"])
+    arrays = {
+        "sound": np.array([[s.min() for s in stretches], [s.max() for s in stretches]]),
+        "seconds": np.array(len(sound) / rate),
+        "coefficients": images.coefficients(sound, rate, settings["image"]),
+        "ratio": np.array(vad.speech_ratio(sound, rate, window, settings["vad_step"], band)),
+        "speech": clip.speech,
+        "span": clip.span,
+    }
+    if with_faces:
+        detect = faces.detector(source.ssd, settings["face_confidence"])
+        times, crops, _ = faces.cropped(clip.video, *clip.span, detect, settings["face_size"])
+        (start, end), (first, last) = clip.span, clip.speech
+        wanted = [start, (start + first) / 2, *np.linspace(first, last, 5)[1:4], (last + end) / 2, end]
+        shown = [np.abs(times - time).argmin() for time in wanted]
+        arrays |= {"faces": crops[shown], "face_times": times[shown]}
+    return arrays

@@ -1,0 +1,64 @@
+"""What can be measured beside the tables: voice activity, what a split is worth, what the fusion listens to.
+
+Voice activity is held against the truth of a simulated corpus, which no network sees; the others need no truth.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common import bootstrap
+from common.cli import InputError
+from replications.priyasad2019.features import Clip
+
+CLOSE = 0.1  # seconds
+
+
+def speech(clips: Sequence[Clip], truth: Path) -> dict | None:
+    """How many of the onsets and offsets of speech are found within 0.1 s, interval over clips; None without truth.
+
+    `onset` and `offset` are the mean seconds by which they are found too late.
+    """
+    if not truth.is_dir():
+        return None
+    late = np.array([np.subtract(clip.speech, _truth(truth, clip)) for clip in clips])
+    within, interval = bootstrap.ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
+    onset, offset = late.mean(axis=0)
+    return {
+        "within": within,
+        "interval": interval,
+        "all": 1.0,
+        "onset": onset,
+        "offset": offset,
+        "frames": 2 * len(late),
+    }
+
+
+def _truth(folder: Path, clip: Clip) -> tuple[float, float]:
+    path = folder / f"{clip.name.replace('/', '_').replace(' ', '_')}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return float(archive["speech_start"]), float(archive["speech_end"])
+    except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
+
+
+def inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> dict:
+    """By how many points of accuracy a protocol that shares subjects, or more, is above leaving one subject out.
+
+    `apart` and `shared` are the predicted classes (clips,) of the two. Interval over subjects.
+    """
+    truth = np.array([clip.label for clip in clips])
+    subjects = np.unique([clip.subject for clip in clips], return_inverse=True)[1]
+    gained = (shared == truth).astype(int) - (apart == truth)
+    points, interval = bootstrap.ratio(np.bincount(subjects, 100.0 * gained), np.bincount(subjects))
+    return {"points": points, "interval": interval, "none": 0.0, "frames": len(clips)}
+
+
+def modalities(beta: np.ndarray, clips: Sequence[Clip], owner: np.ndarray) -> dict:
+    """The mean weight of the sound in Eq. 6 over test segments, beta (S, 2), interval over clips."""
+    counts = np.bincount(owner, minlength=len(clips))
+    share, interval = bootstrap.ratio(np.bincount(owner, beta[:, 0], minlength=len(clips)), counts)
+    return {"sound": share, "interval": interval, "equal": 0.5, "frames": len(owner)}

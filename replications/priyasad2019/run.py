@@ -1,0 +1,292 @@
+"""Replicate Priyasad et al. 2019: clips -> voice activity -> VGG19 of sound and faces -> LSTM, attention fusion -> tables.
+
+    python -m replications.priyasad2019.run                       simulated RML and eNTERFACE'05, quick profile
+    python -m replications.priyasad2019.run --corpus ROOT --weights imagenet --ssd PROTOTXT CAFFEMODEL --profile paper
+
+ROOT holds RML or eNTERFACE'05; each is trained and scored on its own. A second call goes on where the first one
+stopped. Exit codes: 0 done, 2 wrong usage, 3 input that cannot be used, 4 results that cannot be written, 130
+interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from common import cli, compare, experiment, results, tasks
+from common import paper as papers
+from common.experiment import Corpus
+from datasets import enterface, rml
+from replications.priyasad2019 import faces, features, protocols
+from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, gathered, record_of, train, voted
+from replications.priyasad2019.features import CLASSES, Segments, Source
+from replications.priyasad2019.protocols import PROTOCOLS
+
+PAPER = Path(__file__).with_name("paper.toml")
+READERS = {"rml": rml, "enterface": enterface}
+IMAGENET, RANDOM = "imagenet", "random"  # weights that are no file of the user's
+VERSION = 1  # raise when results change for the same settings
+
+
+def main() -> int:
+    arguments = parse()
+    paper = papers.load(PAPER)
+    settings = experiment.settings_of(paper, arguments, given(arguments))
+    validate(settings)
+    source = source_of(arguments, settings)
+    experiment.probe_writable(arguments.results)
+    tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
+    shaped = features.shaped(settings, source)  # missing weights are fetched, or missed, before anything else
+    corpora = [prepare(found, arguments, settings, source, shaped) for found in located(arguments, settings)]
+    planned = [plan for corpus in corpora for plan in plans(corpus, settings, arguments)]
+    folds = {task.path: fold for plan in planned for task, fold in plan.folds.items()}
+    todo = [task for plan in planned for task in plan.folds]
+    done = tasks.run(todo, partial(train, folds=folds, settings=settings), arguments.jobs, arguments.threads)
+    files = [file for plan in planned for file in written(plan, planned, settings, arguments, source)]
+    print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
+    found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]
+    print(
+        compare.as_text(paper, found)
+        if found
+        else "These networks fill no table; `python -m reports.build` shows them."
+    )
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = experiment.parser(NAME, __doc__, "the folder of RML or of eNTERFACE'05", VARIANTS)
+    add = parser.add_argument
+    add(
+        "--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS)
+    )  # fmt: skip
+    add(
+        "--weights", metavar="FILE", help="VGG19's: an .h5 file of keras.applications, `imagenet` (fetched) or `random`"
+    )
+    add(
+        "--ssd",
+        nargs=2,
+        type=Path,
+        metavar=("PROTOTXT", "CAFFEMODEL"),
+        help="OpenCV's face detector; dlib's with --set detector=dlib",
+    )
+    arguments = experiment.parse(parser)
+    arguments.protocols = [name for name in PROTOCOLS if name in arguments.protocols]
+    return arguments
+
+
+def given(arguments: argparse.Namespace) -> list[str]:
+    """Settings that other options imply."""
+    implied = []
+    if arguments.weights:
+        implied.append(f"weights={RANDOM if arguments.weights == RANDOM else IMAGENET}")
+    if arguments.ssd:
+        implied.append("detector=ssd")
+    return implied
+
+
+def validate(settings: dict) -> None:
+    """Raise InputError for settings that fit no network, before anything is computed."""
+    zero = ("dropout", "vad_before", "vad_after", "vad_low", "max_missing")
+    experiment.check_positive(settings, zero_allowed=zero)
+    nyquist = settings["audio_rate"] / 2
+    rules = {
+        "audio_rate": (nyquist >= 8000, "16000 or more: the mel filters reach 8000 Hz"),
+        "vad_high": (
+            settings["vad_low"] < settings["vad_high"] <= nyquist,
+            f"more than vad_low and at most {nyquist:.0f}",
+        ),
+        "vad_median": (settings["vad_median"] % 2 == 1, "an odd number"),
+        "vad_threshold": (settings["vad_threshold"] <= 1, "at most 1"),
+        "lstm_units": (settings["lstm_units"] == settings["vgg_fc"], "as many as vgg_fc: attention weighs the two"),
+        "dropout": (settings["dropout"] < 1, "less than 1"),
+        "held_out": (settings["held_out"] < 1, "less than 1"),
+        "folds": (settings["folds"] > 1, "2 or more"),
+    }
+    experiment.check_rules(settings, rules)
+
+
+def source_of(arguments: argparse.Namespace, settings: dict) -> Source:
+    """The files that the features need. Raises InputError for those that are missing."""
+    if settings["detector"] == "ssd" and not arguments.ssd:
+        raise cli.InputError(
+            "--ssd: name deploy.prototxt and res10_300x300_ssd_iter_140000.caffemodel of OpenCV's face detector; or "
+            "take dlib's, with --set detector=dlib and a --results of its own"
+        )
+    ssd = tuple(arguments.ssd) if settings["detector"] == "ssd" else None
+    return Source(arguments.weights or settings["weights"], ssd)
+
+
+# ---------------------------------------------------------------------------------------- corpora and features
+
+
+@dataclass(frozen=True)
+class Found:
+    """A corpus before its features: its reader, where it is, its clips, what the simulator noted."""
+
+    reader: ModuleType
+    root: Path
+    clips: list[rml.Clip]
+    simulation: dict | None
+
+    @property
+    def name(self) -> str:
+        """In results: that of the paper.toml; simulated, simulated-enterface."""
+        kind = self.reader.__name__.rpartition(".")[2]
+        return kind if not self.simulation else "simulated" if kind == "rml" else f"simulated-{kind}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus with its features, its segments, and the clips left out because the paper does."""
+
+    corpus: Corpus
+    segments: Segments
+    left_out: list[str]
+
+
+def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
+    """The corpus, or both simulated ones. Raises InputError, WriteError."""
+    if arguments.corpus == "simulated":
+        roots = {name: simulate(name, arguments, settings) for name in READERS}
+    else:
+        root = Path(arguments.corpus)
+        roots = {which(root): root}
+    return [
+        Found(READERS[name], root, READERS[name].recordings(root), READERS[name].simulation(root))
+        for name, root in roots.items()
+    ]
+
+
+def which(root: Path) -> str:
+    """The corpus that `root` holds: the first whose reader finds its layout. Raises InputError."""
+    errors = []
+    for name, reader in READERS.items():
+        try:
+            reader.locate(root)
+        except cli.InputError as error:
+            errors.append(str(error))
+        else:
+            return name
+    raise cli.InputError(errors[0] if not root.is_dir() else f"{root}: neither the layout of RML nor of eNTERFACE'05; "
+                         f"see `python -m datasets.check rml {root}`")  # fmt: skip
+
+
+def prepare(found: Found, arguments, settings: dict, source: Source, shaped: str) -> Prepared:
+    """The corpus with its features. Raises InputError, WriteError.
+
+    Clips with rapid movements, in which no face is found for more than `max_missing` frames, are left out, as in the
+    paper (Section 4).
+    """
+    clips, unusable = features.extract(
+        found.clips, settings, source, shaped, arguments.cache, arguments.jobs, arguments.threads
+    )
+    experiment.refuse(unusable, arguments.skip_unusable)
+    moving = [clip.name for clip in clips if faces.longest_gap(clip.found) > settings["max_missing"]]
+    if moving:
+        print(f"{found.name}: left out, no face for too long: {', '.join(moving)}", file=sys.stderr)
+    clips = [clip for clip in clips if clip.name not in moving]
+    if lacking := [name for label, name in enumerate(CLASSES) if not any(clip.label == label for clip in clips)]:
+        raise cli.InputError(f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with --set max_missing=N")  # fmt: skip
+    corpus = Corpus(found.name, found.reader.locate(found.root), clips, unusable)
+    return Prepared(corpus, features.joined(clips, settings, source, arguments.cache), moving)
+
+
+def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
+    """Write a simulated corpus into the cache, unless it is there."""
+    import importlib
+
+    writer = importlib.import_module(f"datasets.simulated.{name}")
+    sizes = {"subjects": settings[f"simulated_{name}_subjects"], "sentences": settings[f"simulated_{name}_sentences"]}
+    words = "-".join(f"{key}{value}" for key, value in sizes.items())
+    root = arguments.cache / "corpora" / f"{name}-v{writer.VERSION}-{words}"
+    writer.write(root, jobs=arguments.jobs, **sizes)
+    return root
+
+
+# --------------------------------------------------------------------------------------------------- the tasks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One protocol on one corpus with one seed: its folds, whose results are kept in the cache."""
+
+    prepared: Prepared
+    protocol: str
+    seed: int
+    digest: str
+    folds: dict[tasks.Task, Fold]
+
+
+def plans(prepared: Prepared, settings: dict, arguments: argparse.Namespace) -> list[Plan]:
+    """A plan for each protocol and seed. Raises InputError."""
+    corpus, segments = prepared.corpus, prepared.segments
+    labels = np.array([clip.label for clip in corpus.recordings])[segments.clip]
+    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    found = []
+    for protocol in arguments.protocols:
+        for seed in arguments.seeds:
+            folder = arguments.cache / "folds" / digest / f"{protocol}-seed{seed}"
+            divided = protocols.divided(protocol, corpus.recordings, segments.clip, settings, seed)
+            folds = {
+                tasks.Task(protocol, split.name, seed, folder / f"{number:03d}.json", digest): Fold(
+                    segments, labels, split
+                )
+                for number, split in enumerate(divided)
+            }
+            found.append(Plan(prepared, protocol, seed, digest, folds))
+    return found
+
+
+def written(
+    plan: Plan, planned: Sequence[Plan], settings: dict, arguments: argparse.Namespace, source: Source
+) -> list[tuple[Path, dict]]:
+    """The result files of a protocol, one for each network, once its folds are done."""
+    prepared = plan.prepared
+    beside = [p for p in planned if p.prepared is prepared and p.seed == plan.seed]
+    folder = arguments.results / NAME / prepared.corpus.name / arguments.profile / compare.ALL
+    digest = results.digest([plan.digest, plan.protocol, [p.protocol for p in beside]])
+    files = []
+    for variant in arguments.variants:
+        path = folder / variant / f"{plan.protocol}-seed{plan.seed}.json"
+        task = tasks.Task(variant, plan.protocol, plan.seed, path, digest)
+        if not task.done():
+            write(task, plan, beside, settings, arguments.profile, source)
+        files.append((path, results.read(path)))
+    return files
+
+
+def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, profile: str, source: Source) -> None:
+    """Put the folds of a protocol together into the result of one network."""
+    from replications.priyasad2019 import mechanism
+
+    corpus, segments = plan.prepared.corpus, plan.prepared.segments
+    clips, count = corpus.recordings, len(segments.clip)
+    outcome = gathered(plan.folds, count)
+    more, arrays = {"left_out": plan.prepared.left_out}, {}
+    if (task.variant, plan.protocol) == ("proposed", "loso"):
+        votes = {
+            p.protocol: voted(
+                gathered(p.folds, count).posteriors["proposed"], segments.clip, len(clips), settings["ties"]
+            )
+            for p in beside
+        }
+        shared = {
+            name: mechanism.inflation(clips, votes["loso"], found) for name, found in votes.items() if name != "loso"
+        }
+        measures = {"speech": mechanism.speech(clips, corpus.root / "truth")}
+        measures |= {"modalities": mechanism.modalities(outcome.beta, clips, segments.clip)} | shared
+        more["mechanism"] = {name: found for name, found in measures.items() if found}
+        shown = corpus.evidence == "simulated" or settings["faces_in_results"] == "always"
+        example = features.example(clips[0], settings, source, shown)
+        arrays = {f"example/{name}": values for name, values in example.items()}
+    record, predicted = record_of(task, corpus, segments, outcome, profile, settings, more)
+    results.write(task.path, record, predicted | arrays)
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))
