@@ -1,6 +1,6 @@
 # make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
 # make test        sets up .venv, runs the tests
-# make bench       measures the recurrent layer, and training on features that do not fit in memory
+# make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
 # Both go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -15,6 +15,7 @@ replicate: .venv/installed
 	.venv/bin/python -m replications.lee2018.run --results $(RESULTS)
 	.venv/bin/python -m replications.raju2021.run --results $(RESULTS)
 	.venv/bin/python -m replications.chao2016.run --results $(RESULTS)
+	.venv/bin/python -m replications.priyasad2019.run --results $(RESULTS)
 	.venv/bin/python -m replications.wang2017.run --results $(RESULTS) --seeds 0  # of five; the reference locks this one
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
 
@@ -33,6 +34,7 @@ check: .venv/installed
 bench: .venv/installed
 	.venv/bin/python -m benchmarks.recurrent
 	.venv/bin/python -m benchmarks.streaming
+	.venv/bin/python -m benchmarks.folds
 
 clean:
 	rm -rf .venv $(RESULTS) $(REPORT)

@@ -117,6 +117,8 @@ def parser(paper: str, description: str, corpus: str, variants: Sequence[str]) -
     )
     add("--jobs", type=int, default=cores(), help="processes (default: one for each core)")
     add("--threads", type=int, help="threads of TensorFlow in each process (default: cores / jobs)")
+    add("--engine", default="local", choices=["local", "dask"], help="dask: train on a cluster that is already there")
+    add("--scheduler", metavar="ADDRESS", help="of the Dask cluster, as in tcp://HOST:8786")
     add("--results", type=Path, default=RESULTS, help="one folder for each choice of settings (default: results)")
     add("--cache", type=Path, default=cli.cache_folder(), help="simulated corpora and features")
     return made
@@ -131,6 +133,10 @@ def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
         made.error("--threads is 1 or more")
     if min(arguments.seeds) < 0:
         made.error("--seeds are 0 or more")
+    if arguments.engine == "dask" and not arguments.scheduler:
+        made.error("--engine dask wants the address of a cluster: --scheduler tcp://HOST:8786")
+    if arguments.engine != "dask" and arguments.scheduler is not None:
+        made.error("--scheduler is for --engine dask; add that, or go without a cluster")
     arguments.seeds = list(dict.fromkeys(arguments.seeds))
     arguments.threads = arguments.threads or max(1, cores() // arguments.jobs)
     return arguments

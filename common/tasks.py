@@ -1,7 +1,8 @@
 """Tasks: each (variant, fold, seed) becomes one result file. What is done is not done again.
 
-Tasks run in processes of their own through joblib, each with its own share of TensorFlow's threads. A killed run
-leaves whole result files and checkpoints behind; the same command finishes the rest.
+Tasks run in processes of their own through joblib, each with its own share of TensorFlow's threads, or on a Dask
+cluster (common.cluster). A killed run leaves whole result files and checkpoints behind; the same command finishes
+the rest.
 """
 
 import os
@@ -45,17 +46,20 @@ class Task:
     def tidy(self) -> None:
         """Remove the checkpoints, once the result is written."""
         for checkpoint in self.path.parent.glob(f"{self.path.stem}.*checkpoint"):
-            checkpoint.unlink()
+            checkpoint.unlink(missing_ok=True)  # a cluster may have given the task to two workers
 
 
-def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None], jobs: int, threads: int) -> int:
+Work = Callable[[Task, Callable[[float], None]], None]
+
+
+def run(tasks: list[Task], work: Work, jobs: int, threads: int, scheduler: str | None = None) -> int:
     """Do the tasks that are not done; returns how many that were.
 
-    `work(task, progress)` writes task.path and calls progress(fraction) now and then. With jobs > 1 it runs in
-    worker processes, so it must be picklable. Raises what `work` raises, after what was finished is saved.
+    `work(task, progress)` writes task.path and calls progress(fraction) now and then. It runs in `jobs` processes on
+    this machine, or on the workers of the Dask scheduler at the address `scheduler`; unless that is one process here,
+    it must be picklable. Raises what `work` raises, after what was finished is saved; with a scheduler InputError
+    too, for a cluster that cannot be used.
     """
-    from joblib import Parallel, delayed
-
     waiting = []
     for task in tasks:
         if task.done():
@@ -64,14 +68,34 @@ def run(tasks: list[Task], work: Callable[[Task, Callable[[float], None]], None]
             waiting.append(task)
     if not waiting:
         return 0
-    jobs = min(jobs, len(waiting))
-    with _progress(waiting) as reports:
+    if scheduler is None:
+        _run_here(waiting, work, min(jobs, len(waiting)), threads)
+    else:
+        _cluster().run(waiting, work, threads, scheduler)
+    return len(waiting)
+
+
+def _run_here(tasks: list[Task], work: Work, jobs: int, threads: int) -> None:
+    from joblib import Parallel, delayed
+
+    with progress_bar(tasks) as reports:
         calls = (
-            delayed(_do)(work, task, report, os.getpid(), threads)
-            for task, report in zip(waiting, reports, strict=True)
+            delayed(_do)(work, task, report, os.getpid(), threads) for task, report in zip(tasks, reports, strict=True)
         )
         Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
-    return len(waiting)
+
+
+def _cluster():
+    """common.cluster, which needs a package that is an extra."""
+    try:
+        from common import cluster
+    except ModuleNotFoundError as error:
+        if error.name not in ("cloudpickle", "distributed"):
+            raise
+        raise InputError(
+            "--engine dask: the package distributed is not installed; `pip install -r requirements.txt`, or go without"
+        ) from error
+    return cluster
 
 
 def limit_threads(threads: int) -> None:
@@ -84,24 +108,32 @@ def limit_threads(threads: int) -> None:
     )
 
 
-def _do(work: Callable, task: Task, report: Path, parent: int, threads: int) -> None:
-    limit_threads(threads)  # here: joblib reuses workers that were started before
-    try:
-        work(task, lambda fraction: report.write_text(f"{fraction:.6f}"))
-    except KeyboardInterrupt:
-        if os.getpid() == parent:  # with one job there are no workers
-            raise
-        os._exit(1)  # the parent speaks for all workers
+def do(work: Work, task: Task, report: Path) -> None:
+    """Do one task in this process; how far it is stands in the file `report`."""
+    work(task, lambda fraction: report.write_text(f"{fraction:.6f}"))
     task.tidy()
     report.write_text("1")
 
 
+def _do(work: Work, task: Task, report: Path, parent: int, threads: int) -> None:
+    limit_threads(threads)  # here: joblib reuses workers that were started before
+    try:
+        do(work, task, report)
+    except KeyboardInterrupt:
+        if os.getpid() == parent:  # with one job there are no workers
+            raise
+        os._exit(1)  # the parent speaks for all workers
+
+
 @contextmanager
-def _progress(tasks: list[Task]):
-    """One bar over all tasks, fed by a small file for each, into which its process writes how far it is."""
+def progress_bar(tasks: list[Task], parent: Path | None = None):
+    """One bar over all tasks, fed by a small file for each, into which its process writes how far it is.
+
+    The files lie in a folder that is there as long as the bar, below `parent`, or that of the system.
+    """
     from tqdm import tqdm
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=parent, prefix=".tasks-") as folder:
         files = [Path(folder) / str(index) for index in range(len(tasks))]
         names = ", ".join(dict.fromkeys(task.variant for task in tasks))
         bar_format = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"

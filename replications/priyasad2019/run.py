@@ -46,7 +46,8 @@ def main() -> int:
     planned = [plan for corpus in corpora for plan in plans(corpus, settings, arguments)]
     folds = {task.path: fold for plan in planned for task, fold in plan.folds.items()}
     todo = [task for plan in planned for task in plan.folds]
-    done = tasks.run(todo, partial(train, folds=folds, settings=settings), arguments.jobs, arguments.threads)
+    work = partial(train, folds=folds, settings=settings)
+    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     files = [file for plan in planned for file in written(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
     found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import os
 
 import numpy as np
 import pytest
 
-from benchmarks import recurrent, streaming
-from common import cli
+from benchmarks import folds, recurrent, streaming
+from common import cli, results, tasks
 
 
 def test_recurrent(monkeypatch, capsys):
@@ -47,3 +48,41 @@ def test_streaming_refuses_a_full_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(streaming.shutil, "disk_usage", lambda folder: argparse.Namespace(free=1e9))
     with pytest.raises(cli.WriteError, match="13 GB are needed"):
         streaming.main()
+
+
+class Drawn:
+    """Work without TensorFlow; with `apart`, its numbers depend on the process."""
+
+    def __init__(self, apart: bool):
+        self.apart = apart
+
+    def __call__(self, task, progress):
+        process = os.getpid() if self.apart else 0
+        results.write(task.path, {"drawn": [task.seed, process], "task_digest": task.digest})
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """What limit_threads sets is put back."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+
+
+@pytest.mark.parametrize("engine", ["joblib", "dask"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_folds(threads, monkeypatch, capsys, engine, apart):
+    if engine == "dask":
+        pytest.importorskip("distributed")
+    monkeypatch.setattr(folds, "Fold", lambda epochs: Drawn(apart))
+    monkeypatch.setattr("sys.argv", ["folds", "--folds", "2", "--repeats", "1", "--engine", engine])
+    assert folds.main() == (cli.EXIT_DIFFERS if apart else 0)
+    out = capsys.readouterr().out
+    assert f"{engine:6s} 2 workers are" in out and f"the same numbers by all: {'NO' if apart else 'yes'}" in out
+
+
+def test_a_fold_trains(monkeypatch, tmp_path):
+    for name, value in {"SEQUENCES": 8, "STEPS": 3, "INPUTS": 4, "UNITS": 2, "BATCH": 4}.items():
+        monkeypatch.setattr(folds, name, value)
+    task = tasks.Task("lstm", "00", 0, tmp_path / "00.json", "d")
+    folds.Fold(epochs=2)(task, lambda fraction: None)
+    assert len(results.read(task.path)["loss"]) == 2 and task.done()

@@ -576,6 +576,11 @@ def test_a_file_in_place_of_the_results_folder(places, tmp_path, called):
 # --------------------------------------------------------------------------------------------------- command line
 
 
+def test_a_cluster_that_is_not_there(places, tmp_path, called):
+    code, _, err = called(*arguments(places, tmp_path, "--engine", "dask", "--scheduler", "nowhere://x"))
+    assert code == cli.EXIT_INPUT and "dask" in told(err)[-1].lower() and "Traceback" not in err
+
+
 def test_help_needs_no_tensorflow():
     program = (
         "import sys, contextlib\nfrom replications.chao2016 import run\nsys.argv = ['run', '--help']\n"

@@ -518,6 +518,11 @@ def test_help_needs_no_tensorflow():
         assert word in done.stdout
 
 
+def test_a_cluster_that_is_not_there(corpus, cache, tmp_path, called):
+    code, _, err = called(*arguments(corpus, cache, tmp_path, "--engine", "dask", "--scheduler", "nowhere://x"))
+    assert code == 3 and "dask" in err.split("\r")[-1].lower() and "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -79,6 +79,23 @@ def test_same_seed_same_numbers(chats, features_cache, tmp_path, called):
     assert one[1]["arrays"]["sha256"] == two[1]["arrays"]["sha256"]
 
 
+def test_a_cluster_gives_the_numbers_of_one_job(chats, features_cache, tmp_path, called):
+    pytest.importorskip("distributed")
+    from tests.common import test_cluster as dask
+
+    with dask.scheduler(tmp_path) as (_, address), dask.worker(address, "--nthreads", "1", "--nworkers", "2"):
+        dask.wait_for_workers(address, 2)
+        for name, words_of_engine in (("one", []), ("dask", ["--engine", "dask", "--scheduler", address])):
+            found = words(chats, features_cache, tmp_path / name, "--variants", "lstm", *words_of_engine)
+            code, out, err = called(*found)
+            assert code == 0 and "2 of 2 results computed" in out, err
+    one, other = read_all(tmp_path / "one"), read_all(tmp_path / "dask")
+    assert list(one) == list(other) and len(one) == 2
+    for name, (_, record) in one.items():
+        expected, record = record, other[name][1]
+        assert {key for key in expected if expected[key] != record[key]} <= {"seconds", "provenance"}
+
+
 class TestRefused:
     def one_line(self, answer, code, *named):
         assert answer[0] == code and answer[2].startswith("error: ") and answer[2].count("\n") == 1, answer[2]

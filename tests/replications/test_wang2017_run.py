@@ -56,6 +56,8 @@ def test_from_videos_to_the_table_and_not_again(sessions, faces_file, tmp_path, 
     code, out, err = called(*words)
     assert code == 0 and "0 of 1 results computed" in out
     assert kept == sorted(path.name for path in (tmp_path / "c").rglob("*") if path.is_file())
+    code, _, err = called(*words, "--seeds", 1, "--engine", "dask", "--scheduler", "nowhere://x")
+    assert code == 3 and "dask" in err.lower() and "Traceback" not in err
 
 
 def test_missing_labels_are_named_before_anything_is_trained(sessions, faces_file, tmp_path, called):
