@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from common import arithmetic
 from common.cli import InputError
 
 PERCENT = ("accuracy", "UAR", "share")  # of classes; in percent, as papers print them
@@ -115,12 +116,34 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Part):
-    """A direction that the text claims: variant `better` beats variant `worse` in `metric`."""
+    """Something that the text claims: that variant `better` beats variant `worse` in `metric`, or that numbers agree.
+
+    `holds` is a comparison for `common.arithmetic`. In it `frames` is the number of labelled frames in those
+    `recordings` of the paper's corpus that a run has read.
+    """
 
     where: str
     text: str
-    better: str
-    worse: str
+    better: str = ""
+    worse: str = ""
+    holds: str = ""
+    loose: bool = False  # the words or the facts leave room: what contradicts `holds` need not be an error
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What printed percentages are percentages of: a confusion `matrix`, or `shares` of the same things.
+
+    `quoted` is the accuracy that the paper gives for the matrix; `total` is how many things there are, by the paper or
+    by the corpus. `quoted` and `shares` are expressions for `common.arithmetic`.
+    """
+
+    where: str
+    matrix: str = ""
+    quoted: str = ""
+    shares: str = ""
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +191,7 @@ class Paper:
     settings: dict[str, Setting]
     ledger: tuple[Choice, ...]
     errata: tuple[Erratum, ...] = ()
+    audit: tuple[Audit, ...] = ()
 
     @property
     def variants(self) -> list[str]:
@@ -201,6 +225,19 @@ def wanted(paper: Paper, *parts: Part) -> Part:
         truth=first("truth", ""),
         predicted=first("predicted", ""),
     )
+
+
+def numbers(paper: Paper) -> dict[str, dict[tuple[str, str], str]]:
+    """The numbers of each printed table, by row and column: what `common.arithmetic` reads."""
+    return {
+        table.id: {(row.label, column): text for row in table.rows for column, text in _in_order(table, row)}
+        for table in paper.tables
+        if table.printed
+    }
+
+
+def _in_order(table: Table, row: Row) -> list[tuple[str, str]]:
+    return [(c.label, row.published[c.label]) for c in table.columns if c.label in row.published]
 
 
 def papers() -> list[Paper]:
@@ -352,6 +389,8 @@ def _check(paper: Paper) -> None:
         _check_figure(paper, figure)
     for number, claim in enumerate(paper.claims, 1):
         _check_claim(paper, claim, f"claims {number}")
+    for number, entry in enumerate(paper.audit, 1):
+        _check_audit(paper, entry, f"audit {number}")
     for setting in paper.settings.values():
         _check_setting(setting)
     for erratum in paper.errata:
@@ -438,12 +477,50 @@ def _check_classes(paper: Paper, number: Part, where: str) -> None:
 
 
 def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
+    if claim.holds:
+        _check_statement(paper, claim, where)
+        return
+    if claim.loose or claim.note:
+        raise _Invalid(f"{where}: `loose` and `note` go with `holds`")
+    if not (claim.better and claim.worse):
+        raise _Invalid(f"{where}: needs `better` and `worse`, or `holds`")
     for variant in (claim.better, claim.worse):
         if variant not in paper.variants:
             raise _Invalid(f"{where}: variant {variant!r} stands in no table")
     if claim.metric not in METRICS:
         raise _Invalid(f"{where}: `metric` is not one of {', '.join(METRICS)}")
     _check_classes(paper, claim, where)
+
+
+def _check_statement(paper: Paper, claim: Claim, where: str) -> None:
+    for name in ("better", "worse", *(entry.name for entry in fields(Part))):
+        if name != "recordings" and getattr(claim, name) not in ("", None):
+            raise _Invalid(f"{where}: `{name}` does not go with `holds`")
+    try:
+        arithmetic.statement(claim.holds, numbers(paper), {"frames": 1})
+        counted = arithmetic.mentions(claim.holds, "frames")
+    except arithmetic.Refused as error:
+        raise _Invalid(f"{where}: `holds`: {error}") from error
+    if bool(claim.recordings) != counted:
+        raise _Invalid(f"{where}: `recordings` and `frames` go together")
+
+
+def _check_audit(paper: Paper, entry: Audit, where: str) -> None:
+    if bool(entry.matrix) == bool(entry.shares):
+        raise _Invalid(f"{where}: needs `matrix` or `shares`, and only one of them")
+    if entry.matrix and entry.matrix not in [table.id for table in paper.tables if table.confusion and table.printed]:
+        raise _Invalid(f"{where}: `matrix` is {entry.matrix!r}, which is no printed confusion matrix of the paper")
+    if entry.shares and entry.quoted:
+        raise _Invalid(f"{where}: `quoted` goes with `matrix`")
+    if entry.total < 0 or (entry.shares and not entry.total):
+        raise _Invalid(f"{where}: `total` is missing or less than 1")
+    for name in ("quoted", "shares"):
+        try:
+            found = arithmetic.values(getattr(entry, name), numbers(paper)) if getattr(entry, name) else []
+        except arithmetic.Refused as error:
+            raise _Invalid(f"{where}: `{name}`: {error}") from error
+        if name == "quoted" and len(found) > 1:
+            raise _Invalid(f"{where}: `quoted` is several numbers")
 
 
 def _check_setting(setting: Setting) -> None:

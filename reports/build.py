@@ -46,12 +46,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def evaluate(paper, results_folder: Path) -> tuple:
-    """(paper, result files, cells of the printed tables and of ours, directions of the claims). Raises InputError for a damaged result file."""
+    """(paper, result files, cells of the printed tables and of ours, what became of the claims).
+
+    Raises InputError for a damaged result file.
+    """
     from common import compare, results
+    from reports import audit
 
     files = compare.checked(results.find(results_folder, paper.id))
     cells = compare.cells(paper, files) + compare.own_cells(paper, files)
-    return paper, files, cells, compare.claims(paper, files)
+    return paper, files, cells, compare.claims(paper, files) + audit.statements(paper, files)
 
 
 def scorecard(paper, cells: Sequence) -> str:
@@ -103,20 +107,22 @@ def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
     from tqdm import tqdm
 
-    from reports import figures, page, tables
+    from reports import audit, figures, page, tables
 
     everything, names, scores = [], [], []
-    for paper, files, cells, directions in evaluated:
+    for paper, files, cells, checked in evaluated:
+        stated = [entry for entry in checked if isinstance(entry, audit.Statement)]
+        findings = audit.findings(paper, stated)
         progress = tqdm(figures.draw(paper, files), desc=f"{paper.id}: figures", unit="", leave=False, delay=2)
         drawings = list(progress)
-        exhibits = tables.exhibits(paper, cells, directions)
+        exhibits = tables.exhibits(paper, cells, checked, findings)
         written = {f"tables/{name}": text for name, text in exhibits.items()}
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
-        written[f"{paper.id}.html"] = page.paper_page(paper, cells, directions, files, drawings)
+        written[f"{paper.id}.html"] = page.paper_page(paper, cells, checked, files, drawings, findings)
         yield from written.items()
-        everything += [cell for cell in cells if cell.published]
+        everything += [cell for cell in cells if cell.published] + audit.text_cells(paper, stated)
         names += [name for name in written if "/" in name]
-        scores.append(page.scored(paper, cells))
+        scores.append(page.scored(paper, cells, findings))
     yield "cells.csv", tables.cells_csv(everything)
     yield "index.html", page.index(scores, names)
 

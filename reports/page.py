@@ -14,10 +14,12 @@ from markupsafe import Markup, escape
 from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, finest, score, select, shown
 from common.paper import METRICS, PERCENT, Paper, shrunk
 from reports import tables
+from reports.audit import SEVERITIES, Finding, Statement
 from reports.drawing import SECTIONS, Drawing
 from reports.figures import MEASURES, WORDS, with_mechanism
 
 SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
+SEVERITY_SYMBOLS = {"none": "✓", "slip": "≈", "unclear": "?", "error": "≠"}
 FITTED = {"none": "no post-processing", "devel": "fitted on development", "train": "fitted on training"}
 POOLINGS = {"per_recording": "mean over recordings", "concatenated": "recordings concatenated"}
 
@@ -31,14 +33,18 @@ class Score:
     verdicts: dict[str, int]  # every verdict, in their order
     evidence: dict[str, int]
     sentence: str
+    audit: dict[str, int]  # findings by severity, in their order
 
 
-def scored(paper: Paper, cells: Sequence[Cell]) -> Score:
+def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()) -> Score:
     cells = [cell for cell in cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
     order = {word: evidence[word] for word in ("real", "measured", "simulated", "none") if evidence[word]}
-    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, _sentence(paper, verdicts, evidence))
+    found = Counter(finding.severity for finding in findings)
+    severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
+    sentence = _sentence(paper, verdicts, evidence)
+    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities)
 
 
 def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
@@ -65,11 +71,12 @@ def index(scores: Sequence[Score], downloads: Iterable[str]) -> str:
 def paper_page(
     paper: Paper,
     cells: Sequence[Cell],
-    directions: Sequence[Direction],
+    checked: Sequence[Direction | Statement],
     files: Sequence[File],
     drawings: Sequence[Drawing],
+    findings: Sequence[Finding] = (),
 ) -> str:
-    """The page of a paper: tables, figures, claims, mechanism, ledger, settings, recordings, provenance."""
+    """The page of a paper: tables, claims, audit, figures, mechanism, ledger, settings, recordings, provenance."""
     return (
         _environment()
         .get_template("paper.html")
@@ -78,7 +85,8 @@ def paper_page(
             score=scored(paper, cells),
             tables=[_table(paper, table, cells, files) for table in paper.tables],
             drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
-            claims=[(claim, [d for d in directions if d.claim is claim]) for claim in paper.claims],
+            claims=[(claim, [entry for entry in checked if entry.claim is claim]) for claim in paper.claims],
+            findings=sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
             mechanisms=_mechanisms(paper, files),
             shrunk=shrunk(paper),
             recordings=_recordings(files),
@@ -186,7 +194,8 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(code=_code, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml)
     environment.globals.update(
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
-        row=tables.row, claim_row=tables.claim_row, shown=shown, percent=PERCENT,
+        row=tables.row, claim_row=tables.claim_row, claim_mark=_claim_mark, shown=shown, percent=PERCENT,
+        severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
     )  # fmt: skip
     return environment
 
@@ -194,6 +203,16 @@ def _environment() -> jinja2.Environment:
 def _code(text: str) -> Markup:
     """`code` in backticks, everything else escaped."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _claim_mark(result: str) -> tuple[str, str]:
+    """Symbol and style of what became of a claim. What holds in simulation is neither confirmed nor refuted."""
+    if result == "not run":
+        return SYMBOLS["NOT_RUN"], "not_run"
+    if result.endswith("simulation") or result == "undecided":
+        return SYMBOLS["NOT_COMPARABLE"], "not_comparable"
+    good = result in ("holds", "follows")
+    return (SYMBOLS["MATCH"], "match") if good else (SYMBOLS["MISMATCH"], "mismatch")
 
 
 def _ledger_links(text: str, paper: Paper) -> Markup:

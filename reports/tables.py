@@ -3,19 +3,25 @@
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
 
+from common import arithmetic
 from common.compare import SIMULATED_CAVEAT, Cell, Direction, shown, shown_interval, source
 from common.paper import PERCENT, Paper
+from reports.audit import Finding, Statement
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
 OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
-CLAIM_HEAD = ("Claim", "Corpus", "Published", "Ours", "95 % interval", "Result")
+CLAIM_HEAD = ("Claim", "Checked on", "Published", "Ours", "Interval", "Result")
+AUDIT_HEAD = ("Place", "Printed", "What follows", "How", "Severity")
 WORDS = {
     "MATCH": "match", "MISMATCH": "mismatch", "ERRATUM": "erratum", "NOT_COMPARABLE": "not comparable",
     "NOT_RUN": "not run", "": "",
 }  # fmt: skip
 ALIGN = "llrrrrl"
+SEVERITY = {"none": "agrees", "slip": "slip", "unclear": "unclear", "error": "error"}
+PLACES = {"audit": "printed numbers", "real": "real recordings"}
+INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed numbers, all that those which round to them can give."
 
 
 def cells_csv(cells: Iterable[Cell]) -> str:
@@ -23,8 +29,10 @@ def cells_csv(cells: Iterable[Cell]) -> str:
     return _csv([field.name for field in fields(Cell)], (asdict(cell).values() for cell in cells))
 
 
-def exhibits(paper: Paper, cells: list[Cell], directions: list[Direction]) -> dict[str, str]:
-    """File name -> content: every table of the paper and its claims, each as .md, .tex and .csv."""
+def exhibits(
+    paper: Paper, cells: list[Cell], checked: list[Direction | Statement], findings: Iterable[Finding] = ()
+) -> dict[str, str]:
+    """File name -> content: every table of the paper, its claims and its audit, each as .md, .tex and .csv."""
     files = {}
     for table in paper.tables:
         own = [cell for cell in cells if cell.exhibit == table.id]
@@ -36,10 +44,15 @@ def exhibits(paper: Paper, cells: list[Cell], directions: list[Direction]) -> di
             rows, notes = [(*line[:2], *line[3:5]) for line in rows], [note for note in (table.note, *notes) if note]
             files |= _formats(name, f"{paper.id}: {table.title}", OWN_HEAD, "llrr", rows, notes)
         files[f"{name}.csv"] = cells_csv(own)
-    rows = [claim_row(direction) for direction in directions]
-    notes = [SIMULATED_CAVEAT] if any(d.evidence == "simulated" for d in directions) else []
-    files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "llrrrl", rows, notes)
-    files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, directions))
+    checked = [entry for claim in paper.claims for entry in checked if entry.claim is claim]
+    rows = [claim_row(entry) for entry in checked]
+    notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
+    files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "plrrrl", rows, notes)
+    files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, checked))
+    found = [astuple(finding) for finding in findings]
+    rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
+    files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppl", rows, [])
+    files[f"{paper.id}-audit.csv"] = _csv([field.name for field in fields(Finding)], found)
     return files
 
 
@@ -49,7 +62,24 @@ def row(cell: Cell) -> tuple[str, ...]:
     return cell.row, cell.column, cell.published, *numbers, WORDS[cell.verdict]
 
 
-def claim_row(direction: Direction) -> tuple[str, ...]:
+def claim_row(checked: Direction | Statement) -> tuple[str, ...]:
+    """A claim as shown: the claim, what it was checked on, as published, ours, interval, result."""
+    return _statement_row(checked) if isinstance(checked, Statement) else _direction_row(checked)
+
+
+def _statement_row(statement: Statement) -> tuple[str, ...]:
+    outcome, interval = statement.outcome, ""
+    if outcome is None:
+        return statement.claim.text, "", "", "", "", statement.result
+    low, ours, high = (arithmetic.shown(n) for n in (outcome.ours.low, outcome.ours.face, outcome.ours.high))
+    if not outcome.ours.exact:
+        interval = f"[{low}, {high}]"
+    published = outcome.literal or arithmetic.shown(outcome.stated.face)
+    published = published if outcome.relation == "==" else f"{outcome.relation} {published}"
+    return statement.claim.text, PLACES[statement.evidence], published, ours, interval, statement.result
+
+
+def _direction_row(direction: Direction) -> tuple[str, ...]:
     pattern = "0.00" if direction.claim.metric in PERCENT else "0.000"
     interval = ""
     if direction.ci_low is not None:
@@ -65,12 +95,16 @@ def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -
 
 
 def latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:
-    """A plain `tabular` that needs no package; the notes are its last lines, so that they travel with it."""
+    """A plain `tabular` that needs no package; the notes are its last lines, so that they travel with it.
+
+    `align` has a letter for each column: l, r, or p for a paragraph of a fifth of the line.
+    """
     lines = [" & ".join(map(latex_escape, line)) + r" \\" for line in rows]
     notes = [
         rf"\multicolumn{{{len(align)}}}{{p{{\linewidth}}}}{{\footnotesize {latex_escape(note)}}} \\" for note in notes
     ]
-    top = [rf"\begin{{tabular}}{{{align}}}", r"\hline", " & ".join(map(latex_escape, head)) + r" \\", r"\hline"]
+    columns = align.replace("p", r"p{0.2\linewidth}")
+    top = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(map(latex_escape, head)) + r" \\", r"\hline"]
     return "\n".join([*top, *lines, r"\hline", *notes, r"\end{tabular}"]) + "\n"
 
 
@@ -78,6 +112,7 @@ def latex_escape(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "]": "{]}",
+        "≠": r"$\neq$", "≤": r"$\leq$", "≥": r"$\geq$",
     } | {letter: "\\" + letter for letter in "&%$#_{}"}  # fmt: skip
     text = "".join(special.get(letter, letter) for letter in text)
     # a minus sign is longer than a hyphen; [ after \\ would be read as its optional argument, hence the braces above
@@ -108,14 +143,20 @@ def quoted(cells: list[Cell]) -> list[str]:
 
 _CLAIM_COLUMNS = (
     "where", "claim", "better", "worse", "metric", "evidence", "corpus", "profile", "seeds",
-    "published", "ours", "ci_low", "ci_high", "result",
+    "published", "ours", "ci_low", "ci_high", "result", "holds", "note",
 )  # fmt: skip
 
 
-def _claim_values(direction: Direction) -> tuple:
-    claim, d = direction.claim, direction
-    words = (claim.where, claim.text, claim.better, claim.worse, claim.metric, d.evidence, d.corpus, d.profile, d.seeds)
-    return *words, d.published, d.advantage, d.ci_low, d.ci_high, d.result
+def _claim_values(checked: Direction | Statement) -> tuple:
+    claim, place, numbers = checked.claim, ("", "", ""), ("", "", "", "")
+    if isinstance(checked, Direction):
+        place = (checked.corpus, checked.profile, checked.seeds)
+        numbers = (checked.published, checked.advantage, checked.ci_low, checked.ci_high)
+    elif checked.outcome:
+        ours, stated = checked.outcome.ours, checked.outcome.stated
+        numbers = tuple(float(number) for number in (stated.face, ours.face, ours.low, ours.high))
+    words = (claim.where, claim.text, claim.better, claim.worse, claim.metric, checked.evidence)
+    return *words, *place, *numbers, checked.result, claim.holds, claim.note
 
 
 def _csv(head: Iterable[str], rows: Iterable[Iterable]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import InputError
-from common.paper import decimals, ledger_markdown, load, papers, settings, shrunk, wanted
+from common.paper import decimals, ledger_markdown, load, numbers, papers, settings, shrunk, wanted
 
 PAPERS = {paper.id: paper for paper in papers()}
 
@@ -136,6 +136,10 @@ class TestRefused:
             ('kind = "architecture"', 'kind = "traces"', "figure1"),
             ('better = "v"', 'better = "w"', "'w'"),
             ('metric = "CCC"', 'metric = "AUC"', "`metric`"),
+            ('better = "v"\n', "", "claims 1: needs `better` and `worse`, or `holds`"),
+            ('better = "v"', 'better = "v"\nnote = "n"', "`loose` and `note` go with `holds`"),
+            ('better = "v"', 'better = "v"\nloose = true', "`loose` and `note` go with `holds`"),
+            ('better = "v"', 'better = "v"\nholds = "1 == 1"', "`better` does not go with `holds`"),
             ('source = "assumed"', 'source = "guessed"', "settings.size"),
             ('source = "assumed"\n', "", "settings"),
             ("quick = 48", 'quick = "48"', "`quick`"),
@@ -178,6 +182,53 @@ class TestRefused:
             load(toml(old, new, CLASSES))
         message = str(caught.value)
         assert "paper.toml: " in message and named in message and "\n" not in message
+
+    STATEMENT = '[[claims]]\nwhere = "w"\ntext = "t"\nholds = "table1[\'a\', \'CCC\'] == 0.5"\n'
+    AUDIT = '[[audit]]\nwhere = "w"\nshares = "table1[:, \'CCC\']"\ntotal = 9\n'
+
+    @pytest.mark.parametrize(
+        ("old", "new", "named"),
+        [
+            ("== 0.5", "", "`holds`: is not one comparison"),
+            ("== 0.5", "== ", "`holds`: cannot be read"),
+            ("== 0.5", "== open('x')", "`holds`: `open('x')` is not accepted"),
+            ("'a', 'CCC'", "'b', 'CCC'", "`holds`: `table1` prints no number 'b' / 'CCC'"),
+            ("table1", "table2", "`table2['a', 'CCC']` is not accepted"),
+            ('text = "t"', 'text = "t"\nmetric = "CCC"', "claims 2: `metric` does not go with `holds`"),
+            ('text = "t"', 'text = "t"\ntolerance = 0.1', "claims 2: `tolerance` does not go with `holds`"),
+            ('text = "t"', 'text = "t"\nrecordings = "*"', "`recordings` and `frames` go together"),
+            ("== 0.5", "< frames", "`recordings` and `frames` go together"),
+            ('text = "t"', 'text = "t"\nhold = "1"', "`hold`"),
+            ("total = 9", "total = 0", "audit 1: `total`"),
+            ("total = 9", 'total = 9\nmatrix = "table1"', "audit 1: needs `matrix` or `shares`"),
+            ("total = 9", "total = 9\nquoted = \"table1['a', 'CCC']\"", "audit 1: `quoted` goes with `matrix`"),
+            ("table1[:, 'CCC']", "table1[:, 'CC']", "audit 1: `shares`: `table1` prints no number"),
+            ('shares = "table1', 'matrix = "table1', "audit 1: `matrix`"),
+            ("total = 9", "totl = 9", "`totl`"),
+        ],
+    )
+    def test_statements_and_audit(self, toml, old, new, named):
+        both = self.STATEMENT + self.AUDIT + "[settings.size]"
+        text = MINIMAL.replace("[settings.size]", both)
+        paper = load(toml(text=text))
+        assert paper.claims[1].holds == "table1['a', 'CCC'] == 0.5" and paper.audit[0].total == 9
+        assert numbers(paper) == {"table1": {("a", "CCC"): "0.500"}}
+        with pytest.raises(InputError) as caught:
+            load(toml(both, both.replace(old, new, 1), text))
+        message = str(caught.value)
+        assert "paper.toml: " in message and named in message and "\n" not in message
+
+    @pytest.mark.parametrize(
+        ("entry", "named"),
+        [
+            ('matrix = "table1"', "`matrix` is 'table1'"),
+            ('matrix = "figure5"\nquoted = "table1[:, \'Val\']"', "`quoted` is several numbers"),
+            ('matrix = "figure5"\nquoted = "table9"', "`quoted`: `table9` is not accepted"),
+        ],
+    )
+    def test_audit_of_a_matrix(self, toml, entry, named):
+        with pytest.raises(InputError, match=re.escape(named)):
+            load(toml("[settings.size]", f'[[audit]]\nwhere = "w"\n{entry}\n[settings.size]', CLASSES))
 
     def test_no_toml(self, toml, tmp_path):
         with pytest.raises(InputError, match="paper.toml: not a readable TOML"):

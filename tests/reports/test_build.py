@@ -16,7 +16,7 @@ import pytest
 from common import compare, results
 from common.cli import InputError
 from common.paper import papers
-from reports import architecture, build, figures, page, tables
+from reports import architecture, audit, build, figures, page, tables
 from tests.reports.fabricate import (
     ARCHITECTURES,
     CLASSES,
@@ -27,6 +27,7 @@ from tests.reports.fabricate import (
 )
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
+CHAO = next(paper for paper in papers() if paper.id == "chao2016")
 WANG = next(paper for paper in papers() if paper.id == "wang2017")
 
 
@@ -94,7 +95,9 @@ class TestReport:
         names = {str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()}
         assert {"index.html", "lee2018.html", "cells.csv"} <= names
         assert {
-            f"tables/lee2018-{e}.{k}" for e in ("table1", "table2", "table3", "claims") for k in ("md", "tex", "csv")
+            f"tables/lee2018-{e}.{k}"
+            for e in ("table1", "table2", "table3", "claims", "audit")
+            for k in ("md", "tex", "csv")
         } <= names
         assert {f"figures/lee2018-figure{n}.{k}" for n in (2, 4) for k in ("svg", "png")} <= names
         assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
@@ -130,7 +133,9 @@ class TestReport:
 
     def test_cells_csv(self, small):
         with (small / "report/cells.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
+            everything = list(csv.DictReader(file))
+        rows = [row for row in everything if row["exhibit"] != "text"]
+        assert {row["evidence"] for row in everything if row["exhibit"] == "text"} == {"audit"}
         assert len(rows) == 32 and {row["verdict"] for row in rows} == {"NOT_COMPARABLE", "NOT_RUN"}
         ours = [row for row in rows if row["ours"]]
         assert len(ours) == 12 and all(len(row["ours"]) > 8 for row in ours)
@@ -255,6 +260,70 @@ class TestPage:
         assert "96 &amp; more" in text and "#ledger-2" not in text
 
 
+class TestClaimsAndAudit:
+    @pytest.fixture(scope="class")
+    def checked(self, tmp_path_factory):
+        """The paper with most kinds of findings, without any result."""
+        paper, files, cells, outcomes = evaluated(tmp_path_factory.mktemp("none"), CHAO)
+        stated = [entry for entry in outcomes if isinstance(entry, audit.Statement)]
+        return paper, files, cells, outcomes, audit.findings(paper, stated)
+
+    def page(self, checked):
+        paper, files, cells, outcomes, findings = checked
+        return Reader(page.paper_page(paper, cells, outcomes, files, [], findings))
+
+    def test_page_has_every_finding_with_its_severity_in_words(self, checked):
+        text = "".join(self.page(checked).text)
+        for finding in checked[4]:
+            assert finding.printed in text and page.SEVERITY_SYMBOLS[finding.severity] in text
+        assert "≠ error" in text and "≈ slip" in text and "? unclear" in text and "✓ agrees" in text
+        assert "#audit" in self.page(checked).links
+
+    def test_page_has_every_claim_with_its_result_in_words(self, checked):
+        text = "".join(self.page(checked).text)
+        assert all(claim.text in text for claim in CHAO.claims)
+        statements = [entry for entry in checked[3] if isinstance(entry, audit.Statement)]
+        assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
+        assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in statements) > 0
+        assert "◇ undecided" in text and "– not run" in text
+
+    @pytest.mark.parametrize(
+        ("result", "style"),
+        [("holds", "match"), ("follows", "match"), ("does not hold", "mismatch"), ("contradicted", "mismatch"),
+         ("undecided", "not_comparable"), ("holds in simulation", "not_comparable"), ("not run", "not_run"),
+         ("does not hold in simulation", "not_comparable"), ("undecided in simulation", "not_comparable")],
+    )  # fmt: skip
+    def test_simulation_confirms_no_claim(self, result, style):
+        assert page._claim_mark(result)[1] == style
+
+    def test_tables(self, checked):
+        paper, _, cells, outcomes, findings = checked
+        written = tables.exhibits(paper, cells, outcomes, findings)
+        rows = list(csv.DictReader(io.StringIO(written["chao2016-audit.csv"])))
+        assert [tuple(row.values()) for row in rows] == [dataclasses.astuple(finding) for finding in findings]
+        claims = list(csv.DictReader(io.StringIO(written["chao2016-claims.csv"])))
+        assert [row["claim"] for row in claims] == [claim.text for claim in CHAO.claims]
+        assert [row["holds"] for row in claims] == [claim.holds for claim in CHAO.claims]
+        assert "10.34, 3 of 29" in written["chao2016-audit.md"] and "contradicted" in written["chao2016-claims.md"]
+        assert r"$\neq$" in written["chao2016-audit.tex"] and r"p{0.2\linewidth}" in written["chao2016-audit.tex"]
+
+    def test_hostile_strings_are_text(self, checked):
+        paper, files, cells, outcomes, _ = checked
+        hostile = audit.Finding("p", *[TestPage.HOSTILE] * 4, "error")
+        text = page.paper_page(paper, cells, outcomes, files, [], [hostile])
+        assert TestPage.HOSTILE in "".join(Reader(text).text) and "<script" not in text
+
+    def test_index_counts_the_findings(self, checked):
+        score = page.scored(CHAO, checked[2], checked[4])
+        assert sum(score.audit.values()) == len(checked[4]) and list(score.audit) == [
+            "none",
+            "slip",
+            "unclear",
+            "error",
+        ]
+        assert "Audit of the printed numbers: " in "".join(Reader(page.index([score], [])).text)
+
+
 class TestTables:
     def test_latex_escapes(self):
         assert tables.latex_escape("50%_&#{}$") == r"50\%\_\&\#\{\}\$"
@@ -278,7 +347,8 @@ class TestTables:
     def test_exhibit_csvs_make_up_cells_csv(self, small):
         parts = [(small / f"report/tables/lee2018-table{n}.csv").read_text() for n in (1, 2, 3)]
         rows = [row for part in parts for row in list(csv.reader(io.StringIO(part)))[1:]]
-        assert rows == list(csv.reader(io.StringIO((small / "report/cells.csv").read_text())))[1:]
+        everything = list(csv.reader(io.StringIO((small / "report/cells.csv").read_text())))[1:]
+        assert rows == [row for row in everything if row[1] != "text"]
 
     @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed: LaTeX tables not compiled")
     def test_latex_compiles(self, small, tmp_path):
