@@ -12,12 +12,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: replicate test check bench clean
 
 replicate: .venv/installed
-	.venv/bin/python -m replications.lee2018.run --results $(RESULTS)
-	.venv/bin/python -m replications.raju2021.run --results $(RESULTS)
-	.venv/bin/python -m replications.chao2016.run --results $(RESULTS)
-	.venv/bin/python -m replications.priyasad2019.run --results $(RESULTS)
-	.venv/bin/python -m replications.wang2017.run --results $(RESULTS) --seeds 0  # of five; the reference locks this one
-	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
+	.venv/bin/python -m reports.build --run --results $(RESULTS) --out $(REPORT)
 
 test: .venv/installed
 	.venv/bin/python -m pytest -n auto --dist loadfile

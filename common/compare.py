@@ -449,6 +449,8 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
         )
+    if runs.first.get("committed"):
+        notes.append(f"from the run that comes with the suite, of {_date(runs.first)[:10]}")
     source = (runs.evidence, runs.corpus, runs.profile, len(runs.files))
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
 

@@ -13,7 +13,7 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from common import compare, results
+from common import cli, compare, results
 from common.cli import InputError
 from common.paper import papers
 from reports import architecture, audit, build, figures, page, tables
@@ -561,3 +561,58 @@ class TestArchitecture:
     )
     def test_families(self, name, kind, family):
         assert architecture._Box(name, kind, [1], 0, []).family == family
+
+
+# --- what is run first, and what stands in -----------------------------------------------------------------------
+
+
+def test_committed_results_stand_in_for_corpora_without_any(tmp_path):
+    """And say so; for a corpus that has results of the user's own they count no more."""
+    committed, own = tmp_path / "committed", tmp_path / "own"
+    for corpus in ("simulated", "simulated-uniform"):
+        fabricate(committed, LEE, "lstm-ta", corpus)
+    _, files, cells, _ = build.evaluate(LEE, own, committed)
+    assert len(files) == 2 and all(record["committed"] for _, record in files)
+    noted = [cell for cell in cells if cell.evidence != "none"]
+    assert noted and all("from the run that comes with the suite, of 20" in cell.note for cell in noted)
+    fabricate(own, LEE, "cnn3d-sta")
+    _, files, cells, _ = build.evaluate(LEE, own, committed)
+    assert {(record["variant"], record["corpus"], "committed" in record) for _, record in files} == {
+        ("cnn3d-sta", "simulated", False),
+        ("lstm-ta", "simulated-uniform", True),
+    }
+    assert not any("comes with the suite" in cell.note for cell in cells)
+
+
+def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp_path, capfd):
+    called, codes = [], {"b": 3}
+
+    class Room:
+        def __init__(self, command, stdout):
+            self.name = command[2].split(".")[1]
+            called.append((self.name, command[3:]))
+
+        def wait(self):
+            self.returncode = codes.get(self.name, 0)
+
+    monkeypatch.setattr(build.subprocess, "Popen", Room)
+    assert build.run(["a", "wang2017"], "there") == 0
+    assert called == [("a", ["--results", "there"]), ("wang2017", ["--seeds", "0", "--results", "there"])]
+    assert "[2/2] wang2017, 0 min since the start" in capfd.readouterr().err
+    called.clear()
+    assert build.run(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
+
+
+def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
+    class Room:
+        def __init__(self, command, stdout):
+            self.waits = 0
+
+        def wait(self):
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            self.returncode = cli.EXIT_INTERRUPTED
+
+    monkeypatch.setattr(build.subprocess, "Popen", Room)
+    assert build.run(["a", "b"], "there") == cli.EXIT_INTERRUPTED
