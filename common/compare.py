@@ -155,10 +155,10 @@ def select(
 
 
 def select_any(paper: Paper, files: Sequence[File], variant: str) -> Runs | None:
-    """As `select`, on the first of the paper's corpora that has runs: for what is not about one of them."""
+    """As `select`, on the first of the paper's corpora that has runs, real ones first: for what is about none of them."""
     corpora = [paper.corpus, *sorted(paper.corpora - {paper.corpus})]
-    found = (select(paper, files, variant, number=wanted(paper, Part(corpus=corpus))) for corpus in corpora)
-    return next((runs for runs in found if runs), None)
+    found = [select(paper, files, variant, number=wanted(paper, Part(corpus=corpus))) for corpus in corpora]
+    return min((runs for runs in found if runs), key=lambda runs: runs.evidence == "simulated", default=None)
 
 
 def about(paper: Paper, corpus: str) -> str:

@@ -28,7 +28,9 @@ class Detector:
 
         for path, example in ((prototxt, "deploy.prototxt"), (caffemodel, "res10_300x300_ssd_iter_140000.caffemodel")):
             if not Path(path).is_file():
-                raise InputError(f"{path}: no such file; name OpenCV's {example}, or do without to use dlib's detector")
+                raise InputError(
+                    f"{path}: no such file; name OpenCV's {example}, or take dlib's detector (--set detector=dlib)"
+                )
         self.confidence = confidence
         try:
             self._net = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))

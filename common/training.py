@@ -21,6 +21,7 @@ def prepare(seed: int, precision: str = "float32") -> None:
     import keras
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # else it warns of every network after the first few that they are traced anew
     keras.utils.clear_session(free_memory=True)
     keras.mixed_precision.set_global_policy(precision)
     keras.utils.set_random_seed(seed)

@@ -3,8 +3,7 @@
     enterface database/subject 1/anger/sentence 1/s1_an_1.avi    truth/subject_1_anger_sentence_1.npz    simulated.json
 
 The clips of subject 6 are long and not cut into sentences, those of subject 11 are called s12_..., and one of subject 3
-is s_3_ha_1.avi. `datasets.check` lists the first two, as it does of the real corpus, and so finds no whole corpus that
-has them. What is acted and when: datasets.simulated.acted.
+is s_3_ha_1.avi. `datasets.check` notes the first two, as it does of the real corpus. What is acted and when: datasets.simulated.acted.
 """
 
 from itertools import count, islice

@@ -84,8 +84,10 @@ def fitted(model, batch: Batch, fold: Fold, settings: dict, task: tasks.Task, pr
     """Train one network on the fold's training segments; its epoch is chosen on those held out, if there are any."""
     import keras
 
+    from replications.priyasad2019 import models
+
     train, held, labels = fold.split.train, fold.split.held, fold.labels
-    phase = "extraction" if model.name in ("audio", "visual") else "fusion"
+    phase = "extraction" if model.name in models.EXTRACTORS else "fusion"
     model.compile(
         keras.optimizers.Adam(settings[f"{phase}_rate"]),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -21,16 +21,14 @@ ROUNDING = 1e-6  # seconds by which the time of a frame may miss what it stands 
 # --------------------------------------------------------------------------------------------------- the detector
 
 
-def detector(
-    files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE, landmarks: Path | None = None
-) -> Callable[[np.ndarray], Box | None]:
+def detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE) -> Callable[[np.ndarray], Box | None]:
     """What finds the face in the frames of one clip, in turn: the SSD in `files` (prototxt, caffemodel), or dlib's.
 
-    dlib's is loaded with a model of landmarks, which may be named and has no part in the box. Raises InputError.
+    dlib's is loaded with a model of landmarks, which has no part in the box. Raises InputError.
     """
     if files:
         return _ssd(*files, confidence)
-    return faces.Tracker(faces.landmark_file(landmarks)).box
+    return faces.Tracker(faces.landmark_file()).box
 
 
 _ssd = lru_cache(maxsize=1)(ssd.Detector)  # read once for all clips of a process

@@ -4,6 +4,7 @@ What takes long is cached for each clip under the digest of its file and of the 
 networks and seeds share it: nothing here is fitted to a corpus.
 """
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,6 +25,8 @@ SETTINGS = (  # on which the features of a clip depend
     *("vad", "vad_window", "vad_step", "vad_low", "vad_high", "vad_threshold", "vad_comparison", "vad_median"),
     *("vad_before", "vad_after", "audio_rate", "image", "image_scaling", "segment_frames", "face_size"),
 )
+SMALL = ("speech", "span", "starts", "found")  # of a clip's arrays those that every run reads
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # not there, or damaged
 
 
 @dataclass(frozen=True)
@@ -72,28 +75,49 @@ class Segments:
 def extract(
     clips: Sequence[rml.Clip], settings: dict, source: Source, shaped: str, cache: Path, jobs: int, threads: int
 ) -> tuple[list[Clip], list[Unusable]]:
-    """All `clips` with their features in the cache, in their order, and those that cannot be used; see `load`."""
+    """All `clips` with their features in the cache, in their order, and those that cannot be used; see `load`.
+
+    Raises InputError for a detector or weights that cannot be used: no clip is to blame for them.
+    """
+    if not all(cached(clip, shaped, cache).exists() for clip in clips if clip.video.is_file()):
+        faces.detector(source.ssd, settings["face_confidence"])
+        _network(tuple(_vgg(settings, source).items()))
     work = partial(load, settings=settings, source=source, shaped=shaped, cache=cache)
     return experiment.extracted(clips, work, jobs, threads, "clip")
 
 
 def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Path) -> Clip:
-    """One clip, its features from the cache or computed into it; `shaped` is from the function. Raises InputError."""
-    key = results.digest([results.digest_file(clip.video), shaped])
-    file = cache / "features" / f"{key}.npz"
-    if not file.exists():
+    """One clip, its features from the cache or computed into it; `shaped` is from the function. Raises InputError.
+
+    An entry that is damaged is computed again.
+    """
+    file = cached(clip, shaped, cache)
+    try:
+        small = read(file, SMALL)
+    except UNREADABLE:
         arrays = computed(clip.video, settings, source)
         results.write_atomically(file, lambda target: np.savez(target, **arrays))
-    with np.load(file, allow_pickle=False) as archive:
-        small = {name: archive[name] for name in ("speech", "span", "starts", "found")}
+        small = read(file, SMALL)
     label = CLASSES.index(clip.label)
-    digest = results.digest([key, clip.name, clip.subject, label])
+    digest = results.digest([file.stem, clip.name, clip.subject, label])
     return Clip(clip.name, clip.subject, label, clip.video, file, **small, digest=digest)
+
+
+def cached(clip: rml.Clip, shaped: str, cache: Path) -> Path:
+    """Where the features of a clip are kept. Raises InputError for a clip that cannot be read."""
+    return cache / "features" / f"{results.digest([results.digest_file(clip.video), shaped])}.npz"
+
+
+def read(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """These arrays of an .npz. Raises one of UNREADABLE."""
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in names}
 
 
 def shaped(settings: dict, source: Source) -> str:
     """A digest of all but the clip itself on which its features depend. Raises InputError."""
-    packages = [metadata.version(name) for name in ("av", "numpy", "scipy", "tensorflow", "tensorflow-io")]
+    names = ("av", "keras", "numpy", "opencv-python-headless", "scipy", "tensorflow", "tensorflow-io")
+    packages = [metadata.version(name) for name in names]
     detector = faces.identity(source.ssd, settings["face_confidence"])
     chosen = {name: settings[name] for name in SETTINGS}
     return results.digest([VERSION, chosen, detector, vgg19.identity(_vgg(settings, source)), packages])
@@ -145,36 +169,59 @@ def _network(settings: tuple):
     return vgg19.network(dict(settings))
 
 
+def forget() -> None:
+    """Let go of VGG19, which is half a gigabyte at its own size, in a process that goes on without it."""
+    _network.cache_clear()
+    vgg19._compiled.cache_clear()
+
+
 # -------------------------------------------------------------------------------------------- the whole corpus
 
 
 def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -> Segments:
-    """The segments of all clips, in two files of the cache that all tasks read together: no process holds them."""
+    """The segments of all clips, in two files of the cache that all tasks read together: no process holds them.
+
+    Raises InputError for a clip whose features are damaged.
+    """
     key = results.digest([VERSION, "joined", [clip.digest for clip in clips]])
-    small, sound, picture = (cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy"))
-    if not all(file.exists() for file in (small, sound, picture)):
-        frames, owner, rows = [], [], 0
-        for number, clip in enumerate(clips):
-            with np.load(clip.file, allow_pickle=False) as archive:
-                frames.append(archive["frames"] + rows)
-                rows += len(archive["faces"])
-            owner += [number] * len(frames[-1])
-        kernel, bias = vgg19.fc7(_network(tuple(_vgg(settings, source).items())))
-        results.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
-        results.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
-        arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
-        results.write_atomically(small, lambda file: np.savez(file, **arrays))
-    with np.load(small, allow_pickle=False) as archive:
-        arrays = dict(archive)
+    files = [cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy")]
+    try:
+        return _mapped(*files)
+    except UNREADABLE:
+        _join(clips, settings, source, *files)
+    return _mapped(*files)
+
+
+def _mapped(small: Path, sound: Path, picture: Path) -> Segments:
+    arrays = read(small, ("frames", "clip", "kernel", "bias"))
     mapped = (np.load(file, mmap_mode="r", allow_pickle=False) for file in (sound, picture))
     return Segments(*mapped, arrays["frames"], arrays["clip"], (arrays["kernel"], arrays["bias"]))
+
+
+def _join(clips: Sequence[Clip], settings: dict, source: Source, small: Path, sound: Path, picture: Path) -> None:
+    frames, owner, rows = [], [], 0
+    for number, clip in enumerate(clips):
+        frames.append(_stored(clip, "frames") + rows)
+        rows += len(clip.found)
+        owner += [number] * len(frames[-1])
+    kernel, bias = vgg19.fc7(_network(tuple(_vgg(settings, source).items())))
+    results.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
+    results.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
+    arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
+    results.write_atomically(small, lambda file: np.savez(file, **arrays))
+
+
+def _stored(clip: Clip, name: str) -> np.ndarray:
+    try:
+        return read(clip.file, [name])[name]
+    except UNREADABLE as error:
+        raise InputError(f"{clip.file}: features of {clip.video} are damaged; delete it and run again") from error
 
 
 def _write_all(file, clips: Sequence[Clip], name: str, rows: int) -> None:
     """One array of all clips behind each other, a clip at a time, as a .npy file."""
     for number, clip in enumerate(clips):
-        with np.load(clip.file, allow_pickle=False) as archive:
-            values = archive[name]
+        values = _stored(clip, name)
         if number == 0:
             header = {"descr": "<f4", "fortran_order": False, "shape": (rows, values.shape[1])}
             np.lib.format.write_array_header_1_0(file, header)
@@ -184,11 +231,12 @@ def _write_all(file, clips: Sequence[Clip], name: str, rows: int) -> None:
 # -------------------------------------------------------------------------------------------------- one to look at
 
 
-def example(clip: Clip, settings: dict, source: Source, with_faces: bool) -> dict[str, np.ndarray]:
+def example(clip: Clip, settings: dict, source: Source, whole: bool) -> dict[str, np.ndarray]:
     """What Figures 1 and 3 show, of one clip: sound, coefficients, voice activity and faces. Raises InputError.
 
     sound (2, 600) least and largest sample of equal stretches; coefficients (t, 64), one a window of 10 ms; ratio
-    (2, n), seconds and Eq. 1; speech and span (2,) seconds; and, if wanted, faces (7, size, size, 3) uint8 at face_times.
+    (2, n), seconds and Eq. 1; speech and span (2,) seconds; faces (7, size, size, 3) uint8 at face_times. Unless it is
+    to be `whole`, there are no faces and 13 coefficients: nobody can be seen or heard in what is left.
     """
     rate = settings["audio_rate"]
     sound = audio.of_video(clip.video, rate)
@@ -197,12 +245,12 @@ def example(clip: Clip, settings: dict, source: Source, with_faces: bool) -> dic
     arrays = {
         "sound": np.array([[s.min() for s in stretches], [s.max() for s in stretches]]),
         "seconds": np.array(len(sound) / rate),
-        "coefficients": images.coefficients(sound, rate, settings["image"]),
+        "coefficients": images.coefficients(sound, rate, settings["image"])[:, : None if whole else 13],
         "ratio": np.array(vad.speech_ratio(sound, rate, window, settings["vad_step"], band)),
         "speech": clip.speech,
         "span": clip.span,
     }
-    if with_faces:
+    if whole:
         detect = faces.detector(source.ssd, settings["face_confidence"])
         times, crops, _ = faces.cropped(clip.video, *clip.span, detect, settings["face_size"])
         (start, end), (first, last) = clip.span, clip.speech

@@ -51,14 +51,19 @@ def inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> d
     `apart` and `shared` are the predicted classes (clips,) of the two. Interval over subjects.
     """
     truth = np.array([clip.label for clip in clips])
-    subjects = np.unique([clip.subject for clip in clips], return_inverse=True)[1]
+    subjects = _subjects(clips)
     gained = (shared == truth).astype(int) - (apart == truth)
     points, interval = bootstrap.ratio(np.bincount(subjects, 100.0 * gained), np.bincount(subjects))
     return {"points": points, "interval": interval, "none": 0.0, "frames": len(clips)}
 
 
 def modalities(beta: np.ndarray, clips: Sequence[Clip], owner: np.ndarray) -> dict:
-    """The mean weight of the sound in Eq. 6 over test segments, beta (S, 2), interval over clips."""
-    counts = np.bincount(owner, minlength=len(clips))
-    share, interval = bootstrap.ratio(np.bincount(owner, beta[:, 0], minlength=len(clips)), counts)
+    """The mean weight of the sound in Eq. 6 over test segments, beta (S, 2), interval over subjects."""
+    subject = _subjects(clips)[owner]
+    share, interval = bootstrap.ratio(np.bincount(subject, beta[:, 0]), np.bincount(subject))
     return {"sound": share, "interval": interval, "equal": 0.5, "frames": len(owner)}
+
+
+def _subjects(clips: Sequence[Clip]) -> np.ndarray:
+    """The number of each clip's subject (clips,)."""
+    return np.unique([clip.subject for clip in clips], return_inverse=True)[1]

@@ -9,6 +9,7 @@ interrupted.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +22,16 @@ import numpy as np
 from common import cli, compare, experiment, results, tasks
 from common import paper as papers
 from common.experiment import Corpus
+from common.paper import Paper
 from datasets import enterface, rml
-from replications.priyasad2019 import faces, features, protocols
-from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, gathered, record_of, train, voted
+from replications.priyasad2019 import faces, features, protocols, vgg19
+from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, Outcome, gathered, record_of, train, voted
 from replications.priyasad2019.features import CLASSES, Segments, Source
 from replications.priyasad2019.protocols import PROTOCOLS
 
 PAPER = Path(__file__).with_name("paper.toml")
 READERS = {"rml": rml, "enterface": enterface}
-IMAGENET, RANDOM = "imagenet", "random"  # weights that are no file of the user's
+COMPARED = ("proposed", "loso")  # the network and the protocol beside which the others are set
 VERSION = 1  # raise when results change for the same settings
 
 
@@ -43,20 +45,26 @@ def main() -> int:
     tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
     shaped = features.shaped(settings, source)  # missing weights are fetched, or missed, before anything else
     corpora = [prepare(found, arguments, settings, source, shaped) for found in located(arguments, settings)]
-    planned = [plan for corpus in corpora for plan in plans(corpus, settings, arguments)]
-    folds = {task.path: fold for plan in planned for task, fold in plan.folds.items()}
-    todo = [task for plan in planned for task in plan.folds]
+    features.forget()
+    planned = [plan for corpus in corpora for plan in plans(corpus, paper, settings, arguments)]
+    asked = [plan for plan in planned if plan.protocol in arguments.protocols]
+    folds = {task.path: fold for plan in asked for task, fold in plan.folds.items()}
+    todo = [task for plan in asked for task in plan.folds]
     work = partial(train, folds=folds, settings=settings)
     done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    files = [file for plan in planned for file in written(plan, planned, settings, arguments, source)]
+    files = [file for plan in asked for file in written(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
-    found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]
-    print(
-        compare.as_text(paper, found)
-        if found
-        else "These networks fill no table; `python -m reports.build` shows them."
-    )
+    print(as_text(paper, files) or "These networks fill no table; `python -m reports.build` shows them.")
     return 0
+
+
+def as_text(paper: Paper, files: list[compare.File]) -> str:
+    """The printed numbers of which we have ours, and those tables of ours for which there are results; "" for none."""
+    printed = [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]
+    own = compare.own_cells(paper, files)
+    there = {cell.exhibit for cell in own if cell.evidence != "none"}
+    shown = printed + [cell for cell in own if cell.exhibit in there]  # a table of ours is whole
+    return compare.as_text(paper, shown) if shown else ""
 
 
 def parse() -> argparse.Namespace:
@@ -84,10 +92,19 @@ def given(arguments: argparse.Namespace) -> list[str]:
     """Settings that other options imply."""
     implied = []
     if arguments.weights:
-        implied.append(f"weights={RANDOM if arguments.weights == RANDOM else IMAGENET}")
-    if arguments.ssd:
+        implied.append(f"weights={kind_of(arguments.weights)}")
+    if arguments.ssd and not any(override.partition("=")[0].strip() == "detector" for override in arguments.set):
         implied.append("detector=ssd")
     return implied
+
+
+def kind_of(weights: str) -> str:
+    """What the setting says of --weights: only the published file is ImageNet's. Raises InputError for no file."""
+    if weights in (vgg19.RANDOM, vgg19.IMAGENET):
+        return weights
+    path = vgg19.located({"weights": weights})
+    with path.open("rb") as file:
+        return vgg19.IMAGENET if hashlib.file_digest(file, "md5").hexdigest() == vgg19.MD5 else "other"
 
 
 def validate(settings: dict) -> None:
@@ -104,6 +121,9 @@ def validate(settings: dict) -> None:
         "vad_median": (settings["vad_median"] % 2 == 1, "an odd number"),
         "vad_threshold": (settings["vad_threshold"] <= 1, "at most 1"),
         "lstm_units": (settings["lstm_units"] == settings["vgg_fc"], "as many as vgg_fc: attention weighs the two"),
+        "vgg_size": (settings["vgg_size"] >= vgg19.SMALLEST, f"{vgg19.SMALLEST} or more"),
+        "vad_window": (settings["vad_window"] * settings["audio_rate"] >= 2, "two samples or more, in seconds"),
+        "vad_step": (settings["vad_step"] * settings["audio_rate"] >= 1, "a sample or more, in seconds"),
         "dropout": (settings["dropout"] < 1, "less than 1"),
         "held_out": (settings["held_out"] < 1, "less than 1"),
         "folds": (settings["folds"] > 1, "2 or more"),
@@ -118,8 +138,11 @@ def source_of(arguments: argparse.Namespace, settings: dict) -> Source:
             "--ssd: name deploy.prototxt and res10_300x300_ssd_iter_140000.caffemodel of OpenCV's face detector; or "
             "take dlib's, with --set detector=dlib and a --results of its own"
         )
-    ssd = tuple(arguments.ssd) if settings["detector"] == "ssd" else None
-    return Source(arguments.weights or settings["weights"], ssd)
+    if settings["detector"] != "ssd" and arguments.ssd:
+        raise cli.InputError("--ssd: goes with detector=ssd; leave out --set detector, or --ssd")
+    if settings["weights"] == "other" and not arguments.weights:
+        raise cli.InputError("setting weights: other is for a file of yours; name it with --weights")
+    return Source(arguments.weights or settings["weights"], tuple(arguments.ssd) if arguments.ssd else None)
 
 
 # ---------------------------------------------------------------------------------------- corpora and features
@@ -138,7 +161,9 @@ class Found:
     def name(self) -> str:
         """In results: that of the paper.toml; simulated, simulated-enterface."""
         kind = self.reader.__name__.rpartition(".")[2]
-        return kind if not self.simulation else "simulated" if kind == "rml" else f"simulated-{kind}"
+        if not self.simulation:
+            return kind
+        return "simulated" if kind == "rml" else f"simulated-{kind}"
 
 
 @dataclass(frozen=True)
@@ -219,27 +244,36 @@ class Plan:
     prepared: Prepared
     protocol: str
     seed: int
-    digest: str
     folds: dict[tasks.Task, Fold]
 
 
-def plans(prepared: Prepared, settings: dict, arguments: argparse.Namespace) -> list[Plan]:
-    """A plan for each protocol and seed. Raises InputError."""
+def plans(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.Namespace) -> list[Plan]:
+    """A plan for each protocol and seed, also for protocols that are not asked for now. Raises InputError.
+
+    Settings on which no fold depends do not count: of the files, and of the vote.
+    """
     corpus, segments = prepared.corpus, prepared.segments
     labels = np.array([clip.label for clip in corpus.recordings])[segments.clip]
-    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    learnt = {
+        name: value for name, value in settings.items() if name != "ties" and not paper.settings[name].about_files
+    }
+    digest = results.digest([VERSION, learnt, corpus.digest])
     found = []
-    for protocol in arguments.protocols:
+    for protocol in PROTOCOLS:
         for seed in arguments.seeds:
+            try:
+                splits = protocols.divided(protocol, corpus.recordings, segments.clip, settings, seed)
+            except cli.InputError:
+                if protocol in arguments.protocols:
+                    raise
+                continue
             folder = arguments.cache / "folds" / digest / f"{protocol}-seed{seed}"
-            divided = protocols.divided(protocol, corpus.recordings, segments.clip, settings, seed)
+            paths = [folder / f"{number:03d}.json" for number in range(len(splits))]
             folds = {
-                tasks.Task(protocol, split.name, seed, folder / f"{number:03d}.json", digest): Fold(
-                    segments, labels, split
-                )
-                for number, split in enumerate(divided)
+                tasks.Task(protocol, split.name, seed, path, digest): Fold(segments, labels, split)
+                for path, split in zip(paths, splits)
             }
-            found.append(Plan(prepared, protocol, seed, digest, folds))
+            found.append(Plan(prepared, protocol, seed, folds))
     return found
 
 
@@ -247,12 +281,15 @@ def written(
     plan: Plan, planned: Sequence[Plan], settings: dict, arguments: argparse.Namespace, source: Source
 ) -> list[tuple[Path, dict]]:
     """The result files of a protocol, one for each network, once its folds are done."""
-    prepared = plan.prepared
-    beside = [p for p in planned if p.prepared is prepared and p.seed == plan.seed]
-    folder = arguments.results / NAME / prepared.corpus.name / arguments.profile / compare.ALL
-    digest = results.digest([plan.digest, plan.protocol, [p.protocol for p in beside]])
+    corpus = plan.prepared.corpus
+    beside = [p for p in planned if p.prepared is plan.prepared and p.seed == plan.seed]
+    beside = [p for p in beside if all(task.done() for task in p.folds)]
+    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
     files = []
     for variant in arguments.variants:
+        compared = [p.protocol for p in beside] if (variant, plan.protocol) == COMPARED else []
+        unusable = [item.recording for item in corpus.unusable]
+        digest = results.digest([VERSION, settings, corpus.digest, unusable, plan.prepared.left_out, compared])
         path = folder / variant / f"{plan.protocol}-seed{plan.seed}.json"
         task = tasks.Task(variant, plan.protocol, plan.seed, path, digest)
         if not task.done():
@@ -263,30 +300,36 @@ def written(
 
 def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, profile: str, source: Source) -> None:
     """Put the folds of a protocol together into the result of one network."""
-    from replications.priyasad2019 import mechanism
-
     corpus, segments = plan.prepared.corpus, plan.prepared.segments
-    clips, count = corpus.recordings, len(segments.clip)
-    outcome = gathered(plan.folds, count)
-    more, arrays = {"left_out": plan.prepared.left_out}, {}
-    if (task.variant, plan.protocol) == ("proposed", "loso"):
-        votes = {
-            p.protocol: voted(
-                gathered(p.folds, count).posteriors["proposed"], segments.clip, len(clips), settings["ties"]
-            )
-            for p in beside
-        }
-        shared = {
-            name: mechanism.inflation(clips, votes["loso"], found) for name, found in votes.items() if name != "loso"
-        }
-        measures = {"speech": mechanism.speech(clips, corpus.root / "truth")}
-        measures |= {"modalities": mechanism.modalities(outcome.beta, clips, segments.clip)} | shared
-        more["mechanism"] = {name: found for name, found in measures.items() if found}
-        shown = corpus.evidence == "simulated" or settings["faces_in_results"] == "always"
-        example = features.example(clips[0], settings, source, shown)
+    outcome = gathered(plan.folds, len(segments.clip))
+    used = {"vgg19": vgg19.identity(settings | {"weights": source.weights}), "detector": faces.identity(source.ssd)}
+    more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
+    if (task.variant, plan.protocol) == COMPARED:
+        more["mechanism"] = looked_into(plan, beside, outcome, settings)
+        whole = corpus.evidence == "simulated" or settings["persons_in_results"] == "always"
+        example = features.example(corpus.recordings[0], settings, source, whole)
         arrays = {f"example/{name}": values for name, values in example.items()}
     record, predicted = record_of(task, corpus, segments, outcome, profile, settings, more)
     results.write(task.path, record, predicted | arrays)
+
+
+def looked_into(plan: Plan, beside: Sequence[Plan], outcome: Outcome, settings: dict) -> dict[str, dict]:
+    """What is measured of "proposed" with subjects left out; `beside` are the protocols with which it is compared."""
+    from replications.priyasad2019 import mechanism
+
+    corpus, owner = plan.prepared.corpus, plan.prepared.segments.clip
+    clips = corpus.recordings
+
+    def votes(outcome: Outcome) -> np.ndarray:
+        return voted(outcome.posteriors["proposed"], owner, len(clips), settings["ties"])
+
+    found = {"speech": mechanism.speech(clips, corpus.root / "truth") if settings["vad"] == "on" else None}
+    found["modalities"] = mechanism.modalities(outcome.beta, clips, owner)
+    for other in beside:
+        if other is not plan:
+            shared = votes(gathered(other.folds, len(owner)))
+            found[other.protocol] = mechanism.inflation(clips, votes(outcome), shared)
+    return {name: measured for name, measured in found.items() if measured}
 
 
 if __name__ == "__main__":

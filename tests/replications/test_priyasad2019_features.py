@@ -588,22 +588,22 @@ def test_weights_and_detector_are_no_fault_of_a_clip(clip, tmp_path, what):
 # ------------------------------------------------------------------------------------------------- one to look at
 
 
-@pytest.mark.parametrize("with_faces", [True, False])
-def test_the_example_is_of_the_clip(done, with_faces):
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_example_is_of_the_clip(done, whole):
     clip = done[0]
-    shown = features.example(clip, TINY, SOURCE, with_faces)
+    shown = features.example(clip, TINY, SOURCE, whole)
     sound = audio.of_video(clip.video, 16_000)
     assert shown["sound"].shape == (2, 600) and shown["seconds"] == len(sound) / 16_000
     assert shown["sound"][0].min() == sound.min() and shown["sound"][1].max() == sound.max()
     assert (shown["sound"][0] <= shown["sound"][1]).all()
-    assert shown["coefficients"].shape == (1 + (len(sound) - 400) // 160, 64)
+    assert shown["coefficients"].shape == (1 + (len(sound) - 400) // 160, 64 if whole else 13)
     seconds, ratio = shown["ratio"]
     spoken = vad.active(ratio, TINY["vad_threshold"], True, TINY["vad_median"])
     half = TINY["vad_window"] / 2
     np.testing.assert_allclose(shown["speech"], [seconds[spoken][0] - half, seconds[spoken][-1] + half])
     np.testing.assert_array_equal(shown["span"], clip.span)
-    assert ({"faces", "face_times"} & set(shown) != set()) == with_faces
-    if with_faces:
+    assert ({"faces", "face_times"} & set(shown) != set()) == whole
+    if whole:
         size = TINY["face_size"]
         assert shown["faces"].shape == (7, size, size, 3) and shown["faces"].dtype == np.uint8
         times, (start, end), (first, last) = shown["face_times"], clip.span, clip.speech

@@ -190,6 +190,7 @@ def test_a_record_says_what_was_done(finished, places):
     for (corpus, variant, fold), record in records(folder).items():
         assert (corpus, fold, record["evidence"], record["profile"]) == ("simulated", "kfold", "simulated", "quick")
         chosen = record["settings"]
+        assert record["source"]["vgg19"] == [32, 4, 8, "random 0"] and record["source"]["detector"][0] == "dlib"
         assert chosen["weights"] == "random" and chosen["detector"] == "dlib" and chosen["vgg_width"] == 4
         assert record["unusable"] == record["left_out"] == [] and len(record["recordings"]) == 18
         assert [fold["fold"] for fold in record["folds"]] == ["1", "2"]
@@ -234,6 +235,7 @@ def test_a_result_that_is_gone_is_put_together_again(finished, places, tmp_path,
         (["--corpus", "REAL"], []),  # the same films, told apart by a marker: their folds are the same
         (["--seeds", "0", "1"], ["kfold"] * 2),
         (["--set", "hidden_units=4"], ["kfold"] * 2),
+        (["--set", "ties=first"], []),  # a matter of the vote
         (["--set", "folds=3"], ["kfold"] * 3),
         (["--protocols", "kfold-segments", "kfold", "loso"], ["loso"] * 3 + ["kfold-segments"] * 2),
         (["--corpus", "ENTERFACE"], ["kfold"] * 2),
@@ -291,6 +293,7 @@ def test_protocols_that_come_later_renew_what_is_measured(apart, tmp_path, calle
     assert measured("loso") == (always, ["loso"] * 3)
     assert measured("loso", "kfold") == (always | {"kfold"}, ["kfold"] * 2)  # and no fold of loso again
     assert measured("loso", "kfold", "kfold-segments") == (always | {"kfold", "kfold-segments"}, ["kfold-segments"] * 2)
+    assert measured("loso") == (always | {"kfold", "kfold-segments"}, [])  # what is there stays compared
 
 
 def test_leaving_one_subject_out_has_as_many_folds_as_subjects(tmp_path):
@@ -304,9 +307,9 @@ def test_leaving_one_subject_out_has_as_many_folds_as_subjects(tmp_path):
     segments = Segments(np.empty((len(owner), 8)), np.empty((0, 8)), np.empty((0, 20), int), owner, (nothing, nothing))
     prepared = run.Prepared(Corpus("enterface", tmp_path, clips), segments, [])
     asked = SimpleNamespace(protocols=["loso"], seeds=[0], cache=tmp_path)
-    settings = papers.settings(papers.load(run.PAPER), "paper")
-    (plan,) = run.plans(prepared, settings, asked)
-    assert len({task.path for task in plan.folds}) == 42 and {task.digest for task in plan.folds} == {plan.digest}
+    paper = papers.load(run.PAPER)
+    plan = run.plans(prepared, paper, papers.settings(paper, "paper"), asked)[0]
+    assert plan.protocol == "loso" and len({task.path for task in plan.folds}) == 42
     subjects = np.array([clips[number].subject for number in owner])
     tested = []
     for task, fold in plan.folds.items():
@@ -343,7 +346,7 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     drawn = {path.stem for path in (tmp_path / "report" / "figures").glob("*.svg")}
     assert {f"priyasad2019-figure{number}" for number in range(1, 8)} <= drawn and "priyasad2019-mechanism" in drawn
     rows = (tmp_path / "report" / "cells.csv").read_text().splitlines()
-    assert len([row for row in rows if row.startswith("priyasad2019")]) == 48
+    assert sum(row.startswith(("priyasad2019,table", "priyasad2019,figure4")) for row in rows) == 48
     page = (tmp_path / "report" / "priyasad2019.html").read_text()
     assert "eNTERFACE: attention fusion" in page and "76.13" in page
 
@@ -363,7 +366,7 @@ def example(folder: Path) -> set[str]:
         ("RML", [], "simulated", "simulated", True),
         ("ENTERFACE", [], "simulated-enterface", "simulated", True),
         ("REAL", [], "rml", "real", False),  # licensed faces may not be shown
-        ("REAL", ["--set", "faces_in_results=always"], "rml", "real", True),
+        ("REAL", ["--set", "persons_in_results=always"], "rml", "real", True),
     ],
     ids=["simulated", "the other", "real", "real, with faces"],
 )
@@ -539,6 +542,8 @@ def test_skip_unusable_goes_on_without(apart, copied, tmp_path, called, invented
         (["--ssd", "NOWHERE", "TEXT.h5"], "NOWHERE: cannot be read"),
         (["--ssd", "TEXT.h5", "NOWHERE"], "NOWHERE: cannot be read"),
         (["--ssd", "TEXT.h5", "TEXT.h5"], "TEXT.h5: does not go with"),
+        (["--ssd", "TEXT.h5", "TEXT.h5", "--set", "detector=dlib"], "--ssd: goes with detector=ssd; leave out"),
+        (["--set", "weights=other"], "setting weights: other is for a file of yours; name it with --weights"),
         (["--protocols", "kfold", "--set", "folds=19"], "kfold: "),
         (["--set", "held_out=0.99"], "loso: "),
         (["--engine", "dask", "--scheduler", "nowhere://x"], "dask"),
@@ -636,8 +641,10 @@ def test_weights_and_detector_are_in_the_settings_of_every_result(tmp_path, monk
     changed = parsed(monkeypatch, "--profile", "paper", "--weights", "random", "--set", "detector=dlib")
     assert (changed.settings["weights"], changed.settings["detector"]) == ("random", "dlib")
     assert changed.source == features.Source("random")
+    (tmp_path / "mine.h5").write_bytes(b"weights")
     own = parsed(monkeypatch, "--weights", tmp_path / "mine.h5", "--ssd", *ssd)
-    assert own.settings["detector"] == "ssd" and own.source == features.Source(str(tmp_path / "mine.h5"), ssd)
+    assert (own.settings["weights"], own.settings["detector"]) == ("other", "ssd")  # not ImageNet's
+    assert own.source == features.Source(str(tmp_path / "mine.h5"), ssd)
 
 
 def test_jobs_threads_and_the_scheduler_reach_the_tasks(apart, tmp_path, called, invented):
