@@ -1,5 +1,10 @@
-"""The HTML pages: an index with the scorecard and a page for each paper, self-contained and without scripts."""
+"""The HTML pages: an index with the scorecard and a page for each paper, self-contained.
 
+Nothing is loaded, and the one script that may run, by its digest, is in the page: it sorts and filters tables.
+"""
+
+import base64
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -34,6 +39,7 @@ class Score:
     evidence: dict[str, int]
     sentence: str
     audit: dict[str, int]  # findings by severity, in their order
+    crossed: Counter  # (evidence, verdict) -> how many
 
 
 def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()) -> Score:
@@ -44,7 +50,8 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
     found = Counter(finding.severity for finding in findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
     sentence = _sentence(paper, verdicts, evidence)
-    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities)
+    crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
+    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
 
 
 def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
@@ -173,13 +180,24 @@ def _left_out(files: Sequence[File]) -> list[tuple[str, list[str]]]:
 
 
 def _environments(files: Sequence[File]) -> list[tuple[str, str]]:
-    """What the runs were made with; several values only where the runs differ."""
+    """What the runs were made of and with; several values only where the runs differ."""
     values: dict[str, dict[str, None]] = {}
     for _, record in files:
-        for key, value in record.get("provenance", {}).items():
-            if key not in ("date", "commit", "dirty"):
-                values.setdefault(key, {})[str(value)] = None
+        made = record.get("provenance", {})
+        entries = {
+            "corpus": record["corpus"], "profile": record["profile"], "seed": record["seed"],
+            "date": str(made.get("date") or "–")[:10], "commit": _commit(made),
+            **{key: value for key, value in made.items() if key not in ("date", "commit", "dirty")},
+        }  # fmt: skip
+        for key, value in entries.items():
+            values.setdefault(key, {})[str(value)] = None
     return [(key, " / ".join(sorted(found))) for key, found in values.items()]
+
+
+def _commit(made: dict) -> str:
+    """The commit of a provenance, as `code`; a copy without its history has none."""
+    commit = str(made.get("commit") or "")[:9]
+    return f"`{commit}`{' with local changes' if made.get('dirty') else ''}" if commit else "–"
 
 
 @lru_cache(maxsize=1)
@@ -191,8 +209,13 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(code=_code, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml)
+    environment.filters.update(
+        code=_code, commit=_commit, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml
+    )
+    script = (Path(__file__).parent / "templates/page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals.update(
+        script=Markup(script), script_digest=Markup(f"sha256-{digest}"),
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
         row=tables.row, claim_row=tables.claim_row, claim_mark=_claim_mark, shown=shown, percent=PERCENT,
         severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
