@@ -18,6 +18,19 @@ def duration(path: Path) -> float:
         return _duration(container, stream)
 
 
+def check_whole(path: Path) -> None:
+    """Raise InputError for a video of which less is there than its header counts, without decoding it."""
+    with _open(path) as (container, stream):
+        there, counted = _duration(container, stream), _counted(stream)
+        if counted - there > SLACK:
+            raise InputError(f"{path}: holds {there:.1f} s of {counted:.1f} s; copy it again from the distribution")
+
+
+def _counted(stream) -> float:
+    """Seconds by the number of frames in the header: of an AVI that was cut, what there was; the duration is what is left."""
+    return float(stream.frames / stream.average_rate) if stream.average_rate else 0.0
+
+
 def _duration(container, stream) -> float:
     import av
 
@@ -37,9 +50,7 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
             yield frame.time, _rgb(frame)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
-        # of an AVI that was cut, the duration is what is left, the number of frames what there was
-        counted = stream.frames / stream.average_rate if stream.average_rate else 0
-        if (ends := float(max(_duration(container, stream), counted))) - frame.time > SLACK:
+        if (ends := max(_duration(container, stream), _counted(stream))) - frame.time > SLACK:
             raise InputError(f"{path}: cannot be decoded beyond {frame.time:.1f} s of {ends:.1f} s; copy it again")
 
 

@@ -216,5 +216,5 @@ def damaged(clips: list[Clip], rate: int) -> list[str]:
 def _play(path: Path, rate: int) -> None:
     from common import audio, video
 
-    video.duration(path)
+    video.check_whole(path)
     audio.of_video(path, rate)

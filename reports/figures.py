@@ -542,5 +542,7 @@ def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         axes.set_ylabel("training loss")
     origins = sorted({origin(runs).rpartition(",")[0] for runs in shown})
     canvas.suptitle("\n".join(origins), x=0.008, ha="left", size=8.5, weight="bold")
-    caption = "The loss on the training set after each epoch, one line per seed."
+    caption = (
+        "The loss on the training set after each epoch, one line per seed; the mean, where there are several folds."
+    )
     yield finished(f"{paper.id}-training", "Training", caption, "training", canvas)

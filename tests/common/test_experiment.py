@@ -6,7 +6,7 @@ import pytest
 
 from common import cli
 
-PAPERS = ("chao2016", "lee2018", "raju2021", "wang2017")
+PAPERS = ("chao2016", "lee2018", "priyasad2019", "raju2021", "wang2017")
 
 
 @pytest.fixture(params=PAPERS)

@@ -82,6 +82,16 @@ def test_frames_of_a_file_that_was_cut_come_first_and_then_the_error(tmp_path, s
     assert 0 < len(seen) < 4 * FPS
 
 
+def test_a_cut_avi_is_known_by_its_header(tmp_path):
+    """Without decoding; what is missing must be more than the slack."""
+    whole = write(tmp_path / "whole.avi", numbered(8 * FPS))
+    video.check_whole(whole)
+    half = tmp_path / "half.avi"
+    half.write_bytes(whole.read_bytes()[: int(0.8 * whole.stat().st_size)])  # much of a small AVI is its header
+    with pytest.raises(InputError, match=r"half.avi: holds \d.\d s of 8.0 s; copy it again"):
+        video.check_whole(half)
+
+
 def test_duration(clip):
     assert video.duration(clip) == pytest.approx(FRAMES / FPS)
 

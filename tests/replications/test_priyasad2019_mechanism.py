@@ -123,7 +123,9 @@ def test_a_protocol_beside_itself_gains_nothing():
 def test_modalities_by_hand(tmp_path):
     """Three segments of the first subject and one of the second: 0.2, 0.3, 0.4 and 0.9 for the sound."""
     sound = np.array([0.2, 0.3, 0.4, 0.9])
-    found = mechanism.modalities(np.stack([sound, 1 - sound], axis=1), [Clip("a"), Clip("b", "s2")], np.array([0, 0, 0, 1]))
+    found = mechanism.modalities(
+        np.stack([sound, 1 - sound], axis=1), [Clip("a"), Clip("b", "s2")], np.array([0, 0, 0, 1])
+    )
     assert (found["sound"], found["equal"], found["frames"]) == (pytest.approx(0.45), 0.5, 4)
     assert found["interval"] == pytest.approx([0.3, 0.9])  # draws of the one subject or the other alone
     assert_storable(found, tmp_path / "a.json")
