@@ -79,6 +79,7 @@ def test_same_seed_same_numbers(chats, features_cache, tmp_path, called):
     assert one[1]["arrays"]["sha256"] == two[1]["arrays"]["sha256"]
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_numbers_of_one_job(chats, features_cache, tmp_path, called):
     pytest.importorskip("distributed")
     from tests.common import test_cluster as dask
