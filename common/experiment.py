@@ -12,6 +12,7 @@ from typing import Any
 from common import cli, results, tasks
 from common import paper as papers
 from common.paper import Paper
+from common.parallel import parallel
 
 RESULTS = Path("results")
 
@@ -175,6 +176,23 @@ def check_rules(settings: dict, rules: dict[str, tuple[bool, str]]) -> None:
             raise cli.InputError(f"setting {name}: {settings[name]} is not accepted; give {wanted}")
 
 
+def which(root: Path, readers: dict) -> str:
+    """The name of the first of `readers` that finds its layout in `root`. Raises InputError."""
+    errors = []
+    for name, reader in readers.items():
+        try:
+            reader.locate(root)
+        except cli.InputError as error:
+            errors.append(str(error))
+        else:
+            return name
+    if not root.is_dir():
+        raise cli.InputError(errors[0])
+    raise cli.InputError(
+        f"{root}: not in the layout of {' or '.join(readers)}; see `python -m datasets.check {next(iter(readers))} {root}`"
+    )
+
+
 def refuse(unusable: Sequence[Unusable], skip: bool) -> None:
     """Name what cannot be used, and stop unless the user said to go on without."""
     for item in unusable:
@@ -191,10 +209,10 @@ def extracted(items: Sequence, load: Callable, jobs: int, threads: int, unit: st
 
     Processes fill the cache that `load` has, then it is called again here: what it returns is never sent.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
-    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_filled)(item, load, threads) for item in items)
+    done = parallel((delayed(_filled)(item, load, threads) for item in items), jobs)
     done = list(tqdm(done, total=len(items), desc="features", unit=unit, leave=False))
     usable = [load(item) for item, unusable in zip(items, done, strict=True) if unusable is None]
     return usable, [unusable for unusable in done if unusable is not None]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from common import results
 from common.cli import InputError
+from common.parallel import parallel
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,11 @@ def run(tasks: list[Task], work: Work, jobs: int, threads: int, scheduler: str |
 
 
 def _run_here(tasks: list[Task], work: Work, jobs: int, threads: int) -> None:
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     with progress_bar(tasks) as reports:
-        calls = (
-            delayed(_do)(work, task, report, os.getpid(), threads) for task, report in zip(tasks, reports, strict=True)
-        )
-        Parallel(n_jobs=jobs, batch_size=1, pre_dispatch=jobs)(calls)
+        calls = (delayed(_do)(work, task, report, threads) for task, report in zip(tasks, reports, strict=True))
+        list(parallel(calls, jobs, batch_size=1, pre_dispatch=jobs))
 
 
 def _cluster():
@@ -115,14 +114,9 @@ def do(work: Work, task: Task, report: Path) -> None:
     report.write_text("1")
 
 
-def _do(work: Work, task: Task, report: Path, parent: int, threads: int) -> None:
+def _do(work: Work, task: Task, report: Path, threads: int) -> None:
     limit_threads(threads)  # here: joblib reuses workers that were started before
-    try:
-        do(work, task, report)
-    except KeyboardInterrupt:
-        if os.getpid() == parent:  # with one job there are no workers
-            raise
-        os._exit(1)  # the parent speaks for all workers
+    do(work, task, report)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import soundfile
 from tqdm import tqdm
 
 from common.cli import InputError
+from common.parallel import parallel
 from datasets.simulated import face, script, speech
 from datasets.simulated.cultures import Culture
 from datasets.simulated.script import Raters, Script
@@ -103,8 +104,7 @@ def in_parallel(
 ) -> None:
     """Make the recordings in parallel, `stems` -> length; each depends on the seed and its own stem only."""
     tasks = (joblib.delayed(record)(corpus, manifest, stem, length) for stem, length in stems.items())
-    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(stems), desc=f"simulating {name}", unit=unit):
+    for _ in tqdm(parallel(tasks, jobs, ordered=False), total=len(stems), desc=f"simulating {name}", unit=unit):
         pass
 
 

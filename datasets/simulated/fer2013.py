@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from common import faces
 from common.cli import InputError
+from common.parallel import parallel
 from datasets import fer2013
 from datasets.simulated import corpus, face
 from datasets.simulated.script import stream
@@ -72,7 +73,7 @@ def write_csv(path: Path, manifest: Manifest, jobs: int) -> None:
     """All faces, ordered by usage as in the original."""
     plan = sorted(labels_and_usages(manifest.seed, manifest.images), key=lambda face: USAGE.index(face[1]))
     tasks = (joblib.delayed(picture)(manifest.seed, i, label) for i, (label, _) in enumerate(plan))
-    pictures = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    pictures = parallel(tasks, jobs)
     with path.open("w", newline="\n") as file:
         file.write(",".join(fer2013.HEADER) + "\n")
         for (label, usage), pixels in zip(

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from common import faces
 from common.cli import InputError
+from common.parallel import parallel
 from datasets.sfew import CLASSES
 from datasets.simulated import corpus, fer2013
 from datasets.simulated.afew import time_codes
@@ -51,10 +52,8 @@ def write(root: Path, seed: int = 0, train: int = 420, val: int = 140, jobs: int
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All faces."""
     names = draw_names(manifest)
-    done = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(record)(folder / name, manifest.seed) for name in names
-    )
-    for _ in tqdm(done, total=len(names), desc="simulating SFEW", unit="face"):
+    tasks = (joblib.delayed(record)(folder / name, manifest.seed) for name in names)
+    for _ in tqdm(parallel(tasks, jobs, ordered=False), total=len(names), desc="simulating SFEW", unit="face"):
         pass
 
 

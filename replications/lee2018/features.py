@@ -15,6 +15,7 @@ import numpy as np
 from common import audio, faces, results, video
 from common.cli import InputError
 from common.experiment import Unusable
+from common.parallel import parallel
 from datasets import avec2017
 
 VERSION = 2  # raise when the features change for the same settings
@@ -54,12 +55,11 @@ def extract(
     recordings: list[avec2017.Recording], settings: dict, landmarks: Path, cache: Path, jobs: int
 ) -> tuple[list[Features], list[Unusable]]:
     """Features of all `recordings`, in their order, and those that cannot be used. Shows progress."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
     work = (delayed(_extract)(recording, settings, landmarks, cache) for recording in recordings)
-    done = Parallel(n_jobs=jobs, return_as="generator")(work)
-    done = list(tqdm(done, total=len(recordings), desc="features", unit="recording", leave=False))
+    done = list(tqdm(parallel(work, jobs), total=len(recordings), desc="features", unit="recording", leave=False))
     unusable = [item for item in done if isinstance(item, Unusable)]
     usable = {item for item in done if not isinstance(item, Unusable)}
     return [

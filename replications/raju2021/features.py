@@ -20,6 +20,7 @@ import numpy as np
 from common import audio, results
 from common.cli import InputError
 from common.experiment import Unusable
+from common.parallel import parallel
 from datasets import avec2017, avec2019, openface
 from replications.raju2021 import bags
 
@@ -136,12 +137,11 @@ def deep_features(
 
 def _each(task: Callable, recordings: list[avec2019.Recording], jobs: int, title: str) -> tuple[dict, list[Unusable]]:
     """What `task` makes of each recording, by name, and which cannot be used. Shows progress."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
     work = (delayed(_attempt)(task, recording) for recording in recordings)
-    done = Parallel(n_jobs=jobs, return_as="generator")(work)
-    done = list(tqdm(done, total=len(recordings), desc=title, unit="recording", leave=False))
+    done = list(tqdm(parallel(work, jobs), total=len(recordings), desc=title, unit="recording", leave=False))
     made = {recording.name: item for recording, item in zip(recordings, done) if not isinstance(item, Unusable)}
     return made, [item for item in done if isinstance(item, Unusable)]
 
