@@ -625,10 +625,11 @@ def as_text(paper: Paper, cells: Iterable[Cell]) -> str:
 
 
 def _matrix(table: Table, cells: list[Cell]) -> str:
-    """A table of ours without its intervals: a row for each of its rows, with those columns that have a result."""
+    """A table of ours without its intervals: those rows of which there are cells, those columns that have a result."""
     columns = [c.label for c in table.columns if any(e.column == c.label and e.evidence != "none" for e in cells)]
     ours = {(cell.row, cell.column): shown(cell.ours, "") or "-" for cell in cells}
-    body = [("", *columns), *((row.label, *(ours[row.label, column] for column in columns)) for row in table.rows)]
+    there = dict.fromkeys(cell.row for cell in cells)
+    body = [("", *columns), *((row, *(ours.get((row, column), "-") for column in columns)) for row in there)]
     return "\n".join([table.title, *_aligned(body, "<" + ">" * len(columns)), *_sources(cells)])
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ import numpy as np
 from common.cli import InputError, WriteError
 
 SCHEMA = 1
+# what reading an .npz or .npy raises that is not there, damaged, or without the arrays that are asked for
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 
 def digest(value: object) -> str:

@@ -6,13 +6,12 @@ the `uniform` control, where emotion is shown all the time, the same moments are
 needs no truth: it follows from the two frame rates.
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from common import bootstrap
+from common import bootstrap, results
 from common.cli import InputError
 from datasets import afew
 from replications.chao2016 import yaafe
@@ -148,5 +147,5 @@ def _truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("frame_salient", "offset")}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except results.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error

@@ -4,7 +4,6 @@ What takes long is cached for each clip under the digest of its file and of the 
 networks and seeds share it: nothing here is fitted to a corpus.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -26,7 +25,6 @@ SETTINGS = (  # on which the features of a clip depend
     *("vad_before", "vad_after", "audio_rate", "image", "image_scaling", "segment_frames", "face_size"),
 )
 SMALL = ("speech", "span", "starts", "found")  # of a clip's arrays those that every run reads
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # not there, or damaged
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Pat
     file = cached(clip, shaped, cache)
     try:
         small = read(file, SMALL)
-    except UNREADABLE:
+    except results.UNREADABLE:
         arrays = computed(clip.video, settings, source)
         results.write_atomically(file, lambda target: np.savez(target, **arrays))
         small = read(file, SMALL)
@@ -109,7 +107,7 @@ def cached(clip: rml.Clip, shaped: str, cache: Path) -> Path:
 
 
 def read(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """These arrays of an .npz. Raises one of UNREADABLE."""
+    """These arrays of an .npz. Raises one of results.UNREADABLE."""
     with np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in names}
 
@@ -187,7 +185,7 @@ def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -
     files = [cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy")]
     try:
         return _mapped(*files)
-    except UNREADABLE:
+    except results.UNREADABLE:
         _join(clips, settings, source, *files)
     return _mapped(*files)
 
@@ -214,7 +212,7 @@ def _join(clips: Sequence[Clip], settings: dict, source: Source, small: Path, so
 def _stored(clip: Clip, name: str) -> np.ndarray:
     try:
         return read(clip.file, [name])[name]
-    except UNREADABLE as error:
+    except results.UNREADABLE as error:
         raise InputError(f"{clip.file}: features of {clip.video} are damaged; delete it and run again") from error
 
 

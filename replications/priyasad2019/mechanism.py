@@ -3,13 +3,12 @@
 Voice activity is held against the truth of a simulated corpus, which no network sees; the others need no truth.
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from common import bootstrap
+from common import bootstrap, results
 from common.cli import InputError
 from replications.priyasad2019.features import Clip
 
@@ -41,7 +40,7 @@ def _truth(folder: Path, clip: Clip) -> tuple[float, float]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return float(archive["speech_start"]), float(archive["speech_end"])
-    except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except results.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 
 

@@ -54,17 +54,9 @@ def main() -> int:
     done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     files = [file for plan in asked for file in written(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
-    print(as_text(paper, files) or "These networks fill no table; `python -m reports.build` shows them.")
+    found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]
+    print(compare.as_text(paper, found))  # every network stands in a table of ours
     return 0
-
-
-def as_text(paper: Paper, files: list[compare.File]) -> str:
-    """The printed numbers of which we have ours, and those tables of ours for which there are results; "" for none."""
-    printed = [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]
-    own = compare.own_cells(paper, files)
-    there = {cell.exhibit for cell in own if cell.evidence != "none"}
-    shown = printed + [cell for cell in own if cell.exhibit in there]  # a table of ours is whole
-    return compare.as_text(paper, shown) if shown else ""
 
 
 def parse() -> argparse.Namespace:
@@ -181,25 +173,11 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
         roots = {name: simulate(name, arguments, settings) for name in READERS}
     else:
         root = Path(arguments.corpus)
-        roots = {which(root): root}
+        roots = {experiment.which(root, READERS): root}
     return [
         Found(READERS[name], root, READERS[name].recordings(root), READERS[name].simulation(root))
         for name, root in roots.items()
     ]
-
-
-def which(root: Path) -> str:
-    """The corpus that `root` holds: the first whose reader finds its layout. Raises InputError."""
-    errors = []
-    for name, reader in READERS.items():
-        try:
-            reader.locate(root)
-        except cli.InputError as error:
-            errors.append(str(error))
-        else:
-            return name
-    raise cli.InputError(errors[0] if not root.is_dir() else f"{root}: neither the layout of RML nor of eNTERFACE'05; "
-                         f"see `python -m datasets.check rml {root}`")  # fmt: skip
 
 
 def prepare(found: Found, arguments, settings: dict, source: Source, shaped: str) -> Prepared:

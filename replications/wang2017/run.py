@@ -124,7 +124,7 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
         roots = {name: simulate(name, arguments, settings) for name in READERS}
     else:
         root = Path(arguments.corpus)
-        roots = {which(root): root}
+        roots = {experiment.which(root, READERS): root}
     found = []
     for name, root in roots.items():
         recordings = [recording for recording in READERS[name].recordings(root) if recording.labels]
@@ -193,20 +193,6 @@ def prepare(arguments, settings: dict, corpora: list[Found], cnn: Path, landmark
         if not prepared[-1].partition(TRAINED_ON):
             raise cli.InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
     return prepared
-
-
-def which(root: Path) -> str:
-    """The corpus that `root` holds: the first whose reader finds its layout. Raises InputError."""
-    errors = []
-    for name, reader in READERS.items():
-        try:
-            reader.locate(root)
-        except cli.InputError as error:
-            errors.append(str(error))
-        else:
-            return name
-    raise cli.InputError(errors[0] if not root.is_dir() else f"{root}: neither the layout of AVEC 2012 nor of RECOLA; "
-                         f"see `python -m datasets.check avec2012 {root}`")  # fmt: skip
 
 
 def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
