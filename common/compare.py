@@ -57,7 +57,7 @@ class Cell:
     column: str
     published: str  # as printed; empty in a table of ours
     origin: str  # "own", or "quoted" by the authors from earlier work
-    evidence: str  # "real", "measured", "simulated" or "none"
+    evidence: str  # "real", "audit", "measured", "simulated" or "none"
     corpus: str
     profile: str
     seeds: int
@@ -597,6 +597,8 @@ def source(cell: Cell) -> str:
     """Where a number of ours comes from, in words."""
     if cell.evidence == "none":
         return "not run"
+    if cell.evidence == "audit":
+        return "where the verdict is erratum, arithmetic on the printed numbers, evidence audit"
     seeds = "1 seed" if cell.seeds == 1 else f"{cell.seeds} seeds"
     return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {seeds}"
 

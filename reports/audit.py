@@ -13,14 +13,14 @@ Nothing is known of a particular paper here: what the numbers are of stands in `
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import combinations
 
 from common import arithmetic
 from common.arithmetic import Value
-from common.compare import Cell, File
+from common.compare import Cell, File, shown
 from common.paper import Audit, Claim, Paper, Table, decimals, numbers, wanted
 
 SEVERITIES = ("none", "slip", "unclear", "error")  # agrees, last digit, cannot be settled, cannot be right
@@ -38,6 +38,8 @@ class Finding:
     follows: str
     how: str
     severity: str
+    cell: tuple[str, str, str] | None = None  # table, row and column of the one number that is wrong, where it is known
+    correct: str = ""  # what is right there
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,29 @@ def findings(paper: Paper, stated: Sequence[Statement] = ()) -> list[Finding]:
         found += _shares(paper, entry) if entry.shares else []
     found += [*_averages(paper), *_repeated(paper), *_deviations(paper), *_stated(paper, stated)]
     return found
+
+
+def corrected(cells: Iterable[Cell], found: Iterable[Finding]) -> list[Cell]:
+    """The cells; those whose printed number the audit knows to be wrong, and what is right, are errata.
+
+    A result of the paper's corpus stays beside such a number; one of a simulated corpus gives way to what is right.
+    """
+    wrong = {finding.cell: finding for finding in found if finding.cell}
+    return [_corrected(cell, wrong.get((cell.exhibit, cell.row, cell.column))) for cell in cells]
+
+
+def _corrected(cell: Cell, finding: Finding | None) -> Cell:
+    if finding is None:
+        return cell
+    note = f"{cell.published} cannot be right: {finding.follows} ({finding.how})"
+    if cell.evidence == "real":
+        return replace(cell, verdict="ERRATUM", note="; ".join(text for text in (note, cell.note) if text))
+    if cell.ours is not None:
+        note += f"; the {cell.evidence} result is {shown(cell.ours, cell.published)}"
+    nothing = {"corpus": "", "profile": "", "seeds": 0, "ci_low": None, "ci_high": None, "tolerance": None}
+    ours = float(finding.correct)
+    difference = ours - float(cell.published)
+    return replace(cell, evidence="audit", ours=ours, difference=difference, verdict="ERRATUM", note=note, **nothing)
 
 
 # --- whole numbers behind percentages --------------------------------------------------------------------
@@ -236,9 +261,8 @@ def _row(paper: Paper, table: Table, label: str, row: list[str], several: list[R
     right = f"{100 * first.counts[first.misprint] / first.total:.{places}f}"
     printed = f"{row[first.misprint]} for {column}, in a row of {printed}"
     follows = f"{right}, {first.counts[first.misprint]} of {first.total}: the row is {_list(first.counts)}"
-    return Finding(
-        paper.id, place, printed, follows, f"{how}, with one cell misprinted by one digit or its point", "error"
-    )
+    how += ", with one cell misprinted by one digit or its point"
+    return Finding(paper.id, place, printed, follows, how, "error", (table.id, label, column), right)
 
 
 def _together(paper: Paper, table: Table, entry: Audit, options: list[list[Reading]]) -> list[Finding]:
@@ -313,10 +337,17 @@ def _shares(paper: Paper, entry: Audit) -> list[Finding]:
             nearest = min(
                 (Fraction(100 * round(odd.face * n / 100), n) for n in fitting), key=lambda s: abs(s - odd.face)
             )
-            near = f"{float(nearest):.{decimals(_face(odd))}f}"
+            near = _at_decimals(nearest, _face(odd))
             follows = f"all but {_face(odd)} are of {_some(fitting)}, where the nearest share is {near}"
             slip = abs(Fraction(near) - odd.face) <= odd.high - odd.low
-            return [Finding(paper.id, entry.where, listed, follows, how, "slip" if slip else "error")]
+            places = [
+                (table, *place)
+                for table, cells in numbers(paper).items()
+                for place, text in cells.items()
+                if re.search(rf"\b{table}\b", entry.shares) and text == _face(odd)
+            ]
+            wrong = (places[0], near) if len(places) == 1 else (None, "")
+            return [Finding(paper.id, entry.where, listed, follows, how, "slip" if slip else "error", *wrong)]
     follows = f"no number up to {total} fits all" + (
         f", {total} itself fits {'none' if len(alone) == len(printed) else 'not ' + ', '.join(map(_face, alone))}"
         if alone
@@ -345,7 +376,8 @@ def _averages(paper: Paper) -> Iterator[Finding]:
             severity = "slip" if abs(follows.face - printed.face) <= last else "error"
             how = "mean of " + " and ".join(row.published[label] for label in labels if label != average)
             place, text = f"{_named(table)}, {row.label}, {average}", arithmetic.shown(follows.face)
-            yield Finding(paper.id, place, row.published[average], text, how, severity)
+            wrong, right = (table.id, row.label, average), _at_decimals(follows.face, row.published[average])
+            yield Finding(paper.id, place, row.published[average], text, how, severity, wrong, right)
         if good:
             text = f"{good} of {_many(len(rows), 'average')}" if good < len(rows) else _many(good, "average")
             yield Finding(paper.id, _named(table), text, "the mean of their row", "mean of the other columns", "none")
@@ -475,6 +507,10 @@ def _face(value: Value) -> str:
     """A printed number as it is printed."""
     width = value.high - value.low
     return f"{float(value.face):.{round(-math.log10(width)) if width else 0}f}"
+
+
+def _at_decimals(value: Fraction, printed: str) -> str:
+    return f"{float(value):.{decimals(printed)}f}"
 
 
 def _percent(share: Fraction) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common import cli
+from common.parallel import parallel
 
 COMMITTED = Path(__file__).parent / "results"
 RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks this one
@@ -30,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run and (code := run([paper.id for paper in suite], options.results)):
         return code
     evaluated = [evaluate(paper, Path(options.results), COMMITTED) for paper in suite]
+    evaluated = [audited(*entry) for entry in evaluated]
     write(evaluated, out)
     print(f"report: {out / 'index.html'}")
-    for paper, files, cells, _ in evaluated:
+    for paper, files, cells, *_ in evaluated:
         print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
     if not (options.accept or options.check):
         return 0
@@ -96,6 +98,14 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
     return paper, files, cells, compare.claims(paper, files) + audit.statements(paper, files)
 
 
+def audited(paper, files, cells: Sequence, checked: Sequence) -> tuple:
+    """What `evaluate` returns, with the findings of the audit; numbers that these prove wrong are errata."""
+    from reports import audit
+
+    findings = audit.findings(paper, [entry for entry in checked if isinstance(entry, audit.Statement)])
+    return paper, files, audit.corrected(cells, findings), checked, findings
+
+
 def scorecard(paper, cells: Sequence) -> str:
     """One line: the paper, its printed numbers, and how many have which verdict."""
     from reports import page, tables
@@ -143,16 +153,11 @@ def _replaceable(out: Path) -> bool:
 
 def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
-    from tqdm import tqdm
-
-    from reports import audit, figures, page, tables
+    from reports import audit, page, tables
 
     everything, names, scores = [], [], []
-    for paper, files, cells, checked in evaluated:
+    for (paper, files, cells, checked, findings), drawings in zip(evaluated, drawn(evaluated), strict=True):
         stated = [entry for entry in checked if isinstance(entry, audit.Statement)]
-        findings = audit.findings(paper, stated)
-        progress = tqdm(figures.draw(paper, files), desc=f"{paper.id}: figures", unit="", leave=False, delay=2)
-        drawings = list(progress)
         exhibits = tables.exhibits(paper, cells, checked, findings)
         written = {f"tables/{name}": text for name, text in exhibits.items()}
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
@@ -163,6 +168,28 @@ def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
         scores.append(page.scored(paper, cells, findings))
     yield "cells.csv", tables.cells_csv(everything)
     yield "index.html", page.index(scores, names)
+
+
+def drawn(evaluated: Sequence[tuple]) -> list[list]:
+    """The figures of each paper, drawn on all cores."""
+    from joblib import delayed
+    from tqdm import tqdm
+
+    from common.experiment import cores
+    from reports import figures
+
+    made = [
+        (paper.id, delayed(figures.drawn)(make, files))
+        for paper, files, *_ in evaluated
+        for make in figures.makers(paper)
+    ]
+    done = tqdm(
+        parallel((call for _, call in made), cores()), total=len(made), desc="figures", unit="", leave=False, delay=2
+    )
+    of = {paper.id: [] for paper, *_ in evaluated}
+    for (name, _), drawings in zip(made, done, strict=True):
+        of[name] += drawings
+    return list(of.values())
 
 
 def _check(evaluated: Sequence[tuple]) -> int:

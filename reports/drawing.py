@@ -61,7 +61,7 @@ class Drawing:
 def finished(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
     svg, png = io.BytesIO(), io.BytesIO()
     if canvas.get_layout_engine():
-        canvas.draw_without_rendering()  # lays the panels out; once is enough for both files
+        canvas.get_layout_engine().execute(canvas)  # once is enough for both files
         canvas.set_layout_engine("none")
     canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     canvas.savefig(png, format="png", metadata={"Software": None})

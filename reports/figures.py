@@ -1,7 +1,8 @@
 """The figures of a report, drawn from result files with matplotlib."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 import matplotlib
 import numpy as np
@@ -19,18 +20,29 @@ from common.paper import Figure, Paper, Part, decimals, wanted
 from reports.architecture import architecture, overview
 from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
 
+Maker = Callable[[Sequence[File]], Iterator[Drawing]]
 
-def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
-    """All figures for which there are results: those of the paper, mechanism, training curves."""
-    makers = {
+
+def makers(paper: Paper) -> list[Maker]:
+    """What draws each of its figures, those of the paper first, then mechanism and training curves."""
+    of_paper = {
         "architecture": architecture, "overview": overview, "traces": traces, "bars": bars,
         "maps": maps, "projection": projection, "confusion": confusion, "speech": speech, "faces": faces,
     }  # fmt: skip
+    ours = (mechanism, spatial_examples, temporal_example, alignments, training)
+    return [partial(of_paper[f.kind], paper, f) for f in paper.figures] + [partial(make, paper) for make in ours]
+
+
+def drawn(make: Maker, files: Sequence[File]) -> list[Drawing]:
+    """What it makes of the results; nothing where there are none for it."""
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
-        for figure in paper.figures:
-            yield from makers[figure.kind](paper, figure, files)
-        for make in (mechanism, spatial_examples, temporal_example, alignments, training):
-            yield from make(paper, files)
+        return list(make(files))
+
+
+def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+    """All figures for which there are results."""
+    for make in makers(paper):
+        yield from drawn(make, files)
 
 
 # --- traces ----------------------------------------------------------------------------------------------

@@ -46,21 +46,25 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
     cells = [cell for cell in cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
-    order = {word: evidence[word] for word in ("real", "measured", "simulated", "none") if evidence[word]}
+    order = {word: evidence[word] for word in ("real", "audit", "measured", "simulated", "none") if evidence[word]}
     found = Counter(finding.severity for finding in findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
-    sentence = _sentence(paper, verdicts, evidence)
     crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
+    sentence = _sentence(paper, crossed, evidence) + _wrong(crossed["audit", "ERRATUM"])
     return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
 
 
-def _sentence(paper: Paper, verdicts: Counter, evidence: Counter) -> str:
+def _wrong(count: int) -> str:
+    """How many printed numbers others prove wrong."""
+    return f" By arithmetic {count} printed number{'' if count == 1 else 's'} cannot be right." if count else ""
+
+
+def _sentence(paper: Paper, crossed: Counter, evidence: Counter) -> str:
     nothing = "nothing is confirmed or refuted."
-    if compared := verdicts["MATCH"] + verdicts["MISMATCH"] + verdicts["ERRATUM"]:
-        errata = f", {verdicts['ERRATUM']} cannot be right as printed" if verdicts["ERRATUM"] else ""
-        return (
-            f"Of {compared} printed numbers that we could compare on {paper.corpus}, {verdicts['MATCH']} match{errata}."
-        )
+    match, mismatch, erratum = (crossed["real", verdict] for verdict in ("MATCH", "MISMATCH", "ERRATUM"))
+    if compared := match + mismatch + erratum:
+        errata = f", {erratum} cannot be right as printed" if erratum else ""
+        return f"Of {compared} printed numbers that we could compare on {paper.corpus}, {match} match{errata}."
     if evidence["real"]:
         return f"No run on real recordings is under the paper's conditions on {paper.corpus}: {nothing}"
     if evidence["simulated"]:

@@ -49,10 +49,10 @@ def exhibits(
     notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
     files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "plrrrl", rows, notes)
     files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, checked))
-    found = [astuple(finding) for finding in findings]
+    found = [astuple(finding)[: len(AUDIT_HEAD) + 1] for finding in findings]
     rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
     files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppl", rows, [])
-    files[f"{paper.id}-audit.csv"] = _csv([field.name for field in fields(Finding)], found)
+    files[f"{paper.id}-audit.csv"] = _csv([field.name for field in fields(Finding)][: len(AUDIT_HEAD) + 1], found)
     return files
 
 
@@ -131,7 +131,8 @@ def _notes(cells: list[Cell]) -> list[str]:
     sources = sorted({source(cell) for cell in cells if cell.evidence != "none"})
     notes = [f"Ours: {words}." for words in sources]
     caveat = [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
-    return [*notes, *(f"{words}." for words in quoted(cells)), *caveat]
+    errata = [f"{cell.row}, {cell.column}: {cell.note}." for cell in cells if cell.verdict == "ERRATUM"]
+    return [*notes, *errata, *(f"{words}." for words in quoted(cells)), *caveat]
 
 
 def quoted(cells: list[Cell]) -> list[str]:

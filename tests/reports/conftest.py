@@ -1,4 +1,4 @@
-"""Reports of invented results have those alone, not the ones that come with the suite."""
+"""Reports of invented results have those alone, not the ones that come with the suite; here one process draws them."""
 
 import pytest
 
@@ -8,3 +8,4 @@ from reports import build
 @pytest.fixture(autouse=True)
 def nothing_committed(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "COMMITTED", tmp_path / "nothing-committed")
+    monkeypatch.setattr("common.experiment.cores", lambda: 1)

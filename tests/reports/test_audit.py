@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from common import compare, metrics
 from common.arithmetic import printed
 from common.paper import Audit, load, numbers, papers
-from reports import audit
+from reports import audit, build, page, tables
 from reports.audit import Reading, counts_of, deviation, one_slip, readings, shares_of, smallest_total
 from tests.reports.fabricate import CLASSES
 
@@ -222,6 +222,49 @@ class TestDeviation:
         paper = dataclasses.replace(LEE, tables=(dataclasses.replace(table, rows=(table.rows[0], far)),), claims=())
         (finding,) = audit.findings(paper)
         assert finding.severity == "unclear" and "no one deviation" in finding.follows
+
+
+class TestCorrectedCells:
+    WRONG = {
+        CHAO.id: {("table1", "average encoding (pool5 only)", "Val"): 43.13, ("figure5", "Disgust", "Fear"): 10.34},
+        WANG.id: {("table3", "Ours", "Average"): 0.5402},
+    }
+
+    @staticmethod
+    def cells(paper, files=()):
+        return audit.corrected(compare.cells(paper, files), found(paper))
+
+    @pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
+    def test_those_whose_right_number_is_known(self, paper):
+        errata = [cell for cell in self.cells(paper) if cell.verdict == "ERRATUM"]
+        assert {(c.exhibit, c.row, c.column): c.ours for c in errata} == self.WRONG.get(paper.id, {})
+        for cell in errata:
+            assert cell.evidence == "audit" and cell.difference == cell.ours - float(cell.published)
+            assert cell.note.startswith(f"{cell.published} cannot be right: ") and cell.tolerance is None
+        others = [cell for cell in self.cells(paper) if cell.verdict != "ERRATUM"]
+        assert others == [
+            c for c in compare.cells(paper, ()) if (c.exhibit, c.row, c.column) not in self.WRONG.get(paper.id, {})
+        ]
+
+    def test_a_result_of_the_papers_corpus_stays_and_a_simulated_one_goes_into_the_note(self):
+        place = ("table3", "Ours", "Average")
+        (cell,) = (c for c in compare.cells(WANG, ()) if (c.exhibit, c.row, c.column) == place)
+        made = {"corpus": "somewhere", "ours": 0.53, "difference": -0.0103, "note": "4 of 5 seeds"}
+        real, simulated = (dataclasses.replace(cell, evidence=e, **made) for e in ("real", "simulated"))
+        first, second = audit.corrected([real, simulated], found(WANG))
+        assert first == dataclasses.replace(real, verdict="ERRATUM", note=first.note)
+        assert first.note.startswith("0.5403 cannot be right") and first.note.endswith("; 4 of 5 seeds")
+        assert (second.ours, second.corpus, second.evidence) == (0.5402, "", "audit")
+        assert second.note.endswith("; the simulated result is 0.5300")
+
+    def test_the_report_and_its_scorecard_have_them(self, tmp_path):
+        *_, findings = entry = build.audited(*build.evaluate(WANG, tmp_path))
+        score = page.scored(WANG, entry[2], findings)
+        assert (score.verdicts["ERRATUM"], score.evidence["audit"]) == (1, 1)
+        assert score.sentence.endswith(" By arithmetic 1 printed number cannot be right.")
+        text = tables.exhibits(WANG, entry[2], entry[3], findings)["wang2017-table3.md"]
+        assert "| Ours | Average | 0.5403 | 0.5402 |  | -0.0001 | erratum |" in text
+        assert "Ours, Average: 0.5403 cannot be right: 0.5402 (mean of 0.5442 and 0.5362)." in text
 
 
 class TestPapers:

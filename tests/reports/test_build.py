@@ -52,7 +52,7 @@ def small(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     for variant in ("lstm-ta", "cnn3d-sta"):
         fabricate(root / "results", LEE, variant)
-    build.write([evaluated(root / "results", SMALL)], root / "report")
+    build.write([build.audited(*evaluated(root / "results", SMALL))], root / "report")
     return root
 
 
@@ -107,7 +107,7 @@ class TestReport:
         assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
 
     def test_same_results_same_bytes(self, small):
-        build.write([evaluated(small / "results", SMALL)], small / "again")
+        build.write([build.audited(*evaluated(small / "results", SMALL))], small / "again")
         first, second = (
             {p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again")
         )
@@ -159,7 +159,7 @@ class TestReport:
         monkeypatch.setattr(tables, "exhibits", stopped)
         monkeypatch.setattr(figures, "draw", lambda *_: iter(()))
         with pytest.raises(KeyboardInterrupt):
-            build.write([evaluated(small / "results")], out)
+            build.write([build.audited(*evaluated(small / "results"))], out)
         assert (out / "index.html").is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -167,7 +167,7 @@ class TestOut:
     def test_foreign_folder_is_not_replaced(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("years of work")
         with pytest.raises(InputError, match="no report"):
-            build.write([evaluated(tmp_path)], tmp_path)
+            build.write([build.audited(*evaluated(tmp_path))], tmp_path)
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
     def test_without_results(self, tmp_path, capsys):
@@ -356,7 +356,7 @@ class TestClaimsAndAudit:
         paper, _, cells, outcomes, findings = checked
         written = tables.exhibits(paper, cells, outcomes, findings)
         rows = list(csv.DictReader(io.StringIO(written["chao2016-audit.csv"])))
-        assert [tuple(row.values()) for row in rows] == [dataclasses.astuple(finding) for finding in findings]
+        assert [tuple(row.values()) for row in rows] == [dataclasses.astuple(finding)[:6] for finding in findings]
         claims = list(csv.DictReader(io.StringIO(written["chao2016-claims.csv"])))
         assert [row["claim"] for row in claims] == [claim.text for claim in CHAO.claims]
         assert [row["holds"] for row in claims] == [claim.holds for claim in CHAO.claims]

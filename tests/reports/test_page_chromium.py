@@ -131,7 +131,8 @@ def evaluated(tmp_path_factory):
     fabricate_targets(root, RAJU, "aed", **undrawn)
     fabricate_classes(root, CLASSES, "proposed", **undrawn)
     others = [drawn_less(paper) for paper in papers() if paper.id != LEE.id]
-    return [build.evaluate(paper, root) for paper in (drawn_less(LEE, LEE.figures[1:2]), *others, drawn_less(CLASSES))]
+    suite = (drawn_less(LEE, LEE.figures[1:2]), *others, drawn_less(CLASSES))
+    return [build.audited(*build.evaluate(paper, root)) for paper in suite]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def report(evaluated, tmp_path_factory):
 
 
 def cells_of(evaluated, paper, printed=True):
-    return next(cells for p, _, cells, _ in evaluated if p.id == paper.id)
+    return next(cells for p, _, cells, *_ in evaluated if p.id == paper.id)
 
 
 ROWS = """
