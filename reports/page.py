@@ -142,7 +142,14 @@ def _protocol_row(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, st
 
 def _chain(paper: Paper, runs: Runs) -> list[dict]:
     chain = (runs.first.get("postprocess") or {}).get(paper.protocol.postprocess) or {}
-    return chain.get("steps", [])
+    return [step | {"value": _in_words(step["value"])} for step in chain.get("steps", [])]
+
+
+def _in_words(value: object) -> str:
+    """A value of a step, or several by name."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_in_words(part)}" for name, part in value.items())
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 
 def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:

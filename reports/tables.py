@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
 
@@ -18,7 +19,7 @@ WORDS = {
     "MATCH": "match", "MISMATCH": "mismatch", "ERRATUM": "erratum", "NOT_COMPARABLE": "not comparable",
     "NOT_RUN": "not run", "": "",
 }  # fmt: skip
-ALIGN = "llrrrrl"
+ALIGN = "pprrrrp"
 SEVERITY = {"none": "agrees", "slip": "slip", "unclear": "unclear", "error": "error"}
 PLACES = {"audit": "printed numbers", "real": "real recordings"}
 INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed numbers, all that those which round to them can give."
@@ -42,16 +43,16 @@ def exhibits(
             files |= _formats(name, f"{paper.id}, {table.id}: {table.title}", HEAD, ALIGN, rows, notes)
         else:  # nothing is printed to compare with
             rows, notes = [(*line[:2], *line[3:5]) for line in rows], [note for note in (table.note, *notes) if note]
-            files |= _formats(name, f"{paper.id}: {table.title}", OWN_HEAD, "llrr", rows, notes)
+            files |= _formats(name, f"{paper.id}: {table.title}", OWN_HEAD, "pprr", rows, notes)
         files[f"{name}.csv"] = cells_csv(own)
     checked = [entry for claim in paper.claims for entry in checked if entry.claim is claim]
     rows = [claim_row(entry) for entry in checked]
     notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
-    files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "plrrrl", rows, notes)
+    files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "pprrrp", rows, notes)
     files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, checked))
     found = [astuple(finding)[: len(AUDIT_HEAD) + 1] for finding in findings]
     rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
-    files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppl", rows, [])
+    files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppp", rows, [])
     files[f"{paper.id}-audit.csv"] = _csv([field.name for field in fields(Finding)][: len(AUDIT_HEAD) + 1], found)
     return files
 
@@ -97,15 +98,33 @@ def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -
 def latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:
     """A plain `tabular` that needs no package; the notes are its last lines, so that they travel with it.
 
-    `align` has a letter for each column: l, r, or p for a paragraph of a fifth of the line.
+    `align` has a letter for each column: l, r, or p for text that is broken into lines. Columns of text share what the
+    others leave of the line.
     """
-    lines = [" & ".join(map(latex_escape, line)) + r" \\" for line in rows]
-    notes = [
-        rf"\multicolumn{{{len(align)}}}{{p{{\linewidth}}}}{{\footnotesize {latex_escape(note)}}} \\" for note in notes
-    ]
-    columns = align.replace("p", r"p{0.2\linewidth}")
-    top = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(map(latex_escape, head)) + r" \\", r"\hline"]
-    return "\n".join([*top, *lines, r"\hline", *notes, r"\end{tabular}"]) + "\n"
+    body = [tuple(head), *rows]
+    first, *lines = (" & ".join(map(_latex_entry, line, align)) + r" \tabularnewline" for line in body)
+    width = r"p{\dimexpr\linewidth-2\tabcolsep\relax}"
+    notes = [rf"\multicolumn{{{len(align)}}}{{{width}}}{{{latex_escape(note)}}} \tabularnewline" for note in notes]
+    top = [r"{\footnotesize\setlength{\tabcolsep}{3pt}%", rf"\begin{{tabular}}{{{_latex_columns(body, align)}}}"]
+    return "\n".join([*top, r"\hline", first, r"\hline", *lines, r"\hline", *notes, r"\end{tabular}}"]) + "\n"
+
+
+def _latex_entry(text: str, kind: str) -> str:
+    return (r"\raggedright\hspace{0pt}" if kind == "p" else "") + latex_escape(text)
+
+
+def _latex_columns(body: list[tuple[str, ...]], align: str) -> str:
+    """The columns of a `tabular`: those of text have place for their longest word, and share what is left."""
+    columns = list(zip(*body))
+    longest = [max(map(len, column)) for column in columns]
+    words = [max(len(word) for text in column for word in re.split(r"[\s-]", text)) for column in columns]
+    needed = [max(word, 5) if kind == "p" else length for word, length, kind in zip(words, longest, align)]
+    more = [min(length, 50) - word if kind == "p" else 0 for word, length, kind in zip(words, longest, align)]
+    left = rf"(\linewidth-{0.5 * sum(needed):.1f}em-{2 * len(align)}\tabcolsep)"  # a letter is about half an em
+    return "".join(
+        rf"p{{\dimexpr{0.5 * word:.1f}em+{left}*{max(part, 0)}/{max(sum(more), 1)}\relax}}" if kind == "p" else kind
+        for word, part, kind in zip(needed, more, align)
+    )
 
 
 def latex_escape(text: str) -> str:

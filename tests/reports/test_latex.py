@@ -17,8 +17,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex i
 
 def compiled(folder, inputs) -> str:
     """The log of a document with these tables, one on each page. They are given no package."""
-    body = "\n\\newpage\n".join(inputs)
-    (folder / "t.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{body}\end{{document}}", "utf-8")
+    body = "\n\\newpage\\noindent\n".join(inputs)
+    (folder / "t.tex").write_text(
+        rf"\documentclass{{article}}\begin{{document}}\noindent {body}\end{{document}}", "utf-8"
+    )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True)
     log = (folder / "t.log").read_text("latin-1")
@@ -51,6 +53,8 @@ def test_tables_with_numbers(tmp_path):
     assert "$-$" in "".join(inputs) and "Simulated numbers" in "".join(inputs)
     log = compiled(tmp_path, inputs)
     assert "Missing character" not in log and pages(log) == len(inputs)
+    over = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+    assert max(over, default=0) < 5  # a capital more than was reckoned with, in no case the width of the line
 
 
 def test_every_character_of_a_keyboard(tmp_path):
