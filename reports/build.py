@@ -1,8 +1,8 @@
 """`python -m reports.build`: every table, figure and page from paper.toml and the result files; trains nothing.
 
 Where there are no results of yours for a paper's corpus, those of the run that comes with the suite stand in, and say
-so. `--run` first runs what is missing of all papers in the quick profile. The report is written into a folder beside --out and put in its place when it is complete, so an interrupted build
-leaves the former report as it was.
+so. `--run` first runs what is missing of all papers in the quick profile. The report is written into a folder beside
+--out and put in its place when it is complete, so an interrupted build leaves the former report as it was.
 """
 
 import argparse
@@ -66,9 +66,10 @@ def run(papers: Sequence[str], results_folder: str) -> int:
     What is done is not done again. The rooms show how far they are; before each stands which it is.
     """
     start = time.monotonic()
-    for number, paper in enumerate(papers, 1):
+    for done, paper in enumerate(papers):
         minutes = (time.monotonic() - start) / 60
-        print(f"[{number}/{len(papers)}] {paper}, {minutes:.0f} min since the start", file=sys.stderr)
+        left = f", about {minutes / done * (len(papers) - done):.0f} min left" if done else ""
+        print(f"[{done + 1}/{len(papers)}] {paper}: {minutes:.0f} min since the start{left}", file=sys.stderr)
         command = [sys.executable, "-m", f"replications.{paper}.run", *RUN_OPTIONS.get(paper, ())]
         room = subprocess.Popen([*command, "--results", results_folder], stdout=subprocess.DEVNULL)
         try:
@@ -131,7 +132,7 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
         new, old = temporary / "new", temporary / "old"
-        for name, content in contents(evaluated):
+        for name, content in contents(evaluated, out):
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         if out.exists():
@@ -151,12 +152,15 @@ def _replaceable(out: Path) -> bool:
     return not any(out.iterdir()) or ((out / "index.html").is_file() and (out / "cells.csv").is_file())
 
 
-def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
+def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
-    from reports import audit, page, tables
+    from reports import audit, former, page, tables
 
     everything, names, scores = [], [], []
-    for (paper, files, cells, checked, findings), drawings in zip(evaluated, drawn(evaluated), strict=True):
+    of_papers = drawn(evaluated, former_report)
+    yield former.INDEX, former.index(of_papers)
+    for paper, files, cells, checked, findings in evaluated:
+        _, drawings = of_papers[paper.id]
         stated = [entry for entry in checked if isinstance(entry, audit.Statement)]
         exhibits = tables.exhibits(paper, cells, checked, findings)
         written = {f"tables/{name}": text for name, text in exhibits.items()}
@@ -170,26 +174,26 @@ def contents(evaluated: Sequence[tuple]) -> Iterator[tuple[str, str | bytes]]:
     yield "index.html", page.index(scores, names)
 
 
-def drawn(evaluated: Sequence[tuple]) -> list[list]:
-    """The figures of each paper, drawn on all cores."""
+def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
+    """For each paper the key of its figures and the figures: those in `report`, or drawn on all cores."""
     from joblib import delayed
     from tqdm import tqdm
 
     from common.experiment import cores
-    from reports import figures
+    from reports import figures, former
 
-    made = [
-        (paper.id, delayed(figures.drawn)(make, files))
-        for paper, files, *_ in evaluated
-        for make in figures.makers(paper)
-    ]
-    done = tqdm(
-        parallel((call for _, call in made), cores()), total=len(made), desc="figures", unit="", leave=False, delay=2
-    )
-    of = {paper.id: [] for paper, *_ in evaluated}
-    for (name, _), drawings in zip(made, done, strict=True):
-        of[name] += drawings
-    return list(of.values())
+    found = {}
+    for paper, files, *_ in evaluated:
+        key = former.key(paper, files)
+        found[paper.id] = key, former.figures(report, paper.id, key)
+    missing = [entry for entry in evaluated if found[entry[0].id][1] is None]
+    makers = [(paper.id, make, files) for paper, files, *_ in missing for make in figures.makers(paper)]
+    made = parallel((delayed(figures.drawn)(make, files) for _, make, files in makers), cores())
+    made = list(tqdm(made, total=len(makers), desc="figures", unit="", leave=False, delay=2))
+    for paper, *_ in missing:
+        of_paper = [d for (name, *_), drawings in zip(makers, made) if name == paper.id for d in drawings]
+        found[paper.id] = found[paper.id][0], of_paper
+    return found
 
 
 def _check(evaluated: Sequence[tuple]) -> int:

@@ -677,7 +677,7 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
     monkeypatch.setattr(build.subprocess, "Popen", Room)
     assert build.run(["a", "wang2017"], "there") == 0
     assert called == [("a", ["--results", "there"]), ("wang2017", ["--seeds", "0", "--results", "there"])]
-    assert "[2/2] wang2017, 0 min since the start" in capfd.readouterr().err
+    assert "[2/2] wang2017: 0 min since the start, about 0 min left" in capfd.readouterr().err
     called.clear()
     assert build.run(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
 

@@ -1,0 +1,56 @@
+"""The report that is replaced: its figures are taken over where nothing that they show or are drawn with has changed."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from common import results
+from common.compare import File
+from common.paper import Paper
+from reports.drawing import Drawing
+
+INDEX = "figures/drawn.json"  # in a report: for each paper the key of its figures, and what is said of them
+ROOT = Path(__file__).parent.parent
+
+
+def key(paper: Paper, files: Sequence[File]) -> str:
+    """What the figures of a paper depend on: its toml, the result files, the code and what draws."""
+    found = [[path.parts[-5:], results.digest_file(path), record.get("committed", False)] for path, record in files]
+    return results.digest([_code(), repr(paper), found])
+
+
+@cache
+def _code() -> list[str]:
+    sources = [path for folder in ("common", "reports") for path in sorted((ROOT / folder).glob("*.py"))]
+    return [metadata.version(name) for name in ("matplotlib", "numpy", "scipy")] + list(
+        map(results.digest_file, sources)
+    )
+
+
+def index(drawn: dict[str, tuple[str, Sequence[Drawing]]]) -> str:
+    """The text of INDEX; `drawn` has the key and the figures of each paper."""
+    return json.dumps(
+        {paper: {"key": key, "figures": list(map(_about, found))} for paper, (key, found) in drawn.items()}
+    )
+
+
+def _about(drawing: Drawing) -> dict[str, str]:
+    words = {name: getattr(drawing, name) for name in ("id", "title", "caption", "section")}
+    return words | {"digest": results.digest_bytes(drawing.svg + drawing.png)}
+
+
+def figures(report: Path, paper: str, key: str) -> list[Drawing] | None:
+    """The figures of a paper in a report; None if there are none with this key, or a file is not as it was written."""
+    try:
+        entry = json.loads((report / INDEX).read_text())[paper]
+        found = [_read(report / "figures", about) for about in entry["figures"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if entry["key"] == key and list(map(_about, found)) == entry["figures"] else None
+
+
+def _read(folder: Path, about: dict[str, str]) -> Drawing:
+    files = [(folder / Path(f"{about['id']}.{kind}").name).read_bytes() for kind in ("svg", "png")]
+    return Drawing(*(about[name] for name in ("id", "title", "caption", "section")), *files)

@@ -1,0 +1,98 @@
+"""Figures of the report that is replaced are taken over, and only where they would be drawn alike."""
+
+import dataclasses
+import json
+
+import pytest
+
+from common.paper import papers
+from reports import build, figures, former
+from tests.reports.fabricate import fabricate
+
+LEE = next(paper for paper in papers() if paper.id == "lee2018")
+SMALL = dataclasses.replace(LEE, figures=LEE.figures[:1])
+
+
+def written(root, paper=SMALL):
+    build.write([build.audited(*build.evaluate(paper, root / "results"))], root / "report")
+    return {path.name: path.read_bytes() for path in (root / "report").rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def root(tmp_path):
+    fabricate(tmp_path / "results", LEE, "lstm-ta", mechanism=None)
+    return tmp_path
+
+
+@pytest.fixture
+def drawings(monkeypatch):
+    """How often something was drawn."""
+    calls, draw = [], figures.drawn
+    monkeypatch.setattr(figures, "drawn", lambda make, files: calls.append(make) or draw(make, files))
+    return calls
+
+
+def test_the_same_results_are_not_drawn_again(root, drawings):
+    first, count = written(root), len(drawings)
+    assert count and any(name.endswith(".png") for name in first)
+    assert written(root) == first and len(drawings) == count
+
+
+def other_numbers(root):
+    fabricate(root / "results", LEE, "lstm-ta", mechanism=None, history={"loss": [9.0, 8.0]})
+
+
+def damaged_figure(root):
+    next((root / "report/figures").glob("*.svg")).write_text("<svg></svg>")
+
+
+def no_figure(root):
+    next((root / "report/figures").glob("*.png")).unlink()
+
+
+def damaged_index(root):
+    (root / "report" / former.INDEX).write_text("{")
+
+
+def foreign_index(root):
+    (root / "report" / former.INDEX).write_text(json.dumps({LEE.id: [1, 2]}))
+
+
+def no_report(root):
+    (root / "report").rename(root / "elsewhere")
+
+
+CHANGES = [other_numbers, damaged_figure, no_figure, damaged_index, foreign_index, no_report]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_what_changed_is_drawn_anew(root, drawings, change):
+    first, count = written(root), len(drawings)
+    change(root)
+    again = written(root)
+    assert len(drawings) == 2 * count
+    assert (again == first) == (change is not other_numbers)
+
+
+def test_another_paper_is_drawn_anew(root, drawings):
+    """Its toml says what is in a figure."""
+    written(root)
+    count = len(drawings)
+    written(root, dataclasses.replace(SMALL, figures=LEE.figures[1:2]))
+    assert len(drawings) == 2 * count
+
+
+def test_other_code_draws_anew(monkeypatch):
+    before = former.key(LEE, [])
+    monkeypatch.setattr(former, "_code", lambda: ["other"])
+    assert former.key(LEE, []) != before
+
+
+def test_figures_are_read_from_the_report_alone(tmp_path):
+    """An index that names a file elsewhere brings nothing."""
+    (tmp_path / "report/figures").mkdir(parents=True)
+    for kind in ("svg", "png"):
+        (tmp_path / f"secret.{kind}").write_bytes(b"secret")
+    about = {"id": "../../secret", "title": "", "caption": "", "section": "paper", "digest": ""}
+    (tmp_path / "report" / former.INDEX).write_text(json.dumps({"lee2018": {"key": "k", "figures": [about]}}))
+    assert former.figures(tmp_path / "report", "lee2018", "k") is None
