@@ -35,7 +35,7 @@ def test_streaming_writes_all_features_and_maps_them(tiny, tmp_path):
     assert np.array_equal(on_disk.visual, in_memory.visual) and len(on_disk.labels.time) == len(on_disk.audio)
 
 
-@pytest.mark.parametrize("mode", ["model", "disk"])
+@pytest.mark.parametrize("mode", [pytest.param("model", marks=pytest.mark.slow), "disk"])
 def test_streaming_measures_memory_and_time(tiny, tmp_path, mode):
     streaming.write(tmp_path)
     arguments = argparse.Namespace(mode=mode, folder=tmp_path, variant="lstm", steps=1)
@@ -68,7 +68,7 @@ def threads(monkeypatch):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
 
 
-@pytest.mark.parametrize("engine", ["joblib", "dask"])
+@pytest.mark.parametrize("engine", ["joblib", pytest.param("dask", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("apart", [False, True])
 def test_folds(threads, monkeypatch, capsys, engine, apart):
     if engine == "dask":

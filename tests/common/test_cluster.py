@@ -184,6 +184,7 @@ def train(task: tasks.Task, progress, data: np.ndarray) -> None:
     results.write(task.path, record, {f"weight_{index}": weight for index, weight in enumerate(model.get_weights())})
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_that_of_one_job(tmp_path, address):
     """Weights bit for bit; this process may have TensorFlow with other threads, so --jobs 1 has one of its own."""
     data = np.random.default_rng(0).normal(size=(16, 10, 6)).astype(np.float32)
@@ -401,6 +402,7 @@ def test_a_scheduler_that_goes_is_said_and_nothing_is_lost(tmp_path, kill, capsy
     assert calls(tmp_path / "results") == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_later_works_and_none_is_waited_for(tmp_path, empty, capsys):
     """The only worker kills itself, with no nanny; the task is done by the next one."""
     with worker(empty, "--nthreads", "1", "--no-nanny") as first:

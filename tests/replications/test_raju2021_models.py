@@ -61,6 +61,7 @@ class TestEvery:
 def test_every_weight_learns(variant):
     model, given = built(variant, "dropout=0.0", "recurrent_dropout=0.0"), inputs()
     experiment.compile_(model, small(), 1)
+    model.run_eagerly = True  # to make a graph takes longer than these steps
     before = [np.array(weight) for weight in model.trainable_weights]
     targets = np.concatenate([RNG.normal(size=(2, STEPS, 3)), given["mask"][..., None]], -1).astype(np.float32)
     for _ in range(2):
@@ -116,6 +117,7 @@ class TestStructure:
         parts = keras.models.clone_model(whole)
         parts.set_weights(whole.get_weights())
         experiment.compile_(whole, small(), 1), experiment.compile_(parts, small(), 2)
+        whole.run_eagerly = parts.run_eagerly = True
         whole.train_on_batch([given[tensor.name] for tensor in whole.inputs], targets)
         for row in (0, 1):
             parts.train_on_batch([given[t.name][row : row + 1] for t in parts.inputs], targets[row : row + 1])

@@ -33,8 +33,9 @@ def invented(name: str, frames: int, rng=None) -> Features:
     return Features(name, partition, time, attributes, found, Labels(time, *labels), f"digest of {name}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def corpus() -> Corpus:
+    """To be read only."""
     names = ["train_001", "train_002", "train_003", "devel_001", "devel_002", "test_001"]
     return Corpus("simulated", "root", [invented(name, 150 + 13 * n) for n, name in enumerate(names)])
 
@@ -104,8 +105,15 @@ def trained(corpus, folder, variant="ast-net", **changes):
     return path, results.read(path)
 
 
-def test_result_of_both_targets(corpus, tmp_path):
-    path, record = trained(corpus, tmp_path)
+@pytest.fixture(scope="module")
+def both(corpus, tmp_path_factory):
+    """AST-Net for both targets: folder, path and record of its result. To be read only."""
+    folder = tmp_path_factory.mktemp("both")
+    return folder, *trained(corpus, folder)
+
+
+def test_result_of_both_targets(corpus, both):
+    _, path, record = both
     checked([(path, record)])
     arrays = results.read_arrays(path, record)
     for recording in corpus.recordings[3:]:
@@ -122,16 +130,15 @@ def test_result_of_both_targets(corpus, tmp_path):
     assert np.allclose(kept["arousal"].get_layer("scaling").get_weights()[0], mean, atol=1e-4)
 
 
-def test_the_page_of_the_report_shows_it(corpus, tmp_path):
+def test_the_page_of_the_report_shows_it(both):
     from reports import build, page
 
-    trained(corpus, tmp_path)
-    _, files, cells, directions = build.evaluate(PAPER, tmp_path)
+    _, files, cells, directions = build.evaluate(PAPER, both[0])
     assert "devel-seed" not in page.paper_page(PAPER, cells, directions, files, []) and len(files) == 1
 
 
-def test_flowchart_has_two_clips_and_one_set_of_weights(corpus, tmp_path):
-    layers = {layer["name"]: layer for layer in trained(corpus, tmp_path)[1]["architecture"]}
+def test_flowchart_has_two_clips_and_one_set_of_weights(both):
+    layers = {layer["name"]: layer for layer in both[2]["architecture"]}
     learnt = 4 * 6 * (WIDTH + 6 + 1) + 4 * 5 * (6 + 5 + 1) + 5 + 1
     assert sum(layer["parameters"] for layer in layers.values()) == 80 + 2 * WIDTH + learnt
     for clip in ("earlier", "later"):
