@@ -5,9 +5,10 @@ real before simulated, the paper profile before the quick one, then by name. The
 cell. Of runs under different settings the newest group of equal ones counts, and the note says what was left out.
 
 A number is a MATCH only if everything agrees: the paper's corpus, the paper profile, the declared settings, all
-seeds, no recording that could not be used, a defined score that follows from the stored predictions, and a
-difference within the declared tolerance. It is an ERRATUM where it would be a MISMATCH and is, to the printed
-decimals, the score of another system that `paper.toml` names as the explanation.
+seeds, no recording that could not be used, a defined score that follows from the predictions where any are stored,
+and a difference within the declared tolerance. It is an ERRATUM where it would be a MISMATCH and is, to the printed
+decimals, the score of another system that `paper.toml` names as the explanation. (`reports.audit` knows another kind:
+numbers that cannot be right beside those printed with them.)
 
 The arrays of a result file are `gold/NAME`, `raw/NAME` and `post/NAME` by recording; a network of several targets
 writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its scores by target and recordings. The recordings of one conversation, noted as
@@ -451,6 +452,8 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
         )
     if runs.first.get("committed"):
         notes.append(f"from the run that comes with the suite, of {_date(runs.first)[:10]}")
+        if "arrays" not in runs.first:
+            notes.append("its predictions are not stored")
     source = (runs.evidence, runs.corpus, runs.profile, len(runs.files))
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
 
@@ -598,7 +601,7 @@ def source(cell: Cell) -> str:
     if cell.evidence == "none":
         return "not run"
     if cell.evidence == "audit":
-        return "where the verdict is erratum, arithmetic on the printed numbers, evidence audit"
+        return "arithmetic on the printed numbers, evidence audit"
     seeds = "1 seed" if cell.seeds == 1 else f"{cell.seeds} seeds"
     return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {seeds}"
 

@@ -188,9 +188,9 @@ def which(root: Path, readers: dict) -> str:
             return name
     if not root.is_dir():
         raise cli.InputError(errors[0])
-    raise cli.InputError(
-        f"{root}: not in the layout of {' or '.join(readers)}; see `python -m datasets.check {next(iter(readers))} {root}`"
-    )
+    names = list(readers)
+    remedy = f"see `python -m datasets.check {names[0]} {root}`"
+    raise cli.InputError(f"{root}: not in the layout of {' or '.join(names)}; {remedy}")
 
 
 def refuse(unusable: Sequence[Unusable], skip: bool) -> None:

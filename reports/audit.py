@@ -106,26 +106,29 @@ def findings(paper: Paper, stated: Sequence[Statement] = ()) -> list[Finding]:
 
 
 def corrected(cells: Iterable[Cell], found: Iterable[Finding]) -> list[Cell]:
-    """The cells; those whose printed number the audit knows to be wrong, and what is right, are errata.
+    """The cells; a number that cannot be right as printed, where it is known what is, is an ERRATUM.
 
-    A result of the paper's corpus stays beside such a number; one of a simulated corpus gives way to what is right.
+    A result of a real corpus stays, with its verdict unless that is MISMATCH; a simulated one gives way to what is right.
     """
-    wrong = {finding.cell: finding for finding in found if finding.cell}
+    wrong = {finding.cell: finding for finding in found if finding.cell and finding.severity == "error"}
     return [_corrected(cell, wrong.get((cell.exhibit, cell.row, cell.column))) for cell in cells]
 
 
 def _corrected(cell: Cell, finding: Finding | None) -> Cell:
     if finding is None:
         return cell
-    note = f"{cell.published} cannot be right: {finding.follows} ({finding.how})"
+    notes = [f"{cell.published} cannot be right: {finding.follows} ({finding.how})"]
     if cell.evidence == "real":
-        return replace(cell, verdict="ERRATUM", note="; ".join(text for text in (note, cell.note) if text))
+        verdict = "ERRATUM" if cell.verdict == "MISMATCH" else cell.verdict
+        return replace(cell, verdict=verdict, note="; ".join(filter(None, [*notes, cell.note])))
     if cell.ours is not None:
-        note += f"; the {cell.evidence} result is {shown(cell.ours, cell.published)}"
-    nothing = {"corpus": "", "profile": "", "seeds": 0, "ci_low": None, "ci_high": None, "tolerance": None}
+        notes.append(f"the {cell.evidence} result is {shown(cell.ours, cell.published)}")
     ours = float(finding.correct)
-    difference = ours - float(cell.published)
-    return replace(cell, evidence="audit", ours=ours, difference=difference, verdict="ERRATUM", note=note, **nothing)
+    return replace(
+        cell, evidence="audit", corpus="", profile="", seeds=0, ours=ours, ci_low=None, ci_high=None,
+        difference=ours - float(cell.published), tolerance=None, verdict="ERRATUM",
+        note="; ".join(filter(None, [*notes, cell.note])),
+    )  # fmt: skip
 
 
 # --- whole numbers behind percentages --------------------------------------------------------------------
@@ -262,7 +265,8 @@ def _row(paper: Paper, table: Table, label: str, row: list[str], several: list[R
     printed = f"{row[first.misprint]} for {column}, in a row of {printed}"
     follows = f"{right}, {first.counts[first.misprint]} of {first.total}: the row is {_list(first.counts)}"
     how += ", with one cell misprinted by one digit or its point"
-    return Finding(paper.id, place, printed, follows, how, "error", (table.id, label, column), right)
+    wrong = (table.id, label, column) if len({reading.misprint for reading in several}) == 1 else None
+    return Finding(paper.id, place, printed, follows, how, "error", wrong, right)
 
 
 def _together(paper: Paper, table: Table, entry: Audit, options: list[list[Reading]]) -> list[Finding]:
@@ -340,14 +344,7 @@ def _shares(paper: Paper, entry: Audit) -> list[Finding]:
             near = _at_decimals(nearest, _face(odd))
             follows = f"all but {_face(odd)} are of {_some(fitting)}, where the nearest share is {near}"
             slip = abs(Fraction(near) - odd.face) <= odd.high - odd.low
-            places = [
-                (table, *place)
-                for table, cells in numbers(paper).items()
-                for place, text in cells.items()
-                if re.search(rf"\b{table}\b", entry.shares) and text == _face(odd)
-            ]
-            wrong = (places[0], near) if len(places) == 1 else (None, "")
-            return [Finding(paper.id, entry.where, listed, follows, how, "slip" if slip else "error", *wrong)]
+            return [Finding(paper.id, entry.where, listed, follows, how, "slip" if slip else "error")]
     follows = f"no number up to {total} fits all" + (
         f", {total} itself fits {'none' if len(alone) == len(printed) else 'not ' + ', '.join(map(_face, alone))}"
         if alone

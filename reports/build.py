@@ -66,10 +66,9 @@ def run(papers: Sequence[str], results_folder: str) -> int:
     What is done is not done again. The rooms show how far they are; before each stands which it is.
     """
     start = time.monotonic()
-    for done, paper in enumerate(papers):
+    for number, paper in enumerate(papers, 1):
         minutes = (time.monotonic() - start) / 60
-        left = f", about {minutes / done * (len(papers) - done):.0f} min left" if done else ""
-        print(f"[{done + 1}/{len(papers)}] {paper}: {minutes:.0f} min since the start{left}", file=sys.stderr)
+        print(f"[{number}/{len(papers)}] {paper}: {minutes:.0f} min since the start", file=sys.stderr)
         command = [sys.executable, "-m", f"replications.{paper}.run", *RUN_OPTIONS.get(paper, ())]
         room = subprocess.Popen([*command, "--results", results_folder], stdout=subprocess.DEVNULL)
         try:
@@ -175,7 +174,10 @@ def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[
 
 
 def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
-    """For each paper the key of its figures and the figures: those in `report`, or drawn on all cores."""
+    """For each paper the key of its figures and the figures: those in `report`, or drawn on all cores.
+
+    Raises InputError for a damaged result file.
+    """
     from joblib import delayed
     from tqdm import tqdm
 
@@ -188,7 +190,8 @@ def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list
         found[paper.id] = key, former.figures(report, paper.id, key)
     missing = [entry for entry in evaluated if found[entry[0].id][1] is None]
     makers = [(paper.id, make, files) for paper, files, *_ in missing for make in figures.makers(paper)]
-    made = parallel((delayed(figures.drawn)(make, files) for _, make, files in makers), cores())
+    calls = (delayed(figures.drawn)(make, files) for _, make, files in makers)
+    made = parallel(calls, min(cores(), len(makers) or 1))
     made = list(tqdm(made, total=len(makers), desc="figures", unit="", leave=False, delay=2))
     for paper, *_ in missing:
         of_paper = [d for (name, *_), drawings in zip(makers, made) if name == paper.id for d in drawings]

@@ -39,12 +39,6 @@ def drawn(make: Maker, files: Sequence[File]) -> list[Drawing]:
         return list(make(files))
 
 
-def draw(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
-    """All figures for which there are results."""
-    for make in makers(paper):
-        yield from drawn(make, files)
-
-
 # --- traces ----------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The report that is replaced: its figures are taken over where nothing that they show or are drawn with has changed."""
+"""The report that is replaced: its figures are taken over where nothing they show or are drawn with has changed."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def key(paper: Paper, files: Sequence[File]) -> str:
-    """What the figures of a paper depend on: its toml, the result files, the code and what draws."""
+    """What the figures of a paper depend on: its toml, the result files, the code, what draws. Raises InputError."""
     found = [[path.parts[-5:], results.digest_file(path), record.get("committed", False)] for path, record in files]
     return results.digest([_code(), repr(paper), found])
 
@@ -45,12 +45,13 @@ def figures(report: Path, paper: str, key: str) -> list[Drawing] | None:
     """The figures of a paper in a report; None if there are none with this key, or a file is not as it was written."""
     try:
         entry = json.loads((report / INDEX).read_text())[paper]
-        found = [_read(report / "figures", about) for about in entry["figures"]]
+        found = [_read(report / "figures", about) for about in entry["figures"]] if entry["key"] == key else []
+        return found if entry == {"key": key, "figures": list(map(_about, found))} else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if entry["key"] == key and list(map(_about, found)) == entry["figures"] else None
 
 
 def _read(folder: Path, about: dict[str, str]) -> Drawing:
-    files = [(folder / Path(f"{about['id']}.{kind}").name).read_bytes() for kind in ("svg", "png")]
-    return Drawing(*(about[name] for name in ("id", "title", "caption", "section")), *files)
+    name = Path(about["id"]).name  # a path would differ from it, and so the figure from what is said of it
+    files = [(folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png")]
+    return Drawing(name, about["title"], about["caption"], about["section"], *files)

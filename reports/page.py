@@ -50,17 +50,17 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
     found = Counter(finding.severity for finding in findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
     crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
-    sentence = _sentence(paper, crossed, evidence) + _wrong(crossed["audit", "ERRATUM"])
+    sentence = _wrong(crossed["audit", "ERRATUM"]) + _sentence(paper, crossed, evidence)
     return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
 
 
 def _wrong(count: int) -> str:
     """How many printed numbers others prove wrong."""
-    return f" By arithmetic {count} printed number{'' if count == 1 else 's'} cannot be right." if count else ""
+    return f"By arithmetic {count} printed number{'' if count == 1 else 's'} cannot be right. " if count else ""
 
 
 def _sentence(paper: Paper, crossed: Counter, evidence: Counter) -> str:
-    nothing = "nothing is confirmed or refuted."
+    nothing = "this confirms and refutes nothing."
     match, mismatch, erratum = (crossed["real", verdict] for verdict in ("MATCH", "MISMATCH", "ERRATUM"))
     if compared := match + mismatch + erratum:
         errata = f", {erratum} cannot be right as printed" if erratum else ""

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict, fields
 
 from common import arithmetic
 from common.compare import SIMULATED_CAVEAT, Cell, Direction, shown, shown_interval, source
@@ -15,6 +15,7 @@ HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Ve
 OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
 CLAIM_HEAD = ("Claim", "Checked on", "Published", "Ours", "Interval", "Result")
 AUDIT_HEAD = ("Place", "Printed", "What follows", "How", "Severity")
+_FINDING = ("paper", "place", "printed", "follows", "how", "severity")  # the columns of an audit's CSV
 WORDS = {
     "MATCH": "match", "MISMATCH": "mismatch", "ERRATUM": "erratum", "NOT_COMPARABLE": "not comparable",
     "NOT_RUN": "not run", "": "",
@@ -50,10 +51,10 @@ def exhibits(
     notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
     files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "pprrrp", rows, notes)
     files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, checked))
-    found = [astuple(finding)[: len(AUDIT_HEAD) + 1] for finding in findings]
+    found = [tuple(getattr(finding, column) for column in _FINDING) for finding in findings]
     rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
     files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppp", rows, [])
-    files[f"{paper.id}-audit.csv"] = _csv([field.name for field in fields(Finding)][: len(AUDIT_HEAD) + 1], found)
+    files[f"{paper.id}-audit.csv"] = _csv(_FINDING, found)
     return files
 
 
@@ -114,7 +115,10 @@ def _latex_entry(text: str, kind: str) -> str:
 
 
 def _latex_columns(body: list[tuple[str, ...]], align: str) -> str:
-    """The columns of a `tabular`: those of text have place for their longest word, and share what is left."""
+    """The columns of a `tabular`: those of text have place for their longest word, and share what is left of a line.
+
+    The line is to be as wide as that of an `article` in one column.
+    """
     columns = list(zip(*body))
     longest = [max(map(len, column)) for column in columns]
     words = [max(len(word) for text in column for word in re.split(r"[\s-]", text)) for column in columns]

@@ -184,7 +184,6 @@ def train(task: tasks.Task, progress, data: np.ndarray) -> None:
     results.write(task.path, record, {f"weight_{index}": weight for index, weight in enumerate(model.get_weights())})
 
 
-@pytest.mark.slow
 def test_a_trained_network_is_that_of_one_job(tmp_path, address):
     """Weights bit for bit; this process may have TensorFlow with other threads, so --jobs 1 has one of its own."""
     data = np.random.default_rng(0).normal(size=(16, 10, 6)).astype(np.float32)

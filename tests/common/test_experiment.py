@@ -1,10 +1,11 @@
 """The options that every paper has."""
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 
-from common import cli
+from common import cli, experiment
 
 PAPERS = ("chao2016", "lee2018", "priyasad2019", "raju2021", "wang2017")
 
@@ -40,3 +41,19 @@ def test_an_engine_that_does_not_fit_is_refused(parsed, capsys, words, says):
     with pytest.raises(SystemExit) as stop:
         parsed(*words)
     assert stop.value.code == cli.EXIT_USAGE and says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_which_is_the_first_reader_that_finds_its_layout(tmp_path):
+    def reader(found: bool):
+        def locate(root):
+            if not found:
+                raise cli.InputError(f"{root}: not mine")
+
+        return SimpleNamespace(locate=locate)
+
+    no, yes = reader(False), reader(True)
+    assert experiment.which(tmp_path, {"a": no, "b": yes, "c": yes}) == "b"
+    with pytest.raises(cli.InputError, match=r"not in the layout of a or b; see `python -m datasets.check a "):
+        experiment.which(tmp_path, {"a": no, "b": no})
+    with pytest.raises(cli.InputError, match="nowhere: not mine"):
+        experiment.which(tmp_path / "nowhere", {"a": no})

@@ -7,6 +7,7 @@ import numpy as np
 
 from common import metrics, results
 from common.paper import Paper, load, settings
+from reports import figures
 
 CLASSES = load(Path(__file__).with_name("classes.toml"))
 
@@ -326,3 +327,8 @@ ARCHITECTURES = {
         _layer("valence", "Dense", [1], 33, "fusion_dropout"),
     ],
 }  # fmt: skip
+
+
+def draw(paper: Paper, files: list) -> list:
+    """All figures of a paper, drawn here."""
+    return [drawing for make in figures.makers(paper) for drawing in figures.drawn(make, files)]

@@ -23,6 +23,7 @@ from reports import architecture, audit, build, figures, page, tables
 from tests.reports.fabricate import (
     ARCHITECTURES,
     CLASSES,
+    draw,
     fabricate,
     fabricate_all,
     fabricate_classes,
@@ -157,9 +158,9 @@ class TestReport:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(tables, "exhibits", stopped)
-        monkeypatch.setattr(figures, "draw", lambda *_: iter(()))
+        monkeypatch.setattr(build, "drawn", lambda *_: {SMALL.id: ("", [])})
         with pytest.raises(KeyboardInterrupt):
-            build.write([build.audited(*evaluated(small / "results"))], out)
+            build.write([build.audited(*evaluated(small / "results", SMALL))], out)
         assert (out / "index.html").is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -223,7 +224,7 @@ class TestPage:
         layers = [{"name": "<script>--></svg>", "kind": "<b>&", "shape": [None, 1], "parameters": 0, "inputs": []}]
         fabricate(tmp_path, LEE, "lstm-ta", architecture=layers)
         only = dataclasses.replace(LEE, figures=LEE.figures[1:2])
-        drawing = next(figures.draw(only, list(results.find(tmp_path, LEE.id))))
+        drawing = draw(only, list(results.find(tmp_path, LEE.id)))[0]
         xml.etree.ElementTree.fromstring(drawing.svg)
         assert page_of(tmp_path, [drawing]).count("<script") == 1
 
@@ -287,9 +288,9 @@ class TestPage:
 
         assert sentence() == "Nothing was run yet."
         fabricate(tmp_path, LEE, "lstm")
-        assert "Only simulated" in sentence() and "nothing is confirmed" in sentence()
+        assert "Only simulated" in sentence() and "confirms and refutes nothing" in sentence()
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "quick")
-        assert "nothing is confirmed" in sentence()
+        assert "confirms and refutes nothing" in sentence()
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         assert sentence().startswith("Of 3 printed numbers")
 
@@ -356,7 +357,9 @@ class TestClaimsAndAudit:
         paper, _, cells, outcomes, findings = checked
         written = tables.exhibits(paper, cells, outcomes, findings)
         rows = list(csv.DictReader(io.StringIO(written["chao2016-audit.csv"])))
-        assert [tuple(row.values()) for row in rows] == [dataclasses.astuple(finding)[:6] for finding in findings]
+        assert [tuple(row.values()) for row in rows] == [
+            tuple(map(str, dataclasses.astuple(finding)[:6])) for finding in findings
+        ]
         claims = list(csv.DictReader(io.StringIO(written["chao2016-claims.csv"])))
         assert [row["claim"] for row in claims] == [claim.text for claim in CHAO.claims]
         assert [row["holds"] for row in claims] == [claim.holds for claim in CHAO.claims]
@@ -418,7 +421,7 @@ class TestSeriesOfRecordings:
 
     def drawn(self, files, number):
         paper = dataclasses.replace(WANG, figures=(WANG.figures[number - 1],))
-        return [d for d in figures.draw(paper, files) if d.section == "paper"]
+        return [d for d in draw(paper, files) if d.section == "paper"]
 
     def test_traces_behind_a_median_filter(self, files):
         (drawing,) = self.drawn(files, 5)
@@ -460,7 +463,7 @@ class TestClasses:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(figures.Canvas, "suptitle", lambda c, t, **k: (written.append(t), suptitle(c, t, **k))[1])
             patch.setattr(figures.Axes, "imshow", lambda a, i, **k: (images.append((i, k)), imshow(a, i, **k))[1])
-            drawings = {d.id: d for d in figures.draw(CLASSES, list(results.find(root, CLASSES.id)))}
+            drawings = {d.id: d for d in draw(CLASSES, list(results.find(root, CLASSES.id)))}
         return drawings, written, images
 
     def only(self, *kinds):
@@ -481,7 +484,7 @@ class TestClasses:
         assert sum("mean of 2 seeds" in text for text in written) == 1
 
     def test_same_bytes(self, root, drawn):
-        again = figures.draw(self.only("confusion"), list(results.find(root, CLASSES.id)))
+        again = draw(self.only("confusion"), list(results.find(root, CLASSES.id)))
         assert all(drawing == drawn[0][drawing.id] for drawing in again)
 
     def test_mechanism_is_explained_as_far_as_it_is_shown(self, drawn):
@@ -513,7 +516,7 @@ class TestClasses:
     )  # fmt: skip
     def test_arrays_of_another_shape(self, root, tmp_path, arrays):
         with pytest.raises(InputError, match="train-seed0.npz: .* has the shape"):
-            list(figures.draw(self.only("maps", "projection"), self.changed(root, tmp_path, arrays)))
+            list(draw(self.only("maps", "projection"), self.changed(root, tmp_path, arrays)))
 
     def test_rows_under_other_settings(self):
         figure = self.only("maps").figures[0]
@@ -522,8 +525,8 @@ class TestClasses:
 
     def test_nothing_without_arrays(self, root, tmp_path):
         files = self.changed(root, tmp_path, {"other": np.zeros(1)})
-        drawn = [d for d in figures.draw(self.only("maps", "projection"), files) if d.section == "paper"]
-        assert drawn == [] == list(figures.draw(CLASSES, []))
+        drawn = [d for d in draw(self.only("maps", "projection"), files) if d.section == "paper"]
+        assert drawn == [] == list(draw(CLASSES, []))
 
     def test_projection_keeps_the_distances_of_a_plane(self):
         generator = np.random.default_rng(0)
@@ -677,7 +680,7 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
     monkeypatch.setattr(build.subprocess, "Popen", Room)
     assert build.run(["a", "wang2017"], "there") == 0
     assert called == [("a", ["--results", "there"]), ("wang2017", ["--seeds", "0", "--results", "there"])]
-    assert "[2/2] wang2017: 0 min since the start, about 0 min left" in capfd.readouterr().err
+    assert "[2/2] wang2017: 0 min since the start\n" in capfd.readouterr().err
     called.clear()
     assert build.run(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
 

@@ -59,3 +59,4 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
     assert len(verdicts) == 9 and {column for _, column in verdicts} == {"Baseline [24]"}
     assert {row for (row, _), verdict in verdicts.items() if verdict == "ERRATUM"} == {"liking: German"}
     assert set(verdicts.values()) == {"MATCH", "ERRATUM"}
+    assert all("its predictions are not stored" in c.note for c in cells if c.evidence == "real" and c.published)

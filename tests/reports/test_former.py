@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
+from common import compare, results
 from common.paper import papers
-from reports import build, figures, former
+from reports import build, drawing, figures, former
 from tests.reports.fabricate import fabricate
 
 LEE = next(paper for paper in papers() if paper.id == "lee2018")
@@ -58,11 +60,15 @@ def foreign_index(root):
     (root / "report" / former.INDEX).write_text(json.dumps({LEE.id: [1, 2]}))
 
 
+def index_without_key(root):
+    (root / "report" / former.INDEX).write_text(json.dumps({LEE.id: {"figures": []}}))
+
+
 def no_report(root):
     (root / "report").rename(root / "elsewhere")
 
 
-CHANGES = [other_numbers, damaged_figure, no_figure, damaged_index, foreign_index, no_report]
+CHANGES = [other_numbers, damaged_figure, no_figure, damaged_index, foreign_index, index_without_key, no_report]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -83,16 +89,21 @@ def test_another_paper_is_drawn_anew(root, drawings):
 
 
 def test_other_code_draws_anew(monkeypatch):
+    code = former._code()
+    assert {results.digest_file(Path(module.__file__)) for module in (figures, drawing, compare)} <= set(code)
     before = former.key(LEE, [])
-    monkeypatch.setattr(former, "_code", lambda: ["other"])
+    monkeypatch.setattr(former, "_code", lambda: [*code[:-1], "other"])
     assert former.key(LEE, []) != before
 
 
-def test_figures_are_read_from_the_report_alone(tmp_path):
+@pytest.mark.parametrize("where", ["", "../../"])
+def test_figures_are_read_from_the_report_alone(tmp_path, where):
     """An index that names a file elsewhere brings nothing."""
-    (tmp_path / "report/figures").mkdir(parents=True)
-    for kind in ("svg", "png"):
-        (tmp_path / f"secret.{kind}").write_bytes(b"secret")
-    about = {"id": "../../secret", "title": "", "caption": "", "section": "paper", "digest": ""}
-    (tmp_path / "report" / former.INDEX).write_text(json.dumps({"lee2018": {"key": "k", "figures": [about]}}))
-    assert former.figures(tmp_path / "report", "lee2018", "k") is None
+    folder = tmp_path / "report/figures"
+    folder.mkdir(parents=True)
+    for kind in (b"svg", b"png"):
+        (folder / where / f"one.{kind.decode()}").write_bytes(kind)
+    one = drawing.Drawing(f"{where}one", "title", "caption", "paper", b"svg", b"png")
+    (tmp_path / "report" / former.INDEX).write_text(former.index({"lee2018": ("k", [one])}))
+    assert former.figures(tmp_path / "report", "lee2018", "k") == (None if where else [one])
+    assert former.figures(tmp_path / "report", "lee2018", "other") is None

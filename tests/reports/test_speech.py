@@ -8,7 +8,7 @@ import pytest
 from common import compare, results
 from common.paper import papers
 from reports import figures, page
-from tests.reports.fabricate import class_scores, fabricate_classes
+from tests.reports.fabricate import class_scores, draw, fabricate_classes
 
 PAPER = next(paper for paper in papers() if paper.id == "priyasad2019")
 MEASURED = {
@@ -59,7 +59,7 @@ def drawn(root, *names: str, monkeypatch=None):
             return finished(name, title, caption, section, canvas)
 
         monkeypatch.setattr(figures, "finished", kept)
-    found = {drawing.id: drawing for drawing in figures.draw(only(*names), list(results.find(root, PAPER.id)))}
+    found = {drawing.id: drawing for drawing in draw(only(*names), list(results.find(root, PAPER.id)))}
     return (found, dict(panels)) if monkeypatch is not None else found
 
 
