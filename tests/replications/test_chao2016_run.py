@@ -1,11 +1,9 @@
 """The replication from its command line: clips and faces in, tables and result files out, and every way to fail."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from common import cli, compare, results
 from common import paper as papers
 from datasets import afew, sfew
 from replications.chao2016 import run
+from tests.replications.processes import interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
     OVERRIDES,
     film,
@@ -31,7 +30,6 @@ from tests.replications.test_chao2016_features import (
 
 ROOT = Path(__file__).parents[2]
 TINY = [word for override in OVERRIDES for word in ("--set", override)]
-INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
 LEFT_OUT = ["Train/000000007", "Val/000000004"]  # clips without a face
 FACELESS = "Test/000000003"
 VARIANTS = ("proposed", "pool5")
@@ -213,34 +211,13 @@ def test_what_is_not_there_under_these_settings_is_computed(finished, places, tm
     assert code == cli.EXIT_INTERRUPTED and corpora["waiting"] == waiting, err
 
 
-def started(*words) -> subprocess.Popen:
-    return subprocess.Popen(
-        command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def wait_for(process: subprocess.Popen, folder: Path, pattern: str) -> None:
-    deadline = time.monotonic() + 120
-    while not any(folder.rglob(pattern)):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"no {pattern}"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_during_extraction_keeps_what_is_finished(places, tmp_path, jobs):
     words = arguments({**places, "CACHE": tmp_path / "cache"}, tmp_path / "results", "--jobs", jobs)
-    process = started(*words)
+    process = started("chao2016", *words)
     wait_for(process, tmp_path / "cache", "features/*.npz")  # the first clip is done
-    os.killpg(process.pid, signal.SIGINT)  # to all processes, as a terminal does
-    try:
-        _, err = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == cli.EXIT_INTERRUPTED
-    assert [line.strip() for line in err.replace("\r", "\n").splitlines()].count(INTERRUPTED) == 1
-    assert "Traceback" not in err and not list((tmp_path / "results").rglob("*.json"))
+    interrupt(process)
+    assert not list((tmp_path / "results").rglob("*.json"))
     whole = list((tmp_path / "cache/features").glob("*.npz"))
     assert whole and all(path.with_suffix(".npy").exists() for path in whole)
 
@@ -248,10 +225,9 @@ def test_ctrl_c_during_extraction_keeps_what_is_finished(places, tmp_path, jobs)
 @pytest.mark.slow
 def test_killed_and_finished_the_numbers_are_the_same(finished, places, tmp_path):
     words = arguments(places, tmp_path)
-    process = started(*words)
+    process = started("chao2016", *words)
     wait_for(process, tmp_path, "*.json")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill(process)
     done = subprocess.run(command(*words, "--jobs", "2"), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "1 of 2 results computed, 1 were there" in done.stdout, done.stderr
     names = ("scores", "history", "mechanism", "settings_digest", "corpus_digest", "arrays")

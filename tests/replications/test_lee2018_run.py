@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from common import paper as papers
 from datasets import avec2017
 from replications.lee2018 import experiment, features, run
 from tests.common.test_video import write as write_video
+from tests.replications.processes import interrupt, kill, started, wait_for
 
 ROOT = Path(__file__).parents[2]
 # one epoch of small networks; the same features as elsewhere in the suite, so that they are computed once
@@ -30,7 +30,6 @@ TINY = [
     *("--set", "clip_frames=8"),
 ]
 VARIANTS = ("lstm-ta", "cnn3d")
-INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
 
 
 def arguments(corpus: Path, cache: Path, folder: Path, *more: str, variants=VARIANTS) -> list[str]:
@@ -195,27 +194,12 @@ def test_second_call_does_nothing_and_prints_the_same_tables(finished, corpus, c
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def started(*words: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def wait_for(process: subprocess.Popen, folder: Path, pattern: str) -> None:
-    deadline = time.monotonic() + 120
-    while not any(folder.rglob(pattern)):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"no {pattern}"
-        time.sleep(0.02)
-
-
 def test_killed_and_finished_with_one_job_the_numbers_are_those_of_two(finished, corpus, cache, tmp_path, called):
     """The process is killed as soon as the first of two results is there; `finished` was made without an interruption."""
     words = arguments(corpus, cache, tmp_path)
-    process = started(*words)
+    process = started("lee2018", *words)
     wait_for(process, tmp_path, "*.json")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill(process)
     assert len(list(tmp_path.rglob("*.json"))) == 1
     code, out, err = called(*words)
     assert code == 0 and "1 of 2 results computed, 1 were there" in out, err
@@ -226,18 +210,9 @@ def test_killed_and_finished_with_one_job_the_numbers_are_those_of_two(finished,
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_during_extraction_keeps_what_is_finished(corpus, tmp_path, jobs):
-    process = started(*arguments(corpus, tmp_path / "cache", tmp_path / "results"), "--jobs", jobs)
+    process = started("lee2018", *arguments(corpus, tmp_path / "cache", tmp_path / "results"), "--jobs", jobs)
     wait_for(process, tmp_path, "*.npz")  # the first recording is done
-    os.killpg(process.pid, signal.SIGINT)  # to all processes, as a terminal does
-    try:
-        _, err = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
-    # not always the last line: joblib's own tracker of shared memory may end after us, and say so
-    lines = [line.strip() for line in err.replace("\r", "\n").splitlines()]
-    assert lines.count(INTERRUPTED) == 1 and "Traceback" not in err
+    interrupt(process)
     whole = list((tmp_path / "cache").rglob("*.npz"))
     assert whole and all(path.with_suffix(".npy").exists() for path in whole)
     assert not list((tmp_path / "results").rglob("*.json"))
@@ -247,11 +222,9 @@ def test_ctrl_c_during_extraction_keeps_what_is_finished(corpus, tmp_path, jobs)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_during_training_keeps_what_is_finished(finished, corpus, cache, tmp_path, jobs):
     words = [*arguments(corpus, cache, tmp_path), "--jobs", jobs]
-    process = started(*words)
+    process = started("lee2018", *words)
     wait_for(process, tmp_path, "*.json")
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and INTERRUPTED in err and "Traceback" not in err
+    interrupt(process)
     done = subprocess.run(command(*words), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "1 of 2 results computed, 1 were there" in done.stdout
     assert numbers(tmp_path) == numbers(finished[0])

@@ -5,10 +5,8 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,13 +21,13 @@ from replications.priyasad2019 import features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import CLASSES, Clip, Segments
 from tests.common import test_ssd
+from tests.replications.processes import INTERRUPTED, interrupt, kill, started, wait_for
 from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, film, hand, voice
 
 ROOT = Path(__file__).parents[2]
 TINY = [word for override in OVERRIDES for word in ("--set", override)]
 LAST = ["--set", "stopping=last"]  # where so few clips are no tenth to spare
 FOLDS = {"loso": 3, "kfold": 2, "kfold-segments": 2}
-INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
 
 
 @pytest.fixture(scope="module")
@@ -716,35 +714,14 @@ def test_networks_and_protocols_are_those_of_the_tables():
 # -------------------------------------------------------------------------------------------------- interrupted
 
 
-def started(*words) -> subprocess.Popen:
-    return subprocess.Popen(
-        command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def wait_for(process: subprocess.Popen, folder: Path, pattern: str) -> None:
-    deadline = time.monotonic() + 120
-    while not any(folder.rglob(pattern)):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"no {pattern}"
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_during_extraction_keeps_what_is_finished(places, tmp_path, jobs):
     words = arguments({**places, "CACHE": tmp_path / "cache"}, tmp_path / "results", "--jobs", jobs)
-    process = started(*words)
+    process = started("priyasad2019", *words)
     wait_for(process, tmp_path / "cache", "features/*.npz")  # the first clip is done
-    os.killpg(process.pid, signal.SIGINT)  # to all processes, as a terminal does
-    try:
-        _, err = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == cli.EXIT_INTERRUPTED
-    assert [line.strip() for line in err.replace("\r", "\n").splitlines()].count(INTERRUPTED) == 1
-    assert "Traceback" not in err and not list((tmp_path / "results").rglob("*.json"))
+    interrupt(process)
+    assert not list((tmp_path / "results").rglob("*.json"))
     for path in (tmp_path / "cache/features").glob("*.npz"):
         assert features.read(path, ["audio", "faces", "frames", *features.SMALL])
 
@@ -754,10 +731,9 @@ def test_ctrl_c_during_extraction_keeps_what_is_finished(places, tmp_path, jobs)
 def test_killed_and_finished_the_numbers_are_the_same(finished, places, tmp_path, pattern):
     """After the first clip, after the first fold, in the middle of a network; then finished by two processes."""
     words = arguments({**places, "CACHE": tmp_path / "cache"}, tmp_path / "results", "--protocols", "kfold")
-    process = started(*words)
+    process = started("priyasad2019", *words)
     wait_for(process, tmp_path / "cache", pattern)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill(process)
     done = subprocess.run(command(*words, "--jobs", "2"), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     names = ("scores", "history", "settings_digest", "corpus_digest", "arrays", "left_out")

@@ -1,0 +1,49 @@
+"""Command lines of the papers in processes of their own, which tests interrupt and kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from common import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
+
+
+def started(paper: str, *words) -> subprocess.Popen:
+    """The command line of a paper, as the head of a process group."""
+    command = [sys.executable, "-m", f"replications.{paper}.run", *map(str, words)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **streams)
+
+
+def wait_for(process: subprocess.Popen, folder: Path, pattern: str) -> None:
+    """Until there is such a file."""
+    deadline = time.monotonic() + 120
+    while not any(folder.rglob(pattern)):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, f"no {pattern}"
+        time.sleep(0.02)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """The process and its workers, without notice."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def interrupt(process: subprocess.Popen) -> None:
+    """Ctrl-C to all its processes, as a terminal sends it; they end soon, and one of them says so in one line."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == cli.EXIT_INTERRUPTED
+    # not always the last line: joblib's own tracker of shared memory may end after us, and say so
+    assert [line.strip() for line in err.replace("\r", "\n").splitlines()].count(INTERRUPTED) == 1
+    assert "Traceback" not in err, err
