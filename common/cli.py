@@ -29,6 +29,12 @@ class WriteError(UserError):
     exit_code = EXIT_WRITE
 
 
+class Interrupted(UserError):
+    """Ctrl-C, where there is more to say than what `run` says of it."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 def cache_folder() -> Path:
     """Where simulated corpora, features and downloads are kept unless the user says otherwise."""
     return Path(os.environ.get("AVEMOTION_CACHE") or Path.home() / ".cache" / "avemotion")

@@ -19,6 +19,7 @@ from common import cli
 from common.parallel import parallel
 
 COMMITTED = Path(__file__).parent / "results"
+RESULTS = "results"
 RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks this one
 
 
@@ -28,11 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     suite = papers()
     out = Path(options.out)
+    asked = options.check or options.accept or options.results != RESULTS
+    if asked and not options.run and not Path(options.results).is_dir():
+        raise cli.InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
     if options.run and (code := run([paper.id for paper in suite], options.results)):
         return code
     evaluated = [evaluate(paper, Path(options.results), COMMITTED) for paper in suite]
     evaluated = [audited(*entry) for entry in evaluated]
-    write(evaluated, out)
+    try:
+        write(evaluated, out)
+    except KeyboardInterrupt:
+        raise cli.Interrupted(f"interrupted; a report in {out} is as it was") from None
     print(f"report: {out / 'index.html'}")
     for paper, files, cells, *_ in evaluated:
         print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
@@ -47,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reports.build", description=__doc__.partition(";")[0] + ".")
     add = parser.add_argument
-    add("--results", default="results", metavar="DIR", help="folder of the result files (default: %(default)s)")
+    add("--results", default=RESULTS, metavar="DIR", help="folder of the result files (default: %(default)s)")
     add(
         "--out",
         default="report",

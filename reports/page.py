@@ -50,7 +50,7 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
     found = Counter(finding.severity for finding in findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
     crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
-    sentence = _wrong(crossed["audit", "ERRATUM"]) + _sentence(paper, crossed, evidence)
+    sentence = _wrong(crossed["audit", "ERRATUM"]) + _sentence(cells, crossed, evidence, paper.corpus)
     return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
 
 
@@ -59,16 +59,19 @@ def _wrong(count: int) -> str:
     return f"By arithmetic {count} printed number{'' if count == 1 else 's'} cannot be right. " if count else ""
 
 
-def _sentence(paper: Paper, crossed: Counter, evidence: Counter) -> str:
+def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus: str) -> str:
     nothing = "this confirms and refutes nothing."
     match, mismatch, erratum = (crossed["real", verdict] for verdict in ("MATCH", "MISMATCH", "ERRATUM"))
     if compared := match + mismatch + erratum:
         errata = f", {erratum} cannot be right as printed" if erratum else ""
-        return f"Of {compared} printed numbers that we could compare on {paper.corpus}, {match} match{errata}."
+        real = [cell for cell in cells if cell.evidence == "real" and cell.verdict in ("MATCH", "MISMATCH", "ERRATUM")]
+        columns, corpora = {cell.column for cell in real}, " and ".join(sorted({cell.corpus for cell in real}))
+        where = f", all in the column {columns.pop()}" if len(columns) == 1 else ""
+        return f"Of {compared} printed numbers that we could compare on {corpora}{where}, {match} match{errata}."
     if evidence["real"]:
-        return f"No run on real recordings is under the paper's conditions on {paper.corpus}: {nothing}"
+        return f"No run on real recordings is under the paper's conditions on {corpus}: {nothing}"
     if evidence["simulated"]:
-        return f"Only simulated recordings were used, no run on {paper.corpus} is among these results: {nothing}"
+        return f"Only simulated recordings were used, no run on {corpus} is among these results: {nothing}"
     if evidence["measured"]:
         return f"Only a speed was measured: {nothing}"
     return "Nothing was run yet."
@@ -99,6 +102,7 @@ def paper_page(
             claims=[(claim, [entry for entry in checked if entry.claim is claim]) for claim in paper.claims],
             findings=sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
             mechanisms=_mechanisms(paper, files),
+            margins=_margins(paper, cells),
             shrunk=shrunk(paper),
             recordings=_recordings(files),
             unusable=_unusable(files),
@@ -109,14 +113,19 @@ def paper_page(
     )
 
 
+def _margins(paper: Paper, cells: Sequence[Cell]) -> list[tuple[str, float]]:
+    """Columns of printed numbers with a tolerance of their own."""
+    own = {(c.column, c.tolerance): None for c in cells if c.published and c.tolerance is not None}
+    return [(column, margin) for column, margin in own if margin not in paper.tolerance.values()]
+
+
 def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
     own = [cell for cell in cells if cell.exhibit == table.id]
     runs = [(row, select(paper, files, row.variant)) for row in table.rows if row.variant]
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
-        notes = dict.fromkeys(n for c in group if c.origin == "own" for n in c.note.split("; ") if n)
-        rows.append((row, group, "; ".join(notes)))
+        rows.append((row, group, _row_note(group)))
     ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
     sources = [f"Ours: {words}" for words in sorted({tables.source(c) for c in own if c.evidence != "none"})]
@@ -128,6 +137,20 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
         "table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains,
         "verdicts": verdicts, "decimals": finest(own),
     }  # fmt: skip
+
+
+def _row_note(group: Sequence[Cell]) -> str:
+    """The notes of a row's cells, each once, after the columns that have it where not all of ours do."""
+    own = [cell for cell in group if cell.origin == "own"]
+    columns: dict[str, list[str]] = {}
+    for cell in own:
+        for note in filter(None, cell.note.split("; ")):
+            columns.setdefault(note, []).append(cell.column)
+    notes: dict[tuple[str, ...], list[str]] = {}
+    for note, of in columns.items():
+        notes.setdefault(tuple(dict.fromkeys(of)), []).append(note)
+    everywhere = sum(cell.evidence != "none" for cell in own)
+    return "; ".join(("" if len(of) >= everywhere else f"{', '.join(of)}: ") + "; ".join(n) for of, n in notes.items())
 
 
 def _scored(runs: Runs) -> set[str]:

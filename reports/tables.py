@@ -92,8 +92,13 @@ def _direction_row(direction: Direction) -> tuple[str, ...]:
 
 def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -> str:
     rule = ["---:" if letter == "r" else "---" for letter in align]
-    body = [[cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in line] for line in rows]
+    body = [[_markdown_entry(cell) for cell in line] for line in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in [list(head), rule, *body]) + "\n"
+
+
+def _markdown_entry(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace("|", "\\|")
+    return re.sub(r"`[^`]*`|<", lambda found: "&lt;" if found[0] == "<" else found[0], text)  # code shows it as it is
 
 
 def latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:

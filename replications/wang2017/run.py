@@ -83,6 +83,8 @@ def validate(settings: dict) -> None:
 
 def check_files(arguments: argparse.Namespace, settings: dict) -> None:
     """Raise InputError for files of the first stage that are not there."""
+    if arguments.corpus != "simulated":
+        experiment.which(Path(arguments.corpus), READERS)  # a wrong folder before what else is missing
     if settings["weights"] == "vggface" and not arguments.weights:
         raise cli.InputError(
             "--weights: name the published VGG-Face weights (VGG_FACE.caffemodel, vgg_face.mat or "

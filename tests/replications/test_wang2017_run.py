@@ -68,12 +68,18 @@ def test_missing_labels_are_named_before_anything_is_trained(sessions, faces_fil
     assert not (tmp_path / "c" / "attributes").exists()
 
 
+def test_a_corpus_of_ones_own_needs_the_faces(tmp_path, called, monkeypatch):
+    monkeypatch.setattr(run.experiment, "which", lambda root, readers: "avec2012")
+    code, _, err = called("--corpus", tmp_path, "--results", tmp_path / "r", "--cache", tmp_path / "c")
+    assert code == 3 and "--fer2013: name fer2013.csv" in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--profile", "paper"], "--weights"),
         (["--corpus", "nowhere", "--fer2013", "FACES"], "nowhere"),
-        (["--corpus", "FOLDER"], "--fer2013"),
+        (["--corpus", "FOLDER"], "not in the layout of avec2012 or recola"),
         (["--fer2013", "nowhere.csv"], "nowhere.csv"),
         (["--corpus", "FOLDER", "--fer2013", "FACES"], "not in the layout of avec2012 or recola"),
         (["--set", "intervals=7"], "intervals"),

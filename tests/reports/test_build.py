@@ -171,7 +171,22 @@ class TestOut:
             build.write([build.audited(*evaluated(tmp_path))], tmp_path)
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
+    @pytest.mark.parametrize("more", [[], ["--check"]])
+    def test_a_folder_that_is_not_there(self, tmp_path, more):
+        with pytest.raises(InputError, match="none: no such folder of results; run a paper first"):
+            build.main(["--results", str(tmp_path / "none"), "--out", str(tmp_path / "report"), *more])
+        assert not (tmp_path / "report").exists()
+
+    def test_ctrl_c_says_what_is_there(self, monkeypatch, tmp_path, capsys):
+        def stopped(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(build, "write", stopped)
+        assert cli.run(lambda: build.main(["--out", str(tmp_path / "report")])) == cli.EXIT_INTERRUPTED
+        assert capsys.readouterr().err == f"error: interrupted; a report in {tmp_path / 'report'} is as it was\n"
+
     def test_without_results(self, tmp_path, capsys):
+        (tmp_path / "none").mkdir()
         assert build.main(["--results", str(tmp_path / "none"), "--out", str(tmp_path / "a/report")]) == 0
         out = capsys.readouterr().out
         assert "a/report/index.html" in out and "32 not run" in out

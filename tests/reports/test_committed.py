@@ -6,7 +6,7 @@ import pytest
 
 from common import compare, results
 from common.paper import papers, settings
-from reports import build, check
+from reports import build, check, page, tables
 
 FOLDER = Path(build.__file__).parent / "results"
 THERE = [paper for paper in papers() if (FOLDER / paper.id).is_dir()]
@@ -60,3 +60,31 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
     assert {row for (row, _), verdict in verdicts.items() if verdict == "ERRATUM"} == {"liking: German"}
     assert set(verdicts.values()) == {"MATCH", "ERRATUM"}
     assert all("its predictions are not stored" in c.note for c in cells if c.evidence == "real" and c.published)
+
+
+def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
+    """Real numbers stand in one column, simulated ones in those beside it, each with its notes and its tolerance."""
+    (raju,) = (paper for paper in papers() if paper.id == "raju2021")
+    _, _, cells, *_ = build.evaluate(raju, tmp_path, FOLDER)
+    (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
+    note = page._row_note([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
+    assert note.startswith("from the run that comes with the suite, of 2026-")  # of all
+    assert "; Baseline [24]: its predictions are not stored" in note
+    simulated = next(part for part in note.split("; ") if part.endswith("simulated corpus"))
+    assert "EMAFN" in simulated and "Baseline" not in simulated
+    assert page._margins(raju, cells) == [("Baseline [24]", 0.0005)]
+    assert page.scored(raju, cells).sentence == (
+        "Of 9 printed numbers that we could compare on avec2019-public, all in the column Baseline [24], 8 match, "
+        "1 cannot be right as printed."
+    )
+
+
+def test_what_arithmetic_says_is_no_simulated_result(tmp_path):
+    (chao,) = (paper for paper in papers() if paper.id == "chao2016")
+    paper, files, cells, checked, findings = build.audited(*build.evaluate(chao, tmp_path, FOLDER))
+    text = page.paper_page(paper, cells, checked, files, [], findings)
+    assert "<b>–</b><small>1.03, right: 10.34 " in text and '<b class="ours">10.34</b>' not in text
+
+
+def test_code_in_markdown_is_as_it_is():
+    assert tables.markdown(["a"], "l", [("`x <= 2` < 3 | `y`",)]).splitlines()[-1] == "| `x <= 2` &lt; 3 \\| `y` |"
