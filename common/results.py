@@ -20,7 +20,8 @@ import numpy as np
 from common.cli import InputError, WriteError
 
 SCHEMA = 1
-# what reading an .npz or .npy raises that is not there, damaged, or without the arrays that are asked for
+# what reading an .npz or .npy raises that is not there, damaged, or without the arrays that are asked for;
+# NotImplementedError is what zipfile raises for a compression that it does not know
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 

@@ -1,6 +1,5 @@
 """Calls in processes of their own: results, and who hears Ctrl-C."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 from joblib import delayed
 
 from common.parallel import parallel
+from tests.processes import interrupt
 
 SLEEPERS = """
 import os, sys, time
@@ -60,13 +60,7 @@ def test_ctrl_c_ends_all_and_one_speaks(tmp_path, seconds):
         time.sleep(0.005)
     time.sleep(seconds)
     assert any(running(int(file.read_text())) for file in tmp_path.iterdir())
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        _, err = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130 and "Traceback" not in err and err.count("error: interrupted") == 1
+    interrupt(process)
     assert not [file.name for file in tmp_path.iterdir() if running(int(file.read_text()))]
 
 

@@ -17,7 +17,7 @@ from common import cli, compare, results
 from common import paper as papers
 from datasets import afew, sfew
 from replications.chao2016 import run
-from tests.replications.processes import interrupt, kill, started, wait_for
+from tests.processes import interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
     OVERRIDES,
     film,

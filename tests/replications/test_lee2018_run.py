@@ -19,7 +19,7 @@ from common import paper as papers
 from datasets import avec2017
 from replications.lee2018 import experiment, features, run
 from tests.common.test_video import write as write_video
-from tests.replications.processes import interrupt, kill, started, wait_for
+from tests.processes import interrupt, kill, started, wait_for
 
 ROOT = Path(__file__).parents[2]
 # one epoch of small networks; the same features as elsewhere in the suite, so that they are computed once

@@ -21,7 +21,7 @@ from replications.priyasad2019 import features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import CLASSES, Clip, Segments
 from tests.common import test_ssd
-from tests.replications.processes import INTERRUPTED, interrupt, kill, started, wait_for
+from tests.processes import INTERRUPTED, interrupt, kill, started, wait_for
 from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, film, hand, voice
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Command lines of the papers in processes of their own, which tests interrupt and kill."""
+"""Processes that tests interrupt and kill, the command lines of the papers among them."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import cli
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
 
 
