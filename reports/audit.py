@@ -52,7 +52,10 @@ class Statement:
 
     @property
     def result(self) -> str:
-        return self.outcome.result if self.outcome else "not run"
+        """That of the outcome; "unclear" where a contradiction may lie in how the words are read; or "not run"."""
+        if self.outcome is None:
+            return "not run"
+        return "unclear" if self.outcome.result == "contradicted" and self.claim.loose else self.outcome.result
 
 
 def statements(paper: Paper, files: Iterable[File]) -> list[Statement]:
@@ -467,17 +470,17 @@ def _deviations(paper: Paper) -> list[Finding]:
 
 
 def _stated(paper: Paper, stated: Sequence[Statement]) -> list[Finding]:
-    checked = [(s.claim, s.outcome) for s in stated if s.outcome]
-    good = sum(outcome.result == "follows" for _, outcome in checked)
+    checked = [s for s in stated if s.outcome]
+    good = sum(s.result == "follows" for s in checked)
     found = []
     if good:
         text = f"{good} of {_many(len(checked), 'statement')} that are arithmetic"
         found.append(Finding(paper.id, "text", text, "as stated", "the claims above", "none"))
-    for claim, outcome in checked:
-        if outcome.result != "follows":
-            severity = "error" if outcome.result == "contradicted" and not claim.loose else "unclear"
+    for statement in checked:
+        if statement.result != "follows":
+            claim, severity = statement.claim, "error" if statement.result == "contradicted" else "unclear"
             how = f"`{claim.holds}`" + (f"; {claim.note}" if claim.note else "")
-            found.append(Finding(paper.id, claim.where, claim.text, _against(outcome), how, severity))
+            found.append(Finding(paper.id, claim.where, claim.text, _against(statement.outcome), how, severity))
     return found
 
 

@@ -266,7 +266,7 @@ def _claim_mark(result: str) -> tuple[str, str]:
     """Symbol and style of what became of a claim. What holds in simulation is neither confirmed nor refuted."""
     if result == "not run":
         return SYMBOLS["NOT_RUN"], "not_run"
-    if result.endswith("simulation") or result == "undecided":
+    if result.endswith("simulation") or result in ("undecided", "unclear"):
         return SYMBOLS["NOT_COMPARABLE"], "not_comparable"
     good = result in ("holds", "follows")
     return (SYMBOLS["MATCH"], "match") if good else (SYMBOLS["MISMATCH"], "mismatch")

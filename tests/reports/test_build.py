@@ -356,13 +356,13 @@ class TestClaimsAndAudit:
         assert all(claim.text in text for claim in CHAO.claims)
         statements = [entry for entry in checked[3] if isinstance(entry, audit.Statement)]
         assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
-        assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in statements) > 0
+        assert text.count("◇ unclear") == sum(entry.result == "unclear" for entry in statements) > 0
         assert "◇ undecided" in text and "– not run" in text
 
     @pytest.mark.parametrize(
         ("result", "style"),
         [("holds", "match"), ("follows", "match"), ("does not hold", "mismatch"), ("contradicted", "mismatch"),
-         ("undecided", "not_comparable"), ("holds in simulation", "not_comparable"), ("not run", "not_run"),
+         ("undecided", "not_comparable"), ("unclear", "not_comparable"), ("holds in simulation", "not_comparable"), ("not run", "not_run"),
          ("does not hold in simulation", "not_comparable"), ("undecided in simulation", "not_comparable")],
     )  # fmt: skip
     def test_simulation_confirms_no_claim(self, result, style):
