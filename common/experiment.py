@@ -52,6 +52,15 @@ class Corpus:
         return results.digest([recording.digest for recording in self.recordings])
 
 
+def completed(
+    todo: list[tasks.Task], work: tasks.Work, arguments: argparse.Namespace, paper: str
+) -> list[tuple[Path, dict]]:
+    """Do the tasks that are not done, say how many there were, and read the result files of all."""
+    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
+    print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / paper}")
+    return [(task.path, results.read(task.path)) for task in todo]
+
+
 def record_head(
     paper: str, task: tasks.Task, corpus: Corpus, profile: str, target: str, settings: dict
 ) -> dict[str, Any]:

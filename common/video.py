@@ -1,7 +1,7 @@
 """Streamed decoding of video: frames at given times, one at a time."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,9 +45,9 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     Raises InputError for a file without any frame, and after its last frame for one that ends more than SLACK early.
     """
     with _open(path) as (container, stream):
-        frame = None
+        frame, rgb = None, _converter()
         for frame in _decode(container, stream):
-            yield frame.time, _rgb(frame)
+            yield frame.time, rgb(frame)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
         if (ends := max(_duration(container, stream), _counted(stream))) - frame.time > SLACK:
@@ -61,11 +61,11 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
     the last one; one that ends earlier is taken for truncated. Raises InputError.
     """
     remaining = deque(times)
-    before = None
+    before, rgb = None, _converter()
     with _open(path) as (container, stream):
         for frame in _decode(container, stream):
             while remaining and before is not None and remaining[0] <= (before.time + frame.time) / 2:
-                yield _rgb(before)
+                yield rgb(before)
                 remaining.popleft()
             if not remaining:
                 return
@@ -78,7 +78,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
             f"copy it again from the distribution"
         )
     for _ in remaining:
-        yield _rgb(before)
+        yield rgb(before)
 
 
 @contextmanager
@@ -106,6 +106,18 @@ def _decode(container, stream):
         return  # what came before the defect counts; a file that ends too early is named by the caller
 
 
-def _rgb(frame) -> np.ndarray:
-    """RGB (height, width, 3) uint8, turned as the display matrix of phone videos asks: by quarters, counterclockwise."""
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+def _converter() -> Callable[..., np.ndarray]:
+    """For the frames of one video: rgb(frame) gives (height, width, 3) uint8, upright.
+
+    Frames are turned as the display matrix of phone videos asks, by quarters, counterclockwise.
+    """
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()  # a frame alone would set up its own, which takes longer than the conversion
+
+    def rgb(frame) -> np.ndarray:
+        return np.ascontiguousarray(
+            np.rot90(reformatter.reformat(frame, format="rgb24").to_ndarray(), round(frame.rotation / 90))
+        )
+
+    return rgb

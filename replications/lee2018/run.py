@@ -43,9 +43,7 @@ def main() -> int:
         target=arguments.target,
         pooling=paper.protocol.pooling,
     )
-    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
-    files = [(task.path, results.read(task.path)) for task in todo]
+    files = experiment.completed(todo, work, arguments, NAME)
     if arguments.target == paper.protocol.target:
         print(compare.as_text(paper, compare.cells(paper, files)))
     else:

@@ -46,9 +46,7 @@ def main() -> int:
         todo = plan(corpus, settings, arguments)
         by_path = {task.path: corpus for task in todo}
         work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile)
-    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
-    print(as_text(paper, [(task.path, results.read(task.path)) for task in todo]))
+    print(as_text(paper, experiment.completed(todo, work, arguments, NAME)))
     return 0
 
 

@@ -48,9 +48,7 @@ def main() -> int:
     todo = [task for task, _ in planned]
     by_path = {task.path: corpus for task, corpus in planned}
     work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report)
-    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / NAME}")
-    files = [(task.path, results.read(task.path)) for task in todo]
+    files = experiment.completed(todo, work, arguments, NAME)
     print(compare.as_text(paper, [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]))
     return 0
 
