@@ -72,10 +72,10 @@ def run(papers: Sequence[str], results_folder: str) -> int:
 
     What is done is not done again. The rooms show how far they are; before each stands which it is.
     """
-    start = time.monotonic()
+    took = []  # minutes of each paper
     for number, paper in enumerate(papers, 1):
-        minutes = (time.monotonic() - start) / 60
-        print(f"[{number}/{len(papers)}] {paper}: {minutes:.0f} min since the start", file=sys.stderr)
+        print(f"[{number}/{len(papers)}] {paper}: {_so_far(took, len(papers) - len(took))}", file=sys.stderr)
+        start = time.monotonic()
         command = [sys.executable, "-m", f"replications.{paper}.run", *RUN_OPTIONS.get(paper, ())]
         room = subprocess.Popen([*command, "--results", results_folder], stdout=subprocess.DEVNULL)
         try:
@@ -84,7 +84,15 @@ def run(papers: Sequence[str], results_folder: str) -> int:
             room.wait()
         if room.returncode:
             return room.returncode
+        took.append((time.monotonic() - start) / 60)
     return 0
+
+
+def _so_far(took: Sequence[float], left: int) -> str:
+    """Minutes since the start and, once a paper was run anew, about how many the `left` ones will take."""
+    anew = [minutes for minutes in took if minutes > 0.5]  # less is what was done before
+    estimate = f", about {left * sum(anew) / len(anew):.0f} min left" if anew else ""
+    return f"{sum(took):.0f} min since the start{estimate}"
 
 
 def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tuple:

@@ -700,6 +700,20 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
     assert build.run(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("took", "says"),
+    [
+        ([], "0 min since the start"),
+        ([0.1], "0 min since the start"),  # it was there already and says nothing of the others
+        ([6.0], "6 min since the start, about 24 min left"),
+        ([0.1, 6.0], "6 min since the start, about 18 min left"),
+        ([4.0, 6.0], "10 min since the start, about 15 min left"),
+    ],
+)
+def test_what_is_left_is_guessed_from_the_papers_run_anew(took, says):
+    assert build._so_far(took, 5 - len(took)) == says
+
+
 def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
     class Room:
         def __init__(self, command, stdout):
