@@ -120,9 +120,10 @@ def simulate(arguments: argparse.Namespace, settings: dict) -> Path:
     """Write the simulated corpus into the cache, unless it is there."""
     from datasets.simulated import avec2019 as simulated
 
-    seconds, fps = settings["simulated_seconds"], settings["simulated_fps"]
-    root = arguments.cache / "corpora" / f"avec2019-salient-v{simulated.VERSION}-{seconds:g}s-{fps}fps"
-    simulated.write(root, seconds=seconds, fps=fps, jobs=arguments.jobs)
+    sizes = {name: settings[f"simulated_{name}"] for name in ("train", "devel", "seconds", "fps")}
+    words = "-".join(f"{name}{value:g}" for name, value in sizes.items())
+    root = arguments.cache / "corpora" / f"avec2019-salient-v{simulated.VERSION}-{words}"
+    simulated.write(root, **sizes, jobs=arguments.jobs)
     return root
 
 
