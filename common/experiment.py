@@ -56,9 +56,6 @@ def completed(
     todo: list[tasks.Task], work: tasks.Work, arguments: argparse.Namespace, paper: str
 ) -> list[tuple[Path, dict]]:
     """Do the tasks that are not done, say how many there were, and read the result files of all."""
-    if others := sum(task.path.exists() and not task.done() for task in todo):
-        folder = arguments.results / paper
-        print(f"{folder}: {others} results of other settings, features or versions are replaced", file=sys.stderr)
     done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / paper}")
     return [(task.path, results.read(task.path)) for task in todo]

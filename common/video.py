@@ -1,7 +1,7 @@
 """Streamed decoding of video: frames at given times, one at a time."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,10 +44,12 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
     Raises InputError for a file without any frame, and after its last frame for one that ends more than SLACK early.
     """
+    from av.video.reformatter import VideoReformatter
+
     with _open(path) as (container, stream):
-        frame, rgb = None, _converter()
+        frame, reformatter = None, VideoReformatter()
         for frame in _decode(container, stream):
-            yield frame.time, rgb(frame)
+            yield frame.time, _rgb(frame, reformatter)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
         if (ends := max(_duration(container, stream), _counted(stream))) - frame.time > SLACK:
@@ -60,12 +62,14 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
     Holds two frames at a time. A video may end up to `slack` seconds before the last time, whose frame is then
     the last one; one that ends earlier is taken for truncated. Raises InputError.
     """
+    from av.video.reformatter import VideoReformatter
+
     remaining = deque(times)
-    before, rgb = None, _converter()
+    before, reformatter = None, VideoReformatter()
     with _open(path) as (container, stream):
         for frame in _decode(container, stream):
             while remaining and before is not None and remaining[0] <= (before.time + frame.time) / 2:
-                yield rgb(before)
+                yield _rgb(before, reformatter)
                 remaining.popleft()
             if not remaining:
                 return
@@ -78,7 +82,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
             f"copy it again from the distribution"
         )
     for _ in remaining:
-        yield rgb(before)
+        yield _rgb(before, reformatter)
 
 
 @contextmanager
@@ -106,18 +110,10 @@ def _decode(container, stream):
         return  # what came before the defect counts; a file that ends too early is named by the caller
 
 
-def _converter() -> Callable[..., np.ndarray]:
-    """For the frames of one video: rgb(frame) gives (height, width, 3) uint8, upright.
+def _rgb(frame, reformatter) -> np.ndarray:
+    """RGB (height, width, 3) uint8, turned as the display matrix of phone videos asks: by quarters, counterclockwise.
 
-    Frames are turned as the display matrix of phone videos asks, by quarters, counterclockwise.
+    All frames of a video share one reformatter: to set up one for each takes longer than the conversion.
     """
-    from av.video.reformatter import VideoReformatter
-
-    reformatter = VideoReformatter()  # a frame alone would set up its own, which takes longer than the conversion
-
-    def rgb(frame) -> np.ndarray:
-        return np.ascontiguousarray(
-            np.rot90(reformatter.reformat(frame, format="rgb24").to_ndarray(), round(frame.rotation / 90))
-        )
-
-    return rgb
+    image = reformatter.reformat(frame, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))

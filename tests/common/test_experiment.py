@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common import cli, experiment
+from common import cli, experiment, tasks
 
 PAPERS = ("chao2016", "lee2018", "priyasad2019", "raju2021", "wang2017")
 
@@ -57,3 +57,15 @@ def test_which_is_the_first_reader_that_finds_its_layout(tmp_path):
         experiment.which(tmp_path, {"a": no, "b": no})
     with pytest.raises(cli.InputError, match="nowhere: not mine"):
         experiment.which(tmp_path / "nowhere", {"a": no})
+
+
+def test_completed_counts_and_reads_all(monkeypatch, tmp_path, capsys):
+    todo = [tasks.Task("lstm", "devel", seed, tmp_path / f"seed{seed}.json", "d") for seed in range(3)]
+    asked = []
+    monkeypatch.setattr(tasks, "run", lambda *words: asked.append(words) or 1)
+    monkeypatch.setattr(experiment.results, "read", lambda path: {"from": path.name})
+    arguments = SimpleNamespace(jobs=2, threads=1, scheduler="there", results=tmp_path)
+    files = experiment.completed(todo, max, arguments, "paper")
+    assert asked == [(todo, max, 2, 1, "there")]
+    assert files == [(task.path, {"from": task.path.name}) for task in todo]
+    assert capsys.readouterr().out == f"1 of 3 results computed, 2 were there; in {tmp_path / 'paper'}\n"

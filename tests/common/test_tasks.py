@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from common import cli, experiment, results, tasks
+from common import cli, results, tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,10 +113,13 @@ def test_only_what_is_new_is_done(tmp_path):
     assert calls(tmp_path) == [0, 1, 2, 3]
 
 
-def test_another_digest_is_another_result(tmp_path):
-    run(planned(tmp_path))
+def test_another_digest_is_another_result(tmp_path, capsys):
+    run(planned(tmp_path, 2))
+    assert "replaced" not in capsys.readouterr().err
     assert run(planned(tmp_path, digest="other")) == 3
+    assert "2 results are damaged or of other settings, features or versions: replaced" in capsys.readouterr().err
     assert run(planned(tmp_path, digest="other")) == 0
+    assert "replaced" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -242,22 +244,3 @@ def test_ctrl_c_ends_in_one_line_and_loses_nothing(tmp_path, jobs, send):
     assert last.strip().startswith("error: interrupted") and "Traceback" not in err
     todo = planned(tmp_path)
     assert todo[0].done() and not todo[1].done()
-
-
-# as every paper calls it
-
-
-def test_what_is_done_anew_is_said(tmp_path, capsys):
-    arguments = SimpleNamespace(jobs=1, threads=1, scheduler=None, results=tmp_path)
-
-    def completed(digest: str) -> tuple[list, str, str]:
-        files = experiment.completed(planned(tmp_path, 2, digest), work, arguments, "paper")
-        return files, *capsys.readouterr()
-
-    files, out, err = completed("a")
-    assert "2 of 2 results computed" in out and "replaced" not in err
-    assert [record["seed"] for _, record in files] == [0, 1] and files[0][0] == tmp_path / "seed0.json"
-    assert "0 of 2 results computed, 2 were there" in completed("a")[1]
-    _, out, err = completed("b")
-    assert "2 of 2 results computed" in out
-    assert f"{tmp_path / 'paper'}: 2 results of other settings, features or versions are replaced" in err

@@ -604,7 +604,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_done(tmp_path, called, se
 
 def test_other_settings_want_a_folder_of_their_own(tmp_path, called, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for more in (["--set", "folds=3"], ["--ssd", "a", "b"]):  # the quick profile has dlib's detector
+    for more in (["--set", "folds=4"], ["--ssd", "a", "b"]):  # the quick profile has dlib's detector
         code, _, err = called(*more, "--cache", tmp_path / "cache")
         assert code == cli.EXIT_INPUT and told(err)[0].endswith("folder of their own with --results"), err
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The replication from its command line: raw files in, tables and result files out; the public part on real data."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from common import results
 from common.paper import papers, settings
 from datasets import avec2019
 from datasets.avec2017 import LABEL_HOP, Labels
+from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
 PAPER = next(paper for paper in papers() if paper.id == "raju2021")
@@ -236,3 +238,13 @@ def test_seven_chats_of_each_culture(real_data):
         "DE": 7,
         "HU": 7,
     }
+
+
+def test_sizes_of_the_simulated_corpus(tmp_path, monkeypatch):
+    written = {}
+    monkeypatch.setattr(simulated, "write", lambda root, **options: written.update({root.name: options}))
+    sizes = {"train": 4, "devel": 2, "seconds": 9.0, "fps": 6}
+    chosen = settings(PAPER, "quick", [f"simulated_{name}={value}" for name, value in sizes.items()])
+    root = run.simulate(SimpleNamespace(cache=tmp_path, jobs=2), chosen)
+    assert written == {f"avec2019-salient-v{simulated.VERSION}-train4-devel2-seconds9-fps6": {**sizes, "jobs": 2}}
+    assert root.parent == tmp_path / "corpora"

@@ -356,6 +356,7 @@ class TestClaimsAndAudit:
         assert all(claim.text in text for claim in CHAO.claims)
         statements = [entry for entry in checked[3] if isinstance(entry, audit.Statement)]
         assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
+        assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in statements) > 0
         assert text.count("◇ unclear") == sum(entry.result == "unclear" for entry in statements) > 0
         assert "◇ undecided" in text and "– not run" in text
 
