@@ -1,5 +1,7 @@
 """Clips, phases, scores and one whole experiment of Wang and Hsu 2017, on invented attributes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from common.cli import InputError
 from common.compare import checked
 from common.experiment import Corpus
 from common.paper import papers, settings
-from datasets.avec2012 import Labels
+from datasets.avec2012 import RATE, Labels
+from datasets.simulated import avec2012
+from datasets.simulated.corpus import lengths
 from replications.wang2017 import experiment, models
 from replications.wang2017.features import TARGETS, Features
 
@@ -173,3 +177,15 @@ def test_recordings_shorter_than_a_clip(tmp_path):
     short = Corpus("simulated", "root", [invented(name, 37) for name in ("train_001", "devel_001")])
     with pytest.raises(InputError, match="38 frames"):
         trained(short, tmp_path)
+
+
+def test_the_quick_profile_learns_clips_of_all_ten_phases():
+    """The stack reads every tenth frame, from any of the first ten on (ledger 10)."""
+    quick = settings(PAPER, "quick")
+    sizes = SimpleNamespace(seed=0, seconds=quick["simulated_seconds"])
+    seconds = lengths(sizes, {"train": quick["simulated_train"]}, avec2012.SPREAD, digits=3)
+    recola = int(2 * quick["simulated_seconds"] * 25)  # all of one length
+    for frames in ([int(length * RATE) for length in seconds.values()], [recola]):
+        recordings = [SimpleNamespace(time=np.empty(count)) for count in frames]
+        starts = experiment.Clips(recordings, quick, "valence").starts
+        assert {start % quick["clip_step"] for _, start in starts} == set(range(quick["clip_step"]))
