@@ -162,7 +162,7 @@ def test_scores_are_those_of_the_stored_series(finished, corpus, variant):
     arrays = results.read_arrays(path, record)
     time_, gold = arrays["time/Devel_01"], arrays["gold/Devel_01"].astype(float)
     labels = avec2017.read_labels(corpus / "labels" / "Devel_01.csv")
-    np.testing.assert_allclose(np.diff(time_), 0.5)
+    np.testing.assert_allclose(np.diff(time_), record["settings"]["score_hop"])
     np.testing.assert_allclose(gold, np.interp(time_, labels.time, labels.valence), atol=1e-6)
     for series, fitted in (("raw", "none"), ("post", "devel")):
         x = arrays[f"{series}/Devel_01"].astype(float)
@@ -270,9 +270,8 @@ def test_gold_standard_is_that_of_the_target(corpus, extracted, target):
     settings, recordings = extracted
     for recording, gold in zip(recordings, experiment.golds_of(recordings, settings, target), strict=True):
         labels = avec2017.read_labels(corpus / "labels" / f"{recording.name}.csv")
-        np.testing.assert_allclose(
-            gold, np.interp(np.arange(len(gold)) * 0.5, labels.time, getattr(labels, target)), atol=1e-6
-        )
+        time_ = np.arange(len(gold)) * settings["score_hop"]
+        np.testing.assert_allclose(gold, np.interp(time_, labels.time, getattr(labels, target)), atol=1e-6)
 
 
 @pytest.mark.slow
