@@ -70,7 +70,7 @@ def run(tasks: list[Task], work: Work, jobs: int, threads: int, scheduler: str |
     if not waiting:
         return 0
     if others := sum(task.path.exists() for task in waiting):
-        print(f"{others} results are damaged or of other settings, features or versions: replaced", file=sys.stderr)
+        print(f"results replaced, damaged or of other settings, features or versions: {others}", file=sys.stderr)
     if scheduler is None:
         _run_here(waiting, work, min(jobs, len(waiting)), threads)
     else:

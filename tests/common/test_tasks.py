@@ -117,7 +117,7 @@ def test_another_digest_is_another_result(tmp_path, capsys):
     run(planned(tmp_path, 2))
     assert "replaced" not in capsys.readouterr().err
     assert run(planned(tmp_path, digest="other")) == 3
-    assert "2 results are damaged or of other settings, features or versions: replaced" in capsys.readouterr().err
+    assert "results replaced, damaged or of other settings, features or versions: 2\n" in capsys.readouterr().err
     assert run(planned(tmp_path, digest="other")) == 0
     assert "replaced" not in capsys.readouterr().err
 

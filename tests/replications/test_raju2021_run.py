@@ -31,7 +31,6 @@ REAL = {  # the scores of each published file, in thousandths: arousal, valence,
 @pytest.fixture(scope="module")
 def chats(tmp_path_factory):
     """A simulated AVEC 2019 corpus of 4 + 2 recordings of about 8 s in each culture. To be read only."""
-
     root = tmp_path_factory.mktemp("raju") / "corpus"
     simulated.write(root, train=4, devel=2, seconds=8.0)
     return root
