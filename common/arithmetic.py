@@ -96,10 +96,16 @@ def statement(text: str, tables: Mapping[str, Numbers], names: Mapping[str, int]
     reader = _Reader(text, tables, names or {})
     ours, stated = reader.number(node.left), reader.number(node.comparators[0])
     relation = _RELATIONS[type(node.ops[0])]
-    literal = ast.get_source_segment(text, node.comparators[0])
+    literal = reader.source(_around(node.comparators[0]))
     return Outcome(
         _result(ours, relation, stated), ours, relation, stated, literal if re.fullmatch(_NUMBER, literal) else ""
     )
+
+
+def _around(node: ast.expr) -> ast.expr:
+    """The number of which `near` takes the surroundings; any other expression is itself."""
+    near = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "near"
+    return node.args[0] if near else node
 
 
 def values(text: str, tables: Mapping[str, Numbers]) -> list[Value]:

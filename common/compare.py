@@ -38,6 +38,8 @@ ALL = "all"  # the target of a network that predicts several
 CONTROL = "simulated-uniform"
 MEASURED = "measured"  # in the place of a corpus: a speed
 RESAMPLES = 1000
+QUOTED = "quoted by the authors from: "
+UNSOUND = "our score does not follow from the predictions stored beside it"
 UNDEFINED = 0.05  # with so many draws without a score, or more, there is no interval
 EXTREMES = {"CC_max": np.max, "CC_min": np.min}  # of the recordings
 SIMULATED_CAVEAT = (
@@ -101,6 +103,7 @@ class Direction:
     ci_low: float | None
     ci_high: float | None
     result: str
+    note: str = ""  # why it is undecided, where not the interval says it
 
 
 # --- which runs count ------------------------------------------------------------------------------------
@@ -117,8 +120,7 @@ def checked(files: Iterable[File]) -> list[File]:
             place = [record[key] for key in ("paper", "corpus", "profile", "target", "variant")]
             place.append(f"{record['fold']}-seed{record['seed']}.json")
             kind = record["corpus"].partition("-")[0]
-            complete = isinstance(record["scores"], dict) and isinstance(record["settings"], dict)
-            complete = complete and all(isinstance(record[key], str) for key in ("settings_digest", "corpus_digest"))
+            complete = _complete(record)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: incomplete result file ({error}); delete it and run again") from error
         if not complete or record.get("evidence") != (kind if kind in ("simulated", MEASURED) else "real"):
@@ -126,6 +128,21 @@ def checked(files: Iterable[File]) -> list[File]:
         if list(path.parts[-6:]) != place:
             raise InputError(f"{path}: its record belongs at {'/'.join(place)}; put it there or delete it")
     return files
+
+
+def _complete(record: dict) -> bool:
+    """Whether the entries that are read later are of the kind that they are read as. Raises KeyError, TypeError."""
+    kinds = {"settings": dict, "settings_digest": str, "corpus_digest": str, "scores": dict}
+    optional = {"provenance": dict, "history": dict, "seconds": dict, "chats": dict, "arrays": dict, "left_out": list}
+    entries = {"recordings": {"name"}, "unusable": {"recording", "file", "reason"}}  # lists of these
+    return (
+        all(isinstance(record[name], kind) for name, kind in kinds.items())
+        and all(isinstance(record[name], kind) for name, kind in optional.items() if name in record)
+        and all(isinstance(table, dict) for scores in record["scores"].values() for table in [scores, *scores.values()])
+        and "sha256" in record.get("arrays", {"sha256": ""})
+        and all(keys <= entry.keys() for name, keys in entries.items() for entry in record.get(name, []))
+        and all("frames" in entry or "labels" in entry for entry in record.get("recordings", []))
+    )
 
 
 def select(
@@ -323,9 +340,11 @@ def classified(number: Part, classes: Sequence[str], pairs: Sequence[tuple], wei
 
 def follows(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
-    seeds = [recordings for target in _targets(number) for recordings in _predictions(paper, runs, target) or []]
-    if not seeds or not seeds[0]:
+    seeds = [recordings for target in _targets(number) for recordings in _stored(paper, runs, target)]
+    if not any(seeds):
         return True
+    if not all(seeds):
+        return False
     again = float(np.mean([_pooled(paper, runs, number, list(recordings.values())) for recordings in seeds]))
     ours = our_score(paper, runs, number)
     return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
@@ -352,14 +371,19 @@ def _pooled(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float
 
 def _predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple]] | None:
     """For each seed: recording -> (gold standard, prediction). None unless all seeds have the same recordings."""
+    seeds = _stored(paper, runs, number)
+    return seeds if seeds and all(list(seed) == list(seeds[0]) for seed in seeds) else None
+
+
+def _stored(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple]]:
+    """For each seed: recording -> (gold standard, prediction); empty unless all files hold such predictions."""
     kind = {"none": "raw", "devel": "post"}.get(paper.protocol.postprocess)
     if kind is None or not all("arrays" in record for _, record in runs.files):
-        return None
+        return []
     several = f"{number.target}/" if runs.first["target"] == ALL else ""
     read = partial(_labels, classes=len(paper.protocol.classes)) if number.metric in PERCENT else _series
     seeds = [read(path, record["arrays"]["sha256"], kind, several) for path, record in runs.files]
-    seeds = [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
-    return seeds if all(list(seed) == list(seeds[0]) for seed in seeds) else None
+    return [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
 
 
 @lru_cache(maxsize=64)
@@ -380,10 +404,15 @@ def _series(path: Path, sha256: str, kind: str, several: str) -> dict[str, tuple
     arrays = results.read_arrays(path, {"arrays": {"sha256": sha256}})
     gold = f"gold/{several}"
     names = sorted(name.removeprefix(gold) for name in arrays if name.startswith(gold))
+    remedy = "delete it and its record, run again"
     try:
-        return {name: (arrays[f"{gold}{name}"], arrays[f"{kind}/{several}{name}"]) for name in names}
+        found = {name: (arrays[f"{gold}{name}"], arrays[f"{kind}/{several}{name}"]) for name in names}
     except KeyError as error:
-        raise InputError(f"{path.with_suffix('.npz')}: {error.args[0]}; delete it and its record, run again") from error
+        raise InputError(f"{path.with_suffix('.npz')}: {error.args[0]}; {remedy}") from error
+    for name, pair in found.items():
+        if any(side.ndim != 1 or side.dtype.kind not in "iuf" or side.shape != pair[0].shape for side in pair):
+            raise InputError(f"{path.with_suffix('.npz')}: {name}: gold standard and prediction do not fit; {remedy}")
+    return found
 
 
 def interval(values: np.ndarray | None) -> tuple[float | None, float | None]:
@@ -421,12 +450,25 @@ def own_cells(paper: Paper, files: Iterable[File]) -> list[Cell]:
 
 def _cells(paper: Paper, files: Iterable[File], printed: bool) -> list[Cell]:
     files = checked(files)
+    found = []
+    for table in paper.tables:
+        for row in table.rows if table.printed == printed else ():
+            columns = [column for column in table.columns if column.label in row.published or not printed]
+            cells = [_cell(paper, files, table, row, column) for column in columns]
+            found += _together(cells) if table.confusion else cells
+    return found
+
+
+def _together(row: list[Cell]) -> list[Cell]:
+    """The shares of one class match together or not at all: any guess comes close to those that are next to nothing."""
+    if all(cell.verdict in ("MATCH", "ERRATUM") for cell in row):
+        return row
+    note = "another share of its class does not match"
     return [
-        _cell(paper, files, table, row, column)
-        for table in paper.tables
-        for row in table.rows
-        for column in table.columns
-        if table.printed == printed and (column.label in row.published or not printed)
+        replace(cell, verdict="MISMATCH", note="; ".join(filter(None, [note, cell.note])))
+        if cell.verdict == "MATCH"
+        else cell
+        for cell in row
     ]
 
 
@@ -434,11 +476,12 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
     number = wanted(paper, row, column)
     published = row.published.get(column.label, "")
     tolerance = number.tolerance if number.variant and published else None
-    head = (paper.id, table.id, row.label, column.label, published, "own" if number.variant else "quoted")
+    head = (paper.id, table.id, row.label, column.label, published, "quoted" if number.quoted else "own")
+    quoted = [f"{QUOTED}{number.quoted}"] if number.quoted else []
     runs = select(paper, files, number.variant, number=number) if number.variant else None
     if runs is None or not _asked(runs, number):
-        note = f"quoted by the authors from: {number.quoted}" if number.quoted else ""
-        return Cell(*head, "none", "", "", 0, None, None, None, None, tolerance, "NOT_RUN" if published else "", note)
+        verdict = "NOT_RUN" if published else ""
+        return Cell(*head, "none", "", "", 0, None, None, None, None, tolerance, verdict, "".join(quoted))
     ours = our_score(paper, runs, number)
     sound = follows(paper, runs, number)
     low, high = interval(resampled(paper, runs, number) if sound and ours is not None else None)
@@ -450,10 +493,14 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
         )
+    if runs.evidence == "real" and verdict == "MATCH":
+        scored, _, there = _recordings(paper, runs, number)
+        notes += [f"of {scored} recordings, the paper has {there}"] if scored != there and there else []
     if runs.first.get("committed"):
         notes.append(f"from the run that comes with the suite, of {_date(runs.first)[:10]}")
-        if "arrays" not in runs.first:
-            notes.append("its predictions are not stored")
+    if runs.evidence != MEASURED and not all("arrays" in record for _, record in runs.files):
+        notes.append("the predictions behind it are not stored")
+    notes += quoted
     source = (runs.evidence, runs.corpus, runs.profile, len(runs.files))
     return Cell(*head, *source, ours, low, high, difference, tolerance, verdict, "; ".join(notes))
 
@@ -477,7 +524,18 @@ def _explained(paper: Paper, files: list[File], table: Table, row: Row, column: 
 
 def _verdict(paper: Paper, runs: Runs, number: Part, difference: float | None, sound: bool) -> tuple[str, list[str]]:
     """The verdict, and all that stands in the way of a match."""
-    other = []  # another experiment than the printed one: no comparison
+    other, lacking = _other(paper, runs, number), _lacking(paper, runs, number, sound)
+    if difference is None:
+        lacking.insert(0, "our score is undefined")
+    # 1e-9: 0.119 - 0.109 is a little more than 0.01 in binary, and a printed decimal is meant
+    close = difference is not None and abs(difference) <= number.tolerance + 1e-9
+    verdict = "NOT_COMPARABLE" if other else "MATCH" if close and not lacking else "MISMATCH"
+    return verdict, other + lacking
+
+
+def _other(paper: Paper, runs: Runs, number: Part) -> list[str]:
+    """What makes it another experiment than the printed one: there is no comparison."""
+    other = []
     if runs.evidence == "simulated":
         other.append("simulated corpus")
     elif runs.evidence == MEASURED:
@@ -489,19 +547,37 @@ def _verdict(paper: Paper, runs: Runs, number: Part, difference: float | None, s
         other.append(f"{runs.profile} profile")
     if changed := changed_settings(paper, runs):
         other.append("not the declared settings: " + ", ".join(f"{k}={v}" for k, v in sorted(changed.items())))
-    lacking = []  # the printed experiment, but not all of it: no match
-    if difference is None:
-        lacking.append("our score is undefined")
+    return other
+
+
+def _lacking(paper: Paper, runs: Runs, number: Part, sound: bool) -> list[str]:
+    """What the printed experiment has and this one has not: there is no match."""
+    lacking = []
     if not sound:
-        lacking.append("our score does not follow from the predictions stored beside it")
+        lacking.append(UNSOUND)
     if len(runs.files) < paper.protocol.seeds and runs.evidence != MEASURED:
         lacking.append(f"{len(runs.files)} of {paper.protocol.seeds} seeds")
+    if any(_stored(paper, runs, n) and _predictions(paper, runs, n) is None for n in _targets(number)):
+        lacking.append("the seeds scored different recordings")
     if count := max(len(record.get("unusable", [])) for _, record in runs.files):
         lacking.append(f"{count} recording(s) could not be used")
-    # 1e-9: 0.119 - 0.109 is a little more than 0.01 in binary, and a printed decimal is meant
-    close = difference is not None and abs(difference) <= number.tolerance + 1e-9
-    verdict = "NOT_COMPARABLE" if other else "MATCH" if close and not lacking else "MISMATCH"
-    return verdict, other + lacking
+    if runs.evidence == "real" and _of_paper(number, runs.corpus):
+        scored, left_out, there = _recordings(paper, runs, number)
+        if scored + left_out < there:
+            lacking.append(f"{scored} recordings were scored, the paper has {there}")
+    return lacking
+
+
+def _recordings(paper: Paper, runs: Runs, number: Part) -> tuple[int, int, int]:
+    """How many recordings were scored, how many a rule left out, and how many the paper has; 0 where it does not say."""
+    stored = _stored(paper, runs, _targets(number)[0])
+    names = min(stored, key=len) if stored else [entry["name"] for entry in runs.first.get("recordings", [])]
+    scored = sum(fnmatchcase(name, number.recordings) for name in names)
+    return (
+        scored,
+        len(runs.first.get("left_out", [])),
+        paper.recordings.get(number.corpus, {}).get(number.recordings, 0),
+    )
 
 
 # --- claims ----------------------------------------------------------------------------------------------
@@ -510,7 +586,8 @@ def _verdict(paper: Paper, runs: Runs, number: Part, difference: float | None, s
 def claims(paper: Paper, files: Iterable[File]) -> list[Direction]:
     """For each claimed direction: does it hold in the runs that fill the cells, and in the uniform control where run?
 
-    "holds" and "does not hold" need a paired 95 % interval that excludes 0, else the claim stays "undecided".
+    "holds" and "does not hold" need a paired 95 % interval that excludes 0, and on a real corpus all that a match
+    needs beside the difference; else the claim stays "undecided".
     """
     files = checked(files)
     directions = []
@@ -540,12 +617,20 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
     paired = all(d is not None for d in draws) and list(drawn[0][0]) == list(drawn[1][0]) and drawn[0][1] == drawn[1][1]
     low, high = interval(sign * (draws[0] - draws[1])) if paired and advantage is not None else (None, None)
     result = "undecided" if low is None or low <= 0 <= high else "holds" if low > 0 else "does not hold"
-    if runs[0].evidence == "simulated":
+    simulated = runs[0].evidence == "simulated"
+    sound = [follows(paper, r, number) for r in runs]
+    notes = [w for r, ok in zip(runs, sound) for w in _other(paper, r, number) + _lacking(paper, r, number, ok)]
+    if simulated and all(sound):
+        notes = []  # it never is the printed experiment
+    if notes:
+        result = "undecided"
+    if simulated:
         result += " in simulation"
     seeds = min(len(r.files) for r in runs)
     return Direction(
-        claim, runs[0].corpus, runs[0].profile, runs[0].evidence, seeds, published, advantage, low, high, result
-    )
+        claim, runs[0].corpus, runs[0].profile, runs[0].evidence, seeds, published, advantage, low, high, result,
+        "; ".join(dict.fromkeys(notes)),
+    )  # fmt: skip
 
 
 def _both(paper: Paper, claim: Claim, files: list[File], corpus: str, number: Part) -> tuple[Runs, Runs] | None:
@@ -596,14 +681,17 @@ def shown_interval(cell: Cell) -> str:
     )
 
 
+def in_words(seeds: int) -> str:
+    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+
+
 def source(cell: Cell) -> str:
     """Where a number of ours comes from, in words."""
     if cell.evidence == "none":
         return "not run"
     if cell.evidence == "audit":
         return "arithmetic on the printed numbers, evidence audit"
-    seeds = "1 seed" if cell.seeds == 1 else f"{cell.seeds} seeds"
-    return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {seeds}"
+    return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {in_words(cell.seeds)}"
 
 
 def as_text(paper: Paper, cells: Iterable[Cell]) -> str:

@@ -44,7 +44,7 @@ class Part:
 
     label: str = ""
     variant: str = ""  # the network of ours that replicates them
-    quoted: str = ""  # the earlier work from which the authors copied them
+    quoted: str = ""  # the earlier work from which the authors copied them; with a variant where we can score it anew
     metric: str = ""
     target: str = ""  # arousal+valence is the mean of both scores
     corpus: str = ""
@@ -192,6 +192,7 @@ class Paper:
     ledger: tuple[Choice, ...]
     errata: tuple[Erratum, ...] = ()
     audit: tuple[Audit, ...] = ()
+    recordings: dict[str, dict[str, int]] = field(default_factory=dict)  # scored by the paper: by corpus and pattern
 
     @property
     def variants(self) -> list[str]:
@@ -455,8 +456,8 @@ def _check_row(paper: Paper, table: Table, row: Row) -> None:
         number = wanted(paper, row, column)
         if column.label not in row.published and table.printed:
             continue
-        if bool(number.variant) == bool(number.quoted):
-            raise _Invalid(f"{where}: needs `variant` or `quoted`, and only one of them")
+        if not (number.variant or number.quoted):
+            raise _Invalid(f"{where}: needs `variant` or `quoted`")
         if number.metric not in METRICS:
             raise _Invalid(f"{where}, column {column.label!r}: `metric` is not one of {', '.join(METRICS)}")
         _check_classes(paper, number, f"{where}, column {column.label!r}")

@@ -89,7 +89,7 @@ def text_cells(paper: Paper, stated: Iterable[Statement]) -> list[Cell]:
 def _text_cell(paper: Paper, stated: Statement) -> Cell:
     claim, outcome = stated.claim, stated.outcome
     ours, difference = float(outcome.ours.face), float(outcome.ours.face - outcome.stated.face)
-    verdict = "MATCH" if outcome.result == "follows" else "MISMATCH"
+    verdict = {"follows": "MATCH", "contradicted": "MISMATCH"}.get(stated.result, "NOT_COMPARABLE")
     note = "; ".join(text for text in (claim.holds, claim.note) if text)
     head = (paper.id, "text", claim.where, claim.text, outcome.literal, "own", stated.evidence, "", "", 0)
     return Cell(*head, ours, None, None, difference, None, verdict, note)
@@ -335,7 +335,7 @@ def _shares(paper: Paper, entry: Audit) -> list[Finding]:
         follows = f"of {_some(fitting)}"
         if fitting != [total]:
             follows += f", {total} among them" if total in fitting else f", not of {total}"
-        severity = "none" if len(fitting) == 1 or total in fitting else "unclear"
+        severity = "none" if total in fitting else "unclear"
         return [Finding(paper.id, entry.where, listed, follows, how, severity)]
     alone = [v for v in printed if not shares_of([v], total)]
     for rest in combinations(printed, len(printed) - 1) if len(printed) > 2 else ():
@@ -488,7 +488,7 @@ def _against(outcome: arithmetic.Outcome) -> str:
     """How the two sides of a statement that does not follow stand to each other."""
     ours, stated = arithmetic.shown(outcome.ours.face), arithmetic.shown(outcome.stated.face)
     if outcome.result == "undecided":
-        return f"{ours} and {stated}: equal within rounding"
+        return f"{ours} and {stated}: the printed numbers leave it open"
     return f"{ours} {_OPPOSITE[outcome.relation]} {stated}"
 
 

@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = options.check or options.accept or options.results != RESULTS
     if asked and not options.run and not Path(options.results).is_dir():
         raise cli.InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
+    _refuse(out)
     if options.run and (code := run([paper.id for paper in suite], options.results)):
         return code
-    evaluated = [evaluate(paper, Path(options.results), COMMITTED) for paper in suite]
-    evaluated = [audited(*entry) for entry in evaluated]
+    evaluated = [audited(*entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
     try:
         write(evaluated, out)
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
     if not (options.accept or options.check):
         return 0
-    own = [evaluate(paper, Path(options.results)) for paper in suite]  # what is locked must be there
+    own = evaluate_all(suite, Path(options.results))  # what is locked must be there
     if options.accept:
         _accept(own)
     return _check(own) if options.check else 0
@@ -95,6 +95,15 @@ def _so_far(took: Sequence[float], left: int) -> str:
     return f"{sum(took):.0f} min since the start{estimate}"
 
 
+def evaluate_all(suite: Sequence, *folders: Path) -> list[tuple]:
+    """What `evaluate` returns for each paper; on all cores, in the processes that draw afterwards."""
+    from joblib import delayed
+
+    from common.experiment import cores
+
+    return list(parallel((delayed(evaluate)(paper, *folders) for paper in suite), min(cores(), len(suite))))
+
+
 def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tuple:
     """(paper, result files, cells of the printed tables and of ours, what became of the claims).
 
@@ -139,8 +148,7 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
         WriteError: it cannot be written.
     """
     out = Path(os.path.abspath(out))
-    if out.exists() and not _replaceable(out):
-        raise cli.InputError(f"{out}: exists and is no report of ours; choose another --out")
+    _refuse(out)
     temporary = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -160,17 +168,19 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _replaceable(out: Path) -> bool:
-    if not out.is_dir() or out.is_symlink():
-        return False
-    return not any(out.iterdir()) or ((out / "index.html").is_file() and (out / "cells.csv").is_file())
+def _refuse(out: Path) -> None:
+    """Raise InputError where `out` holds something that is not a report."""
+    folder = out.is_dir() and not out.is_symlink()
+    ours = folder and (not any(out.iterdir()) or all((out / name).is_file() for name in ("index.html", "cells.csv")))
+    if out.exists() and not ours:
+        raise cli.InputError(f"{out}: exists and is no report of ours; choose another --out")
 
 
 def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
     from reports import audit, former, page, tables
 
-    everything, names, scores = [], [], []
+    everything, text, names, scores = [], [], [], []
     of_papers = drawn(evaluated, former_report)
     yield former.INDEX, former.index(of_papers)
     for paper, files, cells, checked, findings in evaluated:
@@ -181,11 +191,12 @@ def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
         written[f"{paper.id}.html"] = page.paper_page(paper, cells, checked, files, drawings, findings)
         yield from written.items()
-        everything += [cell for cell in cells if cell.published] + audit.text_cells(paper, stated)
+        text += (of_text := audit.text_cells(paper, stated))
+        everything += [cell for cell in cells if cell.published] + of_text
         names += [name for name in written if "/" in name]
         scores.append(page.scored(paper, cells, findings))
     yield "cells.csv", tables.cells_csv(everything)
-    yield "index.html", page.index(scores, names)
+    yield "index.html", page.index(scores, names, text)
 
 
 def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
@@ -224,9 +235,9 @@ def _check(evaluated: Sequence[tuple]) -> int:
     for finding in findings:
         print(f"check: {finding}")
     if findings:
-        print(f"{len(findings)} finding(s) in {count} numbers checked. {check.ACCEPT}")
+        print(f"{len(findings)} finding(s) in {count} numbers checked. {check.ACCEPT if count else ''}".rstrip())
         return cli.EXIT_DIFFERS
-    print(f"{count} numbers checked against the reference, none moved beyond its tolerance")
+    print(f"{count} numbers checked against the reference, none moved beyond its tolerance; all others are there")
     return 0
 
 

@@ -28,6 +28,7 @@ STYLE = {
     "font.family": "DejaVu Sans", "font.size": 8, "svg.hashsalt": "report", "svg.fonttype": "path",
     "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["muted"], "axes.edgecolor": COLOURS["line"],
     "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.titlecolor": COLOURS["ink"], "axes.labelsize": 7.5,
+    "axes.titley": 1.0,  # no axis has its ticks above: need not be looked for
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.facecolor": "none",
     "axes.grid": False, "xtick.color": COLOURS["line"], "ytick.color": COLOURS["line"],
     "xtick.labelcolor": COLOURS["muted"], "ytick.labelcolor": COLOURS["muted"],
@@ -54,7 +55,7 @@ class Drawing:
         svg = self.svg.decode()[self.svg.index(b"<svg") :]
         for name, value in COLOURS.items():
             svg = svg.replace(value, f"var(--{name}, {value})")
-        svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{self.id}-", svg)
+        svg = re.sub(r'(id="|href="#|url\(#)', lambda found: f"{found[0]}{self.id}-", svg)
         return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
@@ -65,6 +66,7 @@ def finished(name: str, title: str, caption: str, section: str, canvas: Canvas) 
         canvas.set_layout_engine("none")
     canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     canvas.savefig(png, format="png", metadata={"Software": None})
+    name = re.sub(r"[^\w-]", "_", name)  # it holds names from result files, and becomes that of a file and of ids
     return Drawing(name, title, caption, section, svg.getvalue(), png.getvalue())
 
 

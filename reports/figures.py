@@ -204,10 +204,12 @@ def projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[
     stages = ("before", "after")
     if runs is None or not all(f"embeddings/{stage}" in first_arrays(runs) for stage in stages):
         return
+    vectors = [_checked_rows(runs, name, first_arrays(runs)[name]) for name in (f"embeddings/{s}" for s in stages)]
+    if not all(np.isfinite(rows).all() for rows in vectors):  # the training diverged
+        return
     canvas = Canvas(figsize=(7.2, 3.7), layout="constrained")
-    for axes, stage in zip(canvas.subplots(1, 2), stages):
-        name = f"embeddings/{stage}"
-        points, share = principal(_checked_rows(runs, name, first_arrays(runs)[name]))
+    for axes, stage, rows in zip(canvas.subplots(1, 2), stages, vectors):
+        points, share = principal(rows)
         axes.axhline(0, color=COLOURS["line"], linewidth=0.7)
         axes.axvline(0, color=COLOURS["line"], linewidth=0.7)
         axes.plot(*points.T, color=COLOURS[stage], marker="o", markersize=5, linestyle="none")
@@ -468,7 +470,7 @@ def temporal_example(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     """Mean attention over the time of one recording, with its salient spans."""
     for runs in with_mechanism(paper, files, "temporal"):
         arrays = first_arrays(runs)
-        if "example_time" not in arrays or runs.corpus == CONTROL:
+        if "example_time" not in arrays or runs.corpus == CONTROL or np.isnan(arrays["example_attention"]).all():
             continue
         time, salient = arrays["example_time"], arrays["example_salient"]
         canvas = Canvas(figsize=(7.4, 2.2), layout="constrained")

@@ -16,7 +16,20 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from common.compare import ALL, SIMULATED_CAVEAT, VERDICTS, Cell, Direction, File, Runs, finest, score, select, shown
+from common.compare import (
+    ALL,
+    QUOTED,
+    SIMULATED_CAVEAT,
+    VERDICTS,
+    Cell,
+    Direction,
+    File,
+    Runs,
+    finest,
+    score,
+    select,
+    shown,
+)
 from common.paper import METRICS, PERCENT, Paper, shrunk
 from reports import tables
 from reports.audit import SEVERITIES, Finding, Statement
@@ -67,6 +80,7 @@ def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus
         real = [cell for cell in cells if cell.evidence == "real" and cell.verdict in ("MATCH", "MISMATCH", "ERRATUM")]
         columns, corpora = {cell.column for cell in real}, " and ".join(sorted({cell.corpus for cell in real}))
         where = f", all in the column {columns.pop()}" if len(columns) == 1 else ""
+        where += ", which the authors quote" if all(cell.origin == "quoted" for cell in real) else ""
         return f"Of {compared} printed numbers that we could compare on {corpora}{where}, {match} match{errata}."
     if evidence["real"]:
         return f"No run on real recordings is under the paper's conditions on {corpus}: {nothing}"
@@ -141,11 +155,12 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
 
 def _row_note(group: Sequence[Cell]) -> str:
     """The notes of a row's cells, each once, after the columns that have it where not all of ours do."""
-    own = [cell for cell in group if cell.origin == "own"]
+    own = [cell for cell in group if cell.origin == "own" or cell.evidence != "none"]
     columns: dict[str, list[str]] = {}
     for cell in own:
-        for note in filter(None, cell.note.split("; ")):
-            columns.setdefault(note, []).append(cell.column)
+        for note in cell.note.split("; "):
+            if note and not note.startswith(QUOTED):  # below the table
+                columns.setdefault(note, []).append(cell.column)
     notes: dict[tuple[str, ...], list[str]] = {}
     for note, of in columns.items():
         notes.setdefault(tuple(dict.fromkeys(of)), []).append(note)

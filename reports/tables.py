@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 from common import arithmetic
-from common.compare import SIMULATED_CAVEAT, Cell, Direction, shown, shown_interval, source
+from common.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, in_words, shown, shown_interval, source
 from common.paper import PERCENT, Paper
 from reports.audit import Finding, Statement
 
@@ -87,7 +87,8 @@ def _direction_row(direction: Direction) -> tuple[str, ...]:
     if direction.ci_low is not None:
         interval = f"[{shown(direction.ci_low, pattern, True)}, {shown(direction.ci_high, pattern, True)}]"
     numbers = (shown(direction.published, pattern, True), shown(direction.advantage, pattern, True), interval)
-    return direction.claim.text, direction.corpus, *numbers, direction.result
+    place = f"{direction.corpus}, {in_words(direction.seeds)}" if direction.seeds else ""
+    return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, direction.result
 
 
 def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -> str:
@@ -166,8 +167,12 @@ def _notes(cells: list[Cell]) -> list[str]:
 def quoted(cells: list[Cell]) -> list[str]:
     """From where the authors copied numbers: each row or column of such numbers once."""
     own = {cell.column for cell in cells if cell.origin == "own"}
-    names = {(c.row if c.column in own else c.column): c.note for c in cells if c.origin == "quoted"}
+    names = {(c.row if c.column in own else c.column): _quoted(c) for c in cells if c.origin == "quoted"}
     return [f"{name}: {note}" for name, note in names.items()]
+
+
+def _quoted(cell: Cell) -> str:
+    return next(note for note in cell.note.split("; ") if note.startswith(QUOTED))
 
 
 _CLAIM_COLUMNS = (
@@ -185,7 +190,8 @@ def _claim_values(checked: Direction | Statement) -> tuple:
         ours, stated = checked.outcome.ours, checked.outcome.stated
         numbers = tuple(float(number) for number in (stated.face, ours.face, ours.low, ours.high))
     words = (claim.where, claim.text, claim.better, claim.worse, claim.metric, checked.evidence)
-    return *words, *place, *numbers, checked.result, claim.holds, claim.note
+    note = checked.note if isinstance(checked, Direction) else claim.note
+    return *words, *place, *numbers, checked.result, claim.holds, note
 
 
 def _csv(head: Iterable[str], rows: Iterable[Iterable]) -> str:

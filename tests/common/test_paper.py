@@ -125,7 +125,6 @@ class TestRefused:
             ("CCC = 0.03", "CCC = inf", "tolerance"),
             ("CCC = 0.03", "RMSE = 0.03", "`CCC` is missing"),
             ('variant = "v", published', "published", "needs `variant` or `quoted`"),
-            ('variant = "v", published', 'variant = "v", quoted = "q", published', "only one"),
             ('CCC = "0.500"', 'CCC = "0,500"', "'0,500'"),
             ('CCC = "0.500"', 'CCC = "nan"', "'nan'"),
             ('CCC = "0.500"', "CCC = 0.5", "tables 1: rows 1: published.CCC"),

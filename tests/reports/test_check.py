@@ -50,10 +50,13 @@ def locked(tmp_path):
     return root, folder
 
 
-def change(root, edit, variant="lstm"):
+def change(root, edit, variant="lstm", arrays=True):
+    """Edit a record; without its `arrays` no score has to follow from them."""
     path = root / f"lee2018/simulated/quick/valence/{variant}/devel-seed0.json"
     record = json.loads(path.read_text())
     edit(record)
+    if not arrays:
+        del record["arrays"]
     path.write_text(json.dumps(record))
 
 
@@ -63,14 +66,10 @@ class TestWell:
         assert found == [] and count == 3 * NUMBERS + 6 + 5  # temporal: auc, chance, two ends, frames, salient
 
     def test_within_tolerance(self, locked):
-        root, folder = locked
-        change(
-            root,
-            lambda r: r["scores"]["devel"]["per_recording"].update(
-                CCC=r["scores"]["devel"]["per_recording"]["CCC"] + 0.019
-            ),
-        )
-        assert findings(root, folder) == []
+        score = results.read(locked[0] / "lee2018/simulated/quick/valence/lstm/devel-seed0.json")["scores"]["devel"]
+        new = score["per_recording"]["CCC"] + 0.019
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=new), arrays=False)
+        assert findings(*locked) == []
 
     def test_undefined_stays_undefined(self, locked):
         root, folder = locked
@@ -105,6 +104,20 @@ class TestCaught:
     def test_score_vanished(self, locked):
         change(locked[0], lambda r: r["scores"]["none"]["per_recording"].pop("CC"))
         self.caught(locked, "none/per_recording/CC: was", "is gone")
+
+    @pytest.mark.parametrize("edit", [lambda scores: scores.pop("CC"), lambda scores: scores.update(CC=None)])
+    def test_what_is_not_locked_vanished(self, locked, edit):
+        path = locked[1] / "lee2018.json"
+        reference = json.loads(path.read_text())
+        reference["tolerances"]["CC"]["locked"] = False
+        path.write_text(json.dumps(reference))
+        assert findings(*locked) == []
+        change(locked[0], lambda r: edit(r["scores"]["none"]["per_recording"]))
+        self.caught(locked, "none/per_recording/CC: was")
+
+    def test_score_that_does_not_follow_from_the_predictions(self, locked):
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.9))
+        self.caught(locked, "lee2018, table1, LSTM-RNN, CCC: our score does not follow")
 
     def test_mechanism_moved(self, locked):
         change(locked[0], lambda r: r["mechanism"]["spatial"].update(hit_rate=0.3), "cnn3d-sta")
@@ -201,6 +214,7 @@ def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
     check.accept(CLASSES, files, compare.cells(CLASSES, files), folder)
     assert found() == ([], 1 + 2 * (9 + 2) + 5 + 5 + 2)
     record = json.loads(path.read_text())
+    del record["arrays"]  # the scores will not follow from them
     scores = record["scores"]["emotion"]["Test/*"]
     scores["Sad as Happy"] += 5  # one more of the 20 sad ones
     scores["accuracy"] -= 100 / 60
@@ -216,7 +230,7 @@ class TestAccept:
     def test_keeps_tolerances_and_ends_the_findings(self, locked):
         root, folder = locked
         before = json.loads((folder / "lee2018.json").read_text())
-        change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01))
+        change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
         assert findings(root, folder)
         check.accept(LEE, *state(root), folder)
         after = json.loads((folder / "lee2018.json").read_text())
@@ -255,7 +269,7 @@ class TestCommand:
         monkeypatch.setattr(build, "drawn", lambda evaluated, report: {LEE.id: ("", [])})
         assert self.command(locked[0], "--check") == 0
         assert f"{3 * NUMBERS + 11} numbers checked" in capsys.readouterr().out
-        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01))
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
         assert self.command(locked[0], "--check") == cli.EXIT_DIFFERS
         assert "--accept" in capsys.readouterr().out
         assert self.command(locked[0]) == 0
