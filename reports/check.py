@@ -58,6 +58,9 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
     if reference is None or not reference["results"]:
         return [f"{paper.id}: there is no reference to compare with"], 0
     now, findings, count = numbers(files), [], 0
+    if not now:
+        command = f"python -m replications.{paper.id}.run"
+        return [f"{paper.id}: no number was compared, there is no simulated quick run; {command} makes it"], 0
     for place, old in reference["results"].items():
         if place not in now:
             findings.append(f"{paper.id}/{place}: result missing")

@@ -91,9 +91,11 @@ def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus
     return "Nothing was run yet."
 
 
-def index(scores: Sequence[Score], downloads: Iterable[str]) -> str:
-    """index.html: the scorecard by paper, what the words mean, and the files."""
-    return _environment().get_template("index.html").render(scores=scores, downloads=sorted(downloads))
+def index(scores: Sequence[Score], downloads: Iterable[str], text: Sequence[Cell] = ()) -> str:
+    """index.html: the scorecard by paper, what became of numbers in the `text`, what the words mean, and the files."""
+    counts = Counter(cell.verdict for cell in text)
+    of_text = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
+    return _environment().get_template("index.html").render(scores=scores, downloads=sorted(downloads), text=of_text)
 
 
 def paper_page(

@@ -163,7 +163,9 @@ class TestVerdict:
             path = fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper", seed)
         ours, paper = cell_of(tmp_path).ours, dataclasses.replace(LEE, recordings={})
         rows = tuple(
-            dataclasses.replace(row, published={**row.published, "CCC": f"{ours:.3f}"}) if row.variant == "lstm" else row
+            dataclasses.replace(row, published={**row.published, "CCC": f"{ours:.3f}"})
+            if row.variant == "lstm"
+            else row
             for row in LEE.tables[0].rows
         )
         paper = dataclasses.replace(paper, tables=(dataclasses.replace(LEE.tables[0], rows=rows), *LEE.tables[1:]))
@@ -403,7 +405,12 @@ class TestSeveralTargets:
         ]
         assert [c.column for c in found[:3]] == ["Baseline [24]", "[45]", "[46]"] and found[-1].published == "0.062"
         assert [c.origin for c in found[:6]] == ["quoted", "quoted", "quoted", "own", "own", "own"]
-        assert "Ringeval" in found[0].note and found[0].tolerance == 0.0005 and found[1].tolerance is None and found[3].tolerance == 0.03
+        assert (
+            "Ringeval" in found[0].note
+            and found[0].tolerance == 0.0005
+            and found[1].tolerance is None
+            and found[3].tolerance == 0.03
+        )
 
     def test_scores_are_of_the_target_and_the_recordings_of_the_row(self, tmp_path):
         path = fabricate_targets(tmp_path, RAJU, "aed")

@@ -1,6 +1,7 @@
 """The options that every paper has."""
 
 import importlib
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +25,13 @@ def parsed(request, monkeypatch):
 
 def test_tasks_run_here_unless_a_cluster_is_named(parsed):
     assert parsed().scheduler is None and parsed("--engine", "local").scheduler is None
-    assert parsed("--engine", "dask", "--scheduler", "tcp://there:8786").scheduler == "tcp://there:8786"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert parsed("--engine", "dask", "--scheduler", address).scheduler == address
+    with pytest.raises(cli.InputError, match=f"--scheduler {address}: no Dask scheduler answers there"):
+        parsed("--engine", "dask", "--scheduler", address)  # it is gone
+    with pytest.raises(cli.InputError, match="no Dask scheduler"):
+        parsed("--engine", "dask", "--scheduler", "tcp://127.0.0.1:port")
 
 
 @pytest.mark.parametrize(

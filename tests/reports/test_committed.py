@@ -59,7 +59,9 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
     assert len(verdicts) == 9 and {column for _, column in verdicts} == {"Baseline [24]"}
     assert {row for (row, _), verdict in verdicts.items() if verdict == "ERRATUM"} == {"liking: German"}
     assert set(verdicts.values()) == {"MATCH", "ERRATUM"}
-    assert all("its predictions are not stored" in c.note for c in cells if c.evidence == "real" and c.published)
+    assert all(
+        "the predictions behind it are not stored" in c.note for c in cells if c.evidence == "real" and c.published
+    )
 
 
 def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
@@ -69,13 +71,13 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
     note = page._row_note([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
     assert note.startswith("from the run that comes with the suite, of 2026-")  # of all
-    assert "; Baseline [24]: its predictions are not stored" in note
+    assert "; Baseline [24]: the predictions behind it are not stored" in note
     simulated = next(part for part in note.split("; ") if part.endswith("simulated corpus"))
     assert "EMAFN" in simulated and "Baseline" not in simulated
     assert page._margins(raju, cells) == [("Baseline [24]", 0.0005)]
     assert page.scored(raju, cells).sentence == (
-        "Of 9 printed numbers that we could compare on avec2019-public, all in the column Baseline [24], 8 match, "
-        "1 cannot be right as printed."
+        "Of 9 printed numbers that we could compare on avec2019-public, all in the column Baseline [24], "
+        "which the authors quote, 8 match, 1 cannot be right as printed."
     )
 
 
