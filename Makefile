@@ -1,4 +1,5 @@
 # make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
+# make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
 # make test        sets up .venv, runs the tests
 # make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
 # Both go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
@@ -9,10 +10,13 @@ RESULTS ?= results
 REPORT ?= report
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: replicate test check bench clean
+.PHONY: replicate report test check bench clean
 
 replicate: .venv/installed
 	.venv/bin/python -m reports.build --run --results $(RESULTS) --out $(REPORT)
+
+report: .venv/installed
+	.venv/bin/python -m reports.build --out $(REPORT)
 
 test: .venv/installed
 	.venv/bin/python -m pytest -n auto --dist loadfile

@@ -2,12 +2,14 @@
 
 import argparse
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from common import cli, results, tasks
 from common import paper as papers
@@ -15,6 +17,7 @@ from common.paper import Paper
 from common.parallel import parallel
 
 RESULTS = Path("results")
+CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def parser(paper: str, description: str, corpus: str, variants: Sequence[str]) -
         choices=["quick", "paper"],
         help="quick: minutes on two cores; paper: every stated size",
     )
-    add("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    add("--seeds", type=int, nargs="+", default=[0], metavar="N", help="a run for each (default: %(default)s)")
     add(
         "--variants", nargs="+", default=list(variants), choices=variants, metavar="NAME", help=", ".join(variants)
     )  # fmt: skip
@@ -147,9 +150,23 @@ def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
         made.error("--engine dask wants the address of a cluster: --scheduler tcp://HOST:8786")
     if arguments.engine != "dask" and arguments.scheduler is not None:
         made.error("--scheduler is for --engine dask; add that, or go without a cluster")
+    if arguments.scheduler:
+        probe_scheduler(arguments.scheduler)
     arguments.seeds = list(dict.fromkeys(arguments.seeds))
     arguments.threads = arguments.threads or max(1, cores() // arguments.jobs)
     return arguments
+
+
+def probe_scheduler(address: str) -> None:
+    """Raise InputError where nobody listens, before hours of features rather than after."""
+    try:
+        place = urlsplit(address)
+        if place.scheme in ("tcp", "tls"):
+            socket.create_connection((place.hostname, place.port), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise cli.InputError(
+            f"--scheduler {address}: no Dask scheduler answers there ({error}); start one with `python -m dask scheduler`"
+        ) from error
 
 
 def cores() -> int:
@@ -239,5 +256,7 @@ def _filled(item, load: Callable, threads: int) -> Unusable | None:
 
 def probe_writable(folder: Path) -> None:
     """Raise WriteError before hours of work rather than after."""
+    if folder.exists() and not folder.is_dir():
+        raise cli.WriteError(f"{folder}: is no folder; choose another")
     results.write_atomically(folder / ".probe", lambda file: file.write(b""))
     (folder / ".probe").unlink()
