@@ -360,13 +360,10 @@ def _function(runs: Runs, metric: str) -> Callable[..., float]:
 
 
 def _pooled(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
-    if number.metric in PERCENT:
-        return float(classified(number, paper.protocol.classes, pairs, np.ones((1, len(pairs))))[0])
-    function = _function(runs, number.metric)
     if number.metric in EXTREMES:
+        function = _function(runs, number.metric)
         return float(EXTREMES[number.metric]([function(*pair) for pair in pairs]))
-    truths, predictions = zip(*pairs)
-    return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
+    return float(_weighted(paper, runs, number, pairs, np.ones((1, len(pairs))))[0])
 
 
 def _predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple]] | None:

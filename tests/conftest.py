@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from common import cli
+from tests.processes import made_once
 
 settings.register_profile("suite", deadline=None)  # a busy machine is no defect
 settings.load_profile("suite")
@@ -28,9 +29,7 @@ def corpus(tmp_path_factory) -> Path:
     """A whole simulated AV+EC 2017 corpus of 2 + 1 recordings of about 6 s. To be read only: see `copied`."""
     from datasets.simulated import avec2017
 
-    root = tmp_path_factory.mktemp("corpus") / "avec2017"
-    avec2017.write(root, train=2, devel=1, seconds=6.0)
-    return root
+    return made_once(tmp_path_factory, "avec2017", lambda root: avec2017.write(root, train=2, devel=1, seconds=6.0))
 
 
 @pytest.fixture

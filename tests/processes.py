@@ -1,16 +1,33 @@
-"""Processes that tests interrupt and kill, the command lines of the papers among them."""
+"""Processes that tests interrupt and kill, the command lines of the papers among them; what processes of tests share."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from common import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` fills, once for all workers of this run of the tests. To be read only."""
+    top = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    with (top / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (top / name).exists():
+            making = top / f"{name}.making"  # an earlier one that failed is in the way, and is told
+            making.mkdir()
+            make(making)
+            making.rename(top / name)
+    return top / name
 
 
 def started(paper: str, *words) -> subprocess.Popen:

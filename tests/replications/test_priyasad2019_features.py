@@ -22,6 +22,7 @@ from datasets import enterface, rml
 from replications.priyasad2019 import faces, features, images, run, vad, vgg19
 from replications.priyasad2019.features import CLASSES
 from tests.common import test_ssd
+from tests.processes import made_once
 from tests.replications.test_chao2016_features import RATE, film
 from tests.replications.test_priyasad2019_faces import lying
 
@@ -43,24 +44,25 @@ CLOSE = 0.1  # seconds
 
 
 def corpora(factory) -> dict[str, Path]:
-    """RML and eNTERFACE'05, simulated, each of three subjects, and a cache; written once for all tests of the session.
+    """RML and eNTERFACE'05, simulated, each of three subjects, and a cache of the session.
 
     The third subject has the films of the first, and eNTERFACE'05 those of RML: what is computed of each film once
     serves them all. To be read only.
     """
-    top = factory.getbasetemp() / "acted"
-    if not top.exists():
+
+    def make(made: Path) -> None:
         from datasets.simulated import rml as simulated
 
-        made = factory.mktemp("acting")
         simulated.write(made / "rml", subjects=2, sentences=1, seconds=1.8, jobs=2)
         shutil.copytree(made / "rml/rml-1/s1", made / "rml/rml-1/s3")
         for truth in (made / "rml/truth").glob("s1_*.npz"):
             shutil.copy(truth, truth.with_name(truth.name.replace("s1_", "s3_")))
         mark(made / "rml")
         as_enterface(made / "rml", made / "enterface")
-        made.rename(top)
-    return {"RML": top / "rml", "ENTERFACE": top / "enterface", "CACHE": top / "cache"}
+
+    top, cache = made_once(factory, "acted", make), factory.getbasetemp() / "acted-cache"
+    cache.mkdir(exist_ok=True)
+    return {"RML": top / "rml", "ENTERFACE": top / "enterface", "CACHE": cache}
 
 
 def mark(root: Path, subjects: int = 3) -> None:
