@@ -606,7 +606,9 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
         published = round(sign * (float(printed[0]) - float(printed[1])), max(map(decimals, printed)))
     runs = _both(paper, claim, files, corpus, number)
     if runs is None:
-        return Direction(claim, "", "", "none", 0, published, None, None, None, "not run")
+        apart = {claim.better, claim.worse} <= {record["variant"] for _, record in files}
+        note = "not run on the same recordings in the same way" if apart and not corpus else ""
+        return Direction(claim, "", "", "none", 0, published, None, None, None, "not run", note)
     ours = [our_score(paper, r, number) for r in runs]
     draws = [resampled(paper, r, number) for r in runs]
     advantage = None if None in ours else sign * (ours[0] - ours[1])

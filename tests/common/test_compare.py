@@ -366,7 +366,9 @@ class TestClaims:
     def test_both_networks_from_one_corpus(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         fabricate(tmp_path, LEE, "lstm-ta")
-        assert claims(LEE, results.find(tmp_path, LEE.id))[0].result == "not run"
+        found = claims(LEE, results.find(tmp_path, LEE.id))[0]
+        assert found.result == "not run" and found.note == "not run on the same recordings in the same way"
+        assert claims(LEE, [])[0].note == ""
         fabricate(tmp_path, LEE, "lstm")
         assert claims(LEE, results.find(tmp_path, LEE.id))[0].corpus == "simulated"
 
