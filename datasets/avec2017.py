@@ -10,7 +10,9 @@ one. Turn files hold start;end of the recorded speaker's turns, in seconds.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,38 @@ class Labels:
     arousal: np.ndarray
     valence: np.ndarray
     liking: np.ndarray
+
+
+def chats(lengths: Mapping[str, int]) -> dict[str, str]:
+    """Recording -> conversation: the two recordings of one have the same length, to within one row.
+
+    That tolerance leaves some recordings a choice of partner, so the pairing taken is the one whose lengths differ
+    least in sum, and it must be the only such one. Along the sorted lengths each gap counts once for every pair
+    that spans it, an odd number of times for the 1st, 3rd, ... gap and an even number for the others. So pairing
+    neighbours is best, and it alone is best if and only if the lengths of neighbouring pairs differ.
+
+    Args:
+        lengths: rows by recording of one partition, named like "Devel_01".
+
+    Returns:
+        Names like "01-12", by recording.
+
+    Raises:
+        ValueError: an odd number of recordings, a pair that differs by more than one row, or a second best pairing.
+    """
+    ordered = sorted((length, name) for name, length in lengths.items())
+    if len(ordered) % 2:
+        raise ValueError(f"{len(ordered)} recordings do not pair up into chats")
+    pairs, names = list(zip(ordered[::2], ordered[1::2])), {}
+    for (short, one), (long, other) in pairs:
+        if long - short > 1:
+            raise ValueError(f"{one} has no partner: the next in length, {other}, has {long - short} rows more")
+        numbers = sorted(name.rsplit("_", 1)[1] for name in (one, other))
+        names |= dict.fromkeys((one, other), "-".join(numbers))
+    for (_, (long, one)), ((short, other), _) in pairwise(pairs):
+        if long == short:
+            raise ValueError(f"the chats are not unique: {one} and {other} both have {long} rows, and a partner")
+    return names
 
 
 def recordings(root: Path, partitions: tuple[str, ...] = ("Train", "Devel")) -> list[Recording]:

@@ -1,6 +1,6 @@
 """One experiment: train a variant with one seed, score it on the development partition, write the result file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from common import metrics, postprocess, results, splits, tasks, training
 from common.cli import InputError
 from common.experiment import Clock, Corpus, record_head
+from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
@@ -47,6 +48,7 @@ def train(
         "scores": scores,
         "postprocess": {name: chain.record() for name, chain in chains.items()},
         "recordings": [dropped(recording, settings) for recording in corpus.recordings],
+        "chats": {} if corpus.name.startswith("simulated") else chats(devel),  # nobody chats in a simulation
         "architecture": training.architecture(model),
         "parameters": model.count_params(),
         "history": history,
@@ -55,6 +57,14 @@ def train(
         "provenance": training.provenance(),
     }
     results.write(task.path, record, arrays | examples)
+
+
+def chats(recordings: Sequence[Features]) -> dict[str, str]:
+    """Recording -> its conversation, drawn together for intervals; empty where their lengths do not tell."""
+    try:
+        return avec2017.chats({recording.name: len(recording.labels.time) for recording in recordings})
+    except ValueError:
+        return {}
 
 
 def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str, pooling: str):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import metrics, splits
-from datasets import avec2019
+from datasets import avec2017, avec2019
 
 SYSTEMS = tuple(system for system in avec2019.SYSTEMS if system != "svr")
 CONTEXTS = (11, 13, 15, 17, 19)  # frames, as `context` counts them; the organisers' grid
@@ -228,36 +228,17 @@ def glibc_rand(seed: int) -> Iterator[int]:
 
 
 def chats(lengths: Mapping[str, int]) -> dict[str, str]:
-    """Recording -> conversation: the two recordings of one have the same culture and length, to within one row.
-
-    That tolerance leaves some recordings a choice of partner, so the pairing taken is the one whose lengths differ
-    least in sum, and it must be the only such one. Along the sorted lengths each gap counts once for every pair
-    that spans it, an odd number of times for the 1st, 3rd, ... gap and an even number for the others. So pairing
-    neighbours is best, and it alone is best if and only if the lengths of neighbouring pairs differ.
+    """Recording -> conversation, like "DE_01-12": the pairs of `avec2017.chats` within each culture.
 
     Args:
         lengths: rows by recording, named like "Devel_DE_01".
 
-    Returns:
-        Names like "DE_01-12", by recording in the given order.
-
-    Raises:
-        ValueError: an odd number of recordings, a pair that differs by more than one row, or a second best pairing.
+    Raises ValueError where the recordings of a culture do not pair up in one way.
     """
     names: dict[str, str] = {}
-    for culture in sorted({_culture(name) for name in lengths}):
-        ordered = sorted((length, name) for name, length in lengths.items() if _culture(name) == culture)
-        if len(ordered) % 2:
-            raise ValueError(f"{culture}: {len(ordered)} recordings do not pair up into chats")
-        pairs = list(zip(ordered[::2], ordered[1::2]))
-        for (short, one), (long, other) in pairs:
-            if long - short > 1:
-                raise ValueError(f"{one} has no partner: the next in length, {other}, has {long - short} rows more")
-            numbers = sorted(name.rsplit("_", 1)[1] for name in (one, other))
-            names |= dict.fromkeys((one, other), f"{culture}_{'-'.join(numbers)}")
-        for (_, (long, one)), ((short, other), _) in itertools.pairwise(pairs):
-            if long == short:
-                raise ValueError(f"the chats are not unique: {one} and {other} both have {long} rows, and a partner")
+    for culture in {_culture(name) for name in lengths}:
+        of_culture = avec2017.chats({name: rows for name, rows in lengths.items() if _culture(name) == culture})
+        names |= {name: f"{culture}_{chat}" for name, chat in of_culture.items()}
     return {name: names[name] for name in lengths}
 
 

@@ -283,3 +283,23 @@ def test_simulated_labels_and_turns_are_read(corpus):
     for recording in avec2017.recordings(corpus):
         labels, turns = avec2017.read_labels(recording.labels), avec2017.read_turns(recording.turns)
         assert 50 <= len(labels.time) <= 70 and turns[-1, 1] <= labels.time[-1] + 1.01 * avec2017.LABEL_HOP
+
+
+def test_chats_are_pairs_of_one_length():
+    assert avec2017.chats({"Devel_01": 90, "Devel_02": 70, "Devel_03": 71, "Devel_04": 90}) == {
+        "Devel_01": "01-04",
+        "Devel_02": "02-03",
+        "Devel_03": "02-03",
+        "Devel_04": "01-04",
+    }
+    with pytest.raises(ValueError, match="not unique"):
+        avec2017.chats({f"Devel_{number:02}": 90 for number in range(1, 5)})
+
+
+def test_the_german_recordings_of_the_challenge_pair_up(real_data):
+    """Those of 2019 are those of 2017."""
+    from datasets import avec2019
+
+    labels = avec2019.read_public(real_data / "avec2019").labels
+    german = {name: len(values.time) for name, values in labels.items() if "_DE_" in name}
+    assert len(german) == 14 and len(set(avec2017.chats(german).values())) == 7

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -272,6 +273,18 @@ def test_gold_standard_is_that_of_the_target(corpus, extracted, target):
         labels = avec2017.read_labels(corpus / "labels" / f"{recording.name}.csv")
         time_ = np.arange(len(gold)) * settings["score_hop"]
         np.testing.assert_allclose(gold, np.interp(time_, labels.time, getattr(labels, target)), atol=1e-6)
+
+
+def test_chats_where_lengths_tell_them():
+    def recordings(*rows):
+        return [
+            SimpleNamespace(name=f"Devel_{n}", labels=SimpleNamespace(time=np.zeros(r))) for n, r in enumerate(rows)
+        ]
+
+    assert experiment.chats(recordings(9, 5, 5, 9)) == {
+        "Devel_0": "0-3", "Devel_1": "1-2", "Devel_2": "1-2", "Devel_3": "0-3",
+    }  # fmt: skip
+    assert experiment.chats(recordings(9, 9, 9, 9)) == experiment.chats(recordings(9, 5, 4)) == {}
 
 
 @pytest.mark.slow
