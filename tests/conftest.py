@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 from common import cli
 from tests.processes import made_once
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is interrupted below would inherit it
 
 settings.register_profile("suite", deadline=None)  # a busy machine is no defect
 settings.load_profile("suite")

@@ -719,7 +719,7 @@ def test_what_the_command_line_refuses(called, folders, tmp_path, settled):
     for words, code, message in [
         ((tmp_path / "absent", weights), 3, "absent: no such folder; name the one that has a folder of images"),
         ((folders / "Bo", weights), 3, "Bo: images of 0 people, 2 or more are needed"),
-        ((folders, tmp_path / "file" / "cnn.npz"), 4, "cannot be written"),
+        ((folders, tmp_path / "file" / "cnn.npz"), 4, "is no folder"),
         ((folders, tmp_path / "cnn.h5"), 2, "WEIGHTS is a file .npz"),
         ((folders, weights, "--threads", 0), 2, "--threads is 1 or more"),
     ]:

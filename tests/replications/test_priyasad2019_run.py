@@ -644,7 +644,8 @@ def test_weights_and_detector_are_in_the_settings_of_every_result(tmp_path, monk
     assert own.source == features.Source(str(tmp_path / "mine.h5"), ssd)
 
 
-def test_jobs_threads_and_the_scheduler_reach_the_tasks(apart, tmp_path, called, invented):
+def test_jobs_threads_and_the_scheduler_reach_the_tasks(apart, tmp_path, called, invented, monkeypatch):
+    monkeypatch.setattr("common.experiment.probe_scheduler", lambda address: None)
     words = ["--engine", "dask", "--scheduler", "tcp://there:8786", "--jobs", "1", "--threads", "2"]
     code, _, err = called(*arguments(apart, tmp_path, *words, "--protocols", "kfold"))
     assert code == 0 and invented["words"] == (1, 2, "tcp://there:8786"), err
