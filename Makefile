@@ -2,7 +2,7 @@
 # make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
 # make test        sets up .venv, runs the tests
 # make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
-# Both go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
+# All go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
@@ -16,7 +16,7 @@ replicate: .venv/installed
 	.venv/bin/python -m reports.build --run --results $(RESULTS) --out $(REPORT)
 
 report: .venv/installed
-	.venv/bin/python -m reports.build --out $(REPORT)
+	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)
 
 test: .venv/installed
 	.venv/bin/python -m pytest -n auto --dist loadfile

@@ -131,9 +131,10 @@ def checked(files: Iterable[File]) -> list[File]:
 
 
 def _complete(record: dict) -> bool:
-    """Whether the entries that are read later are of the kind that they are read as. Raises KeyError, TypeError."""
+    """Whether the main entries are of the kind that they are read as. Raises KeyError, TypeError, AttributeError."""
     kinds = {"settings": dict, "settings_digest": str, "corpus_digest": str, "scores": dict}
     optional = {"provenance": dict, "history": dict, "seconds": dict, "chats": dict, "arrays": dict, "left_out": list}
+    optional |= {"mechanism": dict | None, "postprocess": dict | None}
     entries = {"recordings": {"name"}, "unusable": {"recording", "file", "reason"}}  # lists of these
     return (
         all(isinstance(record[name], kind) for name, kind in kinds.items())
@@ -360,10 +361,13 @@ def _function(runs: Runs, metric: str) -> Callable[..., float]:
 
 
 def _pooled(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
+    if number.metric in PERCENT:
+        return float(classified(number, paper.protocol.classes, pairs, np.ones((1, len(pairs))))[0])
+    function = _function(runs, number.metric)
     if number.metric in EXTREMES:
-        function = _function(runs, number.metric)
         return float(EXTREMES[number.metric]([function(*pair) for pair in pairs]))
-    return float(_weighted(paper, runs, number, pairs, np.ones((1, len(pairs))))[0])
+    truths, predictions = zip(*pairs)
+    return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
 
 def _predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, tuple]] | None:
@@ -452,20 +456,21 @@ def _cells(paper: Paper, files: Iterable[File], printed: bool) -> list[Cell]:
         for row in table.rows if table.printed == printed else ():
             columns = [column for column in table.columns if column.label in row.published or not printed]
             cells = [_cell(paper, files, table, row, column) for column in columns]
-            found += _together(cells) if table.confusion else cells
+            found += _with_recall(row, columns, cells) if table.confusion else cells
     return found
 
 
-def _together(row: list[Cell]) -> list[Cell]:
-    """The shares of one class match together or not at all: any guess comes close to those that are next to nothing."""
-    if all(cell.verdict in ("MATCH", "ERRATUM") for cell in row):
-        return row
-    note = "another share of its class does not match"
+def _with_recall(row: Row, columns: Sequence[Part], cells: list[Cell]) -> list[Cell]:
+    """Of a class that is not recognised as often as printed no share matches: any guess comes close to what is near 0."""
+    recall = [cell.verdict for cell, column in zip(cells, columns) if column.predicted == row.truth]
+    if not {"MATCH", "ERRATUM"}.isdisjoint(recall):
+        return cells
+    note = "the recall of this class does not match"
     return [
         replace(cell, verdict="MISMATCH", note="; ".join(filter(None, [note, cell.note])))
         if cell.verdict == "MATCH"
         else cell
-        for cell in row
+        for cell in cells
     ]
 
 
@@ -483,16 +488,15 @@ def _cell(paper: Paper, files: list[File], table: Table, row: Row, column: Part)
     sound = follows(paper, runs, number)
     low, high = interval(resampled(paper, runs, number) if sound and ours is not None else None)
     difference = None if ours is None or not published else ours - float(published)
-    verdict, notes = _verdict(paper, runs, number, difference, sound) if published else ("", [])
+    verdict, notes = "", [] if sound else [UNSOUND]
+    if published:
+        verdict, notes = _verdict(paper, runs, number, difference, sound)
     if verdict == "MISMATCH" and not notes and (explained := _explained(paper, files, table, row, column, runs)):
         verdict, notes = "ERRATUM", [explained]
     if runs.left_out:
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"
         )
-    if runs.evidence == "real" and verdict == "MATCH":
-        scored, _, there = _recordings(paper, runs, number)
-        notes += [f"of {scored} recordings, the paper has {there}"] if scored != there and there else []
     if runs.first.get("committed"):
         notes.append(f"from the run that comes with the suite, of {_date(runs.first)[:10]}")
     if runs.evidence != MEASURED and not all("arrays" in record for _, record in runs.files):
@@ -558,23 +562,11 @@ def _lacking(paper: Paper, runs: Runs, number: Part, sound: bool) -> list[str]:
         lacking.append("the seeds scored different recordings")
     if count := max(len(record.get("unusable", [])) for _, record in runs.files):
         lacking.append(f"{count} recording(s) could not be used")
-    if runs.evidence == "real" and _of_paper(number, runs.corpus):
-        scored, left_out, there = _recordings(paper, runs, number)
-        if scored + left_out < there:
-            lacking.append(f"{scored} recordings were scored, the paper has {there}")
+    least = paper.recordings.get(number.corpus, {}).get(number.recordings, 0) if runs.evidence == "real" else 0
+    scored = min(map(len, _stored(paper, runs, _targets(number)[0])), default=least)
+    if scored < least:
+        lacking.append(f"{scored} recordings were scored, at least {least} are asked for")
     return lacking
-
-
-def _recordings(paper: Paper, runs: Runs, number: Part) -> tuple[int, int, int]:
-    """How many recordings were scored, how many a rule left out, and how many the paper has; 0 where it does not say."""
-    stored = _stored(paper, runs, _targets(number)[0])
-    names = min(stored, key=len) if stored else [entry["name"] for entry in runs.first.get("recordings", [])]
-    scored = sum(fnmatchcase(name, number.recordings) for name in names)
-    return (
-        scored,
-        len(runs.first.get("left_out", [])),
-        paper.recordings.get(number.corpus, {}).get(number.recordings, 0),
-    )
 
 
 # --- claims ----------------------------------------------------------------------------------------------
@@ -606,8 +598,8 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
         published = round(sign * (float(printed[0]) - float(printed[1])), max(map(decimals, printed)))
     runs = _both(paper, claim, files, corpus, number)
     if runs is None:
-        apart = {claim.better, claim.worse} <= {record["variant"] for _, record in files}
-        note = "not run on the same recordings in the same way" if apart and not corpus else ""
+        apart = all(select(paper, files, variant, corpus, number) for variant in (claim.better, claim.worse))
+        note = "not run on the same recordings in the same way" if apart else ""
         return Direction(claim, "", "", "none", 0, published, None, None, None, "not run", note)
     ours = [our_score(paper, r, number) for r in runs]
     draws = [resampled(paper, r, number) for r in runs]
@@ -618,11 +610,13 @@ def _direction(paper: Paper, claim: Claim, files: list[File], corpus: str) -> Di
     result = "undecided" if low is None or low <= 0 <= high else "holds" if low > 0 else "does not hold"
     simulated = runs[0].evidence == "simulated"
     sound = [follows(paper, r, number) for r in runs]
-    notes = [w for r, ok in zip(runs, sound) for w in _other(paper, r, number) + _lacking(paper, r, number, ok)]
-    if simulated and all(sound):
-        notes = []  # it never is the printed experiment
+    notes = [] if all(sound) else [UNSOUND]
+    if not simulated:  # which never is the printed experiment
+        notes = [w for r, ok in zip(runs, sound) for w in _other(paper, r, number) + _lacking(paper, r, number, ok)]
     if notes:
         result = "undecided"
+    elif low is None:
+        notes = ["no paired interval: predictions are not stored, or not of the same recordings"]
     if simulated:
         result += " in simulation"
     seeds = min(len(r.files) for r in runs)

@@ -160,7 +160,7 @@ def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
 def probe_scheduler(address: str) -> None:
     """Raise InputError where nobody listens, before hours of features rather than after."""
     try:
-        place = urlsplit(address)
+        place = urlsplit(address if "://" in address else f"tcp://{address}")
         if place.scheme in ("tcp", "tls"):
             socket.create_connection((place.hostname, place.port), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:

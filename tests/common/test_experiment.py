@@ -30,8 +30,9 @@ def test_tasks_run_here_unless_a_cluster_is_named(parsed):
         assert parsed("--engine", "dask", "--scheduler", address).scheduler == address
     with pytest.raises(cli.InputError, match=f"--scheduler {address}: no Dask scheduler answers there"):
         parsed("--engine", "dask", "--scheduler", address)  # it is gone
-    with pytest.raises(cli.InputError, match="no Dask scheduler"):
-        parsed("--engine", "dask", "--scheduler", "tcp://127.0.0.1:port")
+    for address in ("tcp://127.0.0.1:port", "127.0.0.1:1", "localhost:1"):
+        with pytest.raises(cli.InputError, match="no Dask scheduler"):
+            parsed("--engine", "dask", "--scheduler", address)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,13 @@ class TestRefused:
             ('pooling = "per_recording"', 'pooling = "per_recording"\nseeds = 0', "`seeds`"),
             ("CCC = 0.03", "CCC = -1.0", "tolerance"),
             ("CCC = 0.03", "CCC = inf", "tolerance"),
+            (
+                "[tolerance]",
+                '[recordings.d]\n"*" = 9\n[tolerance]',
+                "recordings: no number of the paper is about '*' of 'd'",
+            ),
+            ("[tolerance]", '[recordings.c]\n"Dev*" = 9\n[tolerance]', "is about 'Dev*' of 'c'"),
+            ("[tolerance]", '[recordings.c]\n"*" = 0.5\n[tolerance]', "recordings.c"),
             ("CCC = 0.03", "RMSE = 0.03", "`CCC` is missing"),
             ('variant = "v", published', "published", "needs `variant` or `quoted`"),
             ('CCC = "0.500"', 'CCC = "0,500"', "'0,500'"),

@@ -376,9 +376,14 @@ class TestClaimsAndAudit:
         assert all(claim.text in text for claim in CHAO.claims)
         statements = [entry for entry in checked[3] if isinstance(entry, audit.Statement)]
         assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
-        assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in statements)
         assert text.count("◇ unclear") == sum(entry.result == "unclear" for entry in statements) > 0
         assert "◇ undecided" in text and "– not run" in text
+
+    def test_page_has_what_is_contradicted(self):
+        paper = next(paper for paper in papers() if paper.id == "priyasad2019")
+        stated = audit.statements(paper, [])
+        text = "".join(Reader(page.paper_page(paper, [], stated, [], [])).text)
+        assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in stated) > 0
 
     @pytest.mark.parametrize(
         ("result", "style"),
