@@ -2,7 +2,7 @@
 # make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
 # make test        sets up .venv, runs the tests
 # make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
-# All go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
+# The installation and make replicate go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)

@@ -5,14 +5,15 @@ real before simulated, the paper profile before the quick one, then by name. The
 cell. Of runs under different settings the newest group of equal ones counts, and the note says what was left out.
 
 A number is a MATCH only if everything agrees: the paper's corpus, the paper profile, the declared settings, all
-seeds, no recording that could not be used, a defined score that follows from the predictions where any are stored,
-and a difference within the declared tolerance. It is an ERRATUM where it would be a MISMATCH and is, to the printed
+seeds on the same recordings, as many of these as declared, none that could not be used, a defined score that follows
+from the predictions where any are stored, and a difference within the declared tolerance. Of a confusion matrix, the
+recall of the class must match, too. It is an ERRATUM where it would be a MISMATCH and is, to the printed
 decimals, the score of another system that `paper.toml` names as the explanation. (`reports.audit` knows another kind:
 numbers that cannot be right beside those printed with them.)
 
 The arrays of a result file are `gold/NAME`, `raw/NAME` and `post/NAME` by recording; a network of several targets
-writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its scores by target and recordings. The recordings of one conversation, noted as
-`chats` in the record, are drawn together.
+writes one file of the target "all" with `gold/TARGET/NAME` and so on, and its scores by target and recordings. The
+recordings of one conversation, noted as `chats` in the record, are drawn together.
 
 A network of classes writes such a file too: each array is the number of one class, of shape (1,), and a recording
 whose class is not known has no `gold`. Its scores are percentages: "accuracy", "UAR", and "TRUTH as PREDICTED" for
@@ -674,8 +675,8 @@ def shown_interval(cell: Cell) -> str:
     )
 
 
-def in_words(seeds: int) -> str:
-    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+def many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def source(cell: Cell) -> str:
@@ -684,7 +685,7 @@ def source(cell: Cell) -> str:
         return "not run"
     if cell.evidence == "audit":
         return "arithmetic on the printed numbers, evidence audit"
-    return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {in_words(cell.seeds)}"
+    return f"corpus {cell.corpus}, {cell.profile} profile, evidence {cell.evidence}, {many(cell.seeds, 'seed')}"
 
 
 def as_text(paper: Paper, cells: Iterable[Cell]) -> str:

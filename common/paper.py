@@ -398,10 +398,12 @@ def _check(paper: Paper) -> None:
         cells = [(t.id, r.label, c) for t in paper.tables for r in t.rows for c in r.published]
         if (erratum.table, erratum.row, erratum.column) not in cells or erratum.variant not in paper.variants:
             raise _Invalid(f"errata: no such number or variant: {erratum.row}, {erratum.column}, {erratum.variant}")
-    asked = [wanted(paper, row, column) for table in paper.tables for row in table.rows for column in table.columns]
-    for place in ((corpus, pattern) for corpus, patterns in paper.recordings.items() for pattern in patterns):
-        if place not in [(number.corpus, number.recordings) for number in asked]:
-            raise _Invalid(f"recordings: no number of the paper is about {place[1]!r} of {place[0]!r}")
+    printed = [wanted(paper, row, column) for table in paper.tables for row in table.rows for column in table.columns]
+    asked = {(number.corpus, number.recordings) for number in printed}
+    for corpus, patterns in paper.recordings.items():
+        for pattern in patterns:
+            if (corpus, pattern) not in asked:
+                raise _Invalid(f"recordings: no number of the paper is about {pattern!r} of {corpus!r}")
     _check_ledger(paper)
 
 

@@ -20,7 +20,7 @@ from itertools import combinations
 
 from common import arithmetic
 from common.arithmetic import Value
-from common.compare import Cell, File, shown
+from common.compare import Cell, File, many, shown
 from common.paper import Audit, Claim, Paper, Table, decimals, numbers, wanted
 
 SEVERITIES = ("none", "slip", "unclear", "error")  # agrees, last digit, cannot be settled, cannot be right
@@ -379,7 +379,7 @@ def _averages(paper: Paper) -> Iterator[Finding]:
             wrong, right = (table.id, row.label, average), _at_decimals(follows.face, row.published[average])
             yield Finding(paper.id, place, row.published[average], text, how, severity, wrong, right)
         if good:
-            text = f"{good} of {_many(len(rows), 'average')}" if good < len(rows) else _many(good, "average")
+            text = f"{good} of {many(len(rows), 'average')}" if good < len(rows) else many(good, "average")
             yield Finding(paper.id, _named(table), text, "the mean of their row", "mean of the other columns", "none")
 
 
@@ -407,7 +407,7 @@ def _repeated(paper: Paper) -> Iterator[Finding]:
         text = " and ".join(text for _, text in printed)
         yield Finding(paper.id, where, text, "one number", "the same number in several places", "unclear")
     if alike:
-        text = f"{_many(alike, 'number')} in several places"
+        text = f"{many(alike, 'number')} in several places"
         yield Finding(paper.id, "tables", text, "the same in each", "compared within rounding", "none")
 
 
@@ -474,7 +474,7 @@ def _stated(paper: Paper, stated: Sequence[Statement]) -> list[Finding]:
     good = sum(s.result == "follows" for s in checked)
     found = []
     if good:
-        text = f"{good} of {_many(len(checked), 'statement')} that are arithmetic"
+        text = f"{good} of {many(len(checked), 'statement')} that are arithmetic"
         found.append(Finding(paper.id, "text", text, "as stated", "the claims above", "none"))
     for statement in checked:
         if statement.result != "follows":
@@ -515,10 +515,6 @@ def _at_decimals(value: Fraction, printed: str) -> str:
 
 def _percent(share: Fraction) -> str:
     return f"{float(share):.2f} %"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _list(values: Iterable[int]) -> str:

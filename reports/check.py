@@ -79,7 +79,11 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
             findings += [f"{paper.id}/{place} {finding}"] if finding else []
             count += _locked(rule) and _finite(old["numbers"].get(name))
     findings += [f"{paper.id}/{place}: not in the reference yet" for place in now if place not in reference["results"]]
-    findings += [f"{paper.id}, {c.exhibit}, {c.row}, {c.column}: {UNSOUND}" for c in cells if UNSOUND in c.note]
+    findings += [
+        f"{paper.id}, {c.exhibit}, {c.row}, {c.column}: {UNSOUND}; delete its result and run it again"
+        for c in cells
+        if UNSOUND in c.note
+    ]
     filled = filled_cells(cells)
     if filled < reference["cells"]:
         findings.append(f"{paper.id}: {filled} printed numbers have a result, {reference['cells']} had one before")

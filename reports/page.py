@@ -26,6 +26,7 @@ from common.compare import (
     File,
     Runs,
     finest,
+    many,
     score,
     select,
     shown,
@@ -69,7 +70,7 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
 
 def _wrong(count: int) -> str:
     """How many printed numbers others prove wrong."""
-    return f"By arithmetic {count} printed number{'' if count == 1 else 's'} cannot be right. " if count else ""
+    return f"By arithmetic {many(count, 'printed number')} cannot be right. " if count else ""
 
 
 def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus: str) -> str:

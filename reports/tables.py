@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 from common import arithmetic
-from common.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, in_words, shown, shown_interval, source
+from common.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, many, shown, shown_interval, source
 from common.paper import PERCENT, Paper
 from reports.audit import Finding, Statement
 
@@ -87,7 +87,7 @@ def _direction_row(direction: Direction) -> tuple[str, ...]:
     if direction.ci_low is not None:
         interval = f"[{shown(direction.ci_low, pattern, True)}, {shown(direction.ci_high, pattern, True)}]"
     numbers = (shown(direction.published, pattern, True), shown(direction.advantage, pattern, True), interval)
-    place = f"{direction.corpus}, {in_words(direction.seeds)}" if direction.seeds else ""
+    place = f"{direction.corpus}, {many(direction.seeds, 'seed')}" if direction.seeds else ""
     return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, direction.result
 
 
