@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, results, tasks
+from common import storage
+from common.errors import EXIT_DIFFERS, EXIT_INPUT
+from common.running import cli, results, tasks
 
 SEQUENCES, STEPS, INPUTS, UNITS, CLASSES, BATCH = 256, 20, 128, 64, 6, 16
 WORKERS = (1, 2)
@@ -53,10 +55,10 @@ def main() -> int:
             print(f"{engine:6s} {workers} worker{'s' * (workers > 1):1s} {statistics.median(values):7.2f} s")
         print(f"{engine:6s} {WORKERS[1]} workers are {ratio:4.2f} times as fast as {WORKERS[0]}")
     if not found:
-        return cli.EXIT_INPUT
+        return EXIT_INPUT
     alike = len({values for engine in found.values() for values in engine}) == arguments.folds
     print(f"the same numbers by all: {'yes' if alike else 'NO'}")
-    return 0 if alike else cli.EXIT_DIFFERS
+    return 0 if alike else EXIT_DIFFERS
 
 
 class Fold:
@@ -66,7 +68,7 @@ class Fold:
         self.epochs = epochs
 
     def __call__(self, task: tasks.Task, progress: Callable[[float], None]) -> None:
-        from common import training
+        from common.networks import training
 
         training.prepare(task.seed)
         import keras
@@ -135,7 +137,7 @@ def in_turns(one_set: OneSet, work: Fold, folds: int, repeats: int) -> dict[int,
 
 def numbers(folder: Path) -> set[str]:
     """What came out of the sets that count: as many different ones as there are folds, where all agree."""
-    return {results.digest(results.read(path)) for path in folder.glob("*-[0-9]*/*.json")}
+    return {storage.digest(results.read(path)) for path in folder.glob("*-[0-9]*/*.json")}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One training step of a two-layer BiLSTM: keras.layers.LSTM against common.recurrent, PyTorch too if it is there.
+"""One training step of a two-layer BiLSTM: keras.layers.LSTM against common.networks.recurrent, PyTorch too if it is there.
 
     python -m benchmarks.recurrent
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common import cli
+from common.running import cli
 
 SEQUENCES, STEPS, INPUTS = 34, 400, 512
 REPEATS = 7
@@ -28,7 +28,7 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from common import recurrent
+    from common.networks import recurrent
 
     def stock(units):
         return keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))
@@ -37,7 +37,7 @@ def main() -> int:
     data = np.random.default_rng(0).standard_normal((SEQUENCES, STEPS, INPUTS)).astype(np.float32)
     for units in arguments.units:
         steps = {"keras.layers.LSTM": keras_step(stock, units, data)}
-        steps["common.recurrent"] = keras_step(recurrent.bilstm, units, data)
+        steps["common.networks.recurrent"] = keras_step(recurrent.bilstm, units, data)
         if importlib.util.find_spec("torch"):
             steps["torch.nn.LSTM"] = torch_step(units, data)
         seconds = interleaved(steps)

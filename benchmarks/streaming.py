@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli
+from common.errors import WriteError
+from common.running import cli
 
 RECORDINGS, TRAIN, STEPS, AUDIO, VISUAL = 96, 68, 1768, 11136, 6144
 IN_MEMORY = 8
@@ -41,7 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="streaming-") as folder:
         free = shutil.disk_usage(folder).free
         if free < 13e9:
-            raise cli.WriteError(f"{folder}: 13 GB are needed, {free / 1e9:.1f} are free; name another --folder")
+            raise WriteError(f"{folder}: 13 GB are needed, {free / 1e9:.1f} are free; name another --folder")
         size = write(Path(folder))
         print(f"{RECORDINGS} recordings, {size / 1e9:.1f} GB; {arguments.variant}, {MICRO_BATCH} recordings a step")
         found = {}
@@ -89,8 +90,8 @@ def write(folder: Path) -> int:
 def measured(arguments: argparse.Namespace) -> dict[str, float]:
     """Peak memory in bytes and seconds for one training step, in this process."""
     peak = Peak()
-    from common import paper as papers
-    from common import training
+    from common.evidence import paper as papers
+    from common.networks import training
     from replications.raju2021 import experiment, models
 
     paper = next(paper for paper in papers.papers() if paper.id == "raju2021")

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.avec2012 import find
 from datasets.avec2017 import attempt
 from datasets.tables import read_lines, read_numbers
@@ -230,7 +230,7 @@ def check(root: Path) -> list[str]:
     Clips without a face are listed: the organisers' detector found none in some. In a simulated corpus, which has
     such clips too, they are only listed where points say that there was a face. Faces are not opened.
     """
-    from common import video
+    from common.media import video
 
     clips, errors, strays = _scan(root)
     found = [line for partition in PARTITIONS for line in _gaps(root, partition, clips)] + errors + strays

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2017
 from datasets.tables import read_lines, read_numbers
 

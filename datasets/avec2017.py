@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.tables import read_lines
 
 PARTITIONS = {"Train": 34, "Devel": 14, "Test": 16}
@@ -216,7 +216,7 @@ def missing(recording: Recording) -> list[str]:
 
 def media_problems(recording, labels: Labels | None) -> list[str]:
     """What keeps `recording.audio` and `recording.video` from being decoded to the end of the labels, one line each."""
-    from common import audio, video
+    from common.media import audio, video
 
     problems = []
     for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2017, openface
 from datasets.avec2017 import LABEL_HOP, Labels, read_labels
 from datasets.tables import check_time, read_lines, read_numbers

@@ -4,7 +4,8 @@ import argparse
 import importlib
 from pathlib import Path
 
-from common import cli
+from common.errors import EXIT_DIFFERS
+from common.running import cli
 
 CORPORA = (
     "afew",
@@ -43,7 +44,7 @@ def main() -> int:
     print(f"{len(problems)} problems" if problems else "complete")
     if problems and not made:
         print(access)
-    return cli.EXIT_DIFFERS if problems else 0
+    return EXIT_DIFFERS if problems else 0
 
 
 if __name__ == "__main__":

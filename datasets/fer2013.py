@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 
 FILE, MARKER = "fer2013.csv", "simulated.json"
 SIZE = 48  # pixels, wide and high

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from common import cli
-from common.cli import InputError
+from common.errors import InputError
+from common.running import cli
 
 # NAME.sha256 beside this module lists the files of each: SHA-256, two spaces, path below the address
 SOURCES = {  # a commit that holds the files whose hashes are in the manifest

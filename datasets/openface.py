@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.tables import check_time, read_lines, read_numbers
 
 ACTION_UNITS = tuple(

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common import metrics
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2012, avec2017
 from datasets.avec2012 import TARGETS, Labels, Recording, missing  # noqa: F401 missing is part of a reader
 from datasets.tables import read_lines, read_numbers

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.afew import MARKER, read_marker
 from datasets.avec2017 import attempt
 
@@ -214,7 +214,7 @@ def damaged(clips: list[Clip], rate: int) -> list[str]:
 
 
 def _play(path: Path, rate: int) -> None:
-    from common import audio, video
+    from common.media import audio, video
 
     video.check_whole(path)
     audio.of_video(path, rate)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import afew
 from datasets.afew import CLASSES
 from datasets.avec2012 import find

@@ -5,7 +5,8 @@ import importlib
 import inspect
 from pathlib import Path
 
-from common import cli
+from common.errors import InputError
+from common.running import cli
 
 CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "enterface", "fer2013", "recola", "rml", "sfew")
 
@@ -73,12 +74,12 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     options = {name: value for name, value in vars(parser().parse_args()).items() if value is not None}
     if options.get("jobs", 1) < 1:
-        raise cli.InputError("--jobs is 1 or more")
+        raise InputError("--jobs is 1 or more")
     corpus, folder = options.pop("corpus"), options.pop("folder")
     # here, so that --help does not wait for OpenCV and Praat
     writer = importlib.import_module(f"datasets.simulated.{corpus}")
     if unknown := options.keys() - inspect.signature(writer.write).parameters:
-        raise cli.InputError(f"{corpus} has no option --{min(unknown)}; see `python -m datasets.simulate --help`")
+        raise InputError(f"{corpus} has no option --{min(unknown)}; see `python -m datasets.simulate --help`")
     writer.write(folder, **options)
     found = len(list((folder / "truth").glob("*.npz")))
     print(f"{folder}: {found} recordings" if found else f"{folder}: written")  # faces have no truth beside them

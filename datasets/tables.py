@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 
 GAP = 0.5  # two frames may be this part of the usual distance nearer or further apart: times are printed rounded
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from common.compare import File, select_any
-from common.paper import Figure, Paper
+from common.evidence.compare import File, select_any
+from common.evidence.paper import Figure, Paper
 from reports.drawing import COLOURS, Drawing, finished, origin, title_of
 
 BOX, SLIM, GAP, WIDTH, LANE = 0.40, 0.24, 0.17, 2.55, 0.42  # inches

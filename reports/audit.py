@@ -18,10 +18,10 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import combinations
 
-from common import arithmetic
-from common.arithmetic import Value
-from common.compare import Cell, File, many, shown
-from common.paper import Audit, Claim, Paper, Table, decimals, numbers, wanted
+from common.evidence import arithmetic
+from common.evidence.arithmetic import Value
+from common.evidence.compare import Cell, File, many, shown
+from common.evidence.paper import Audit, Claim, Paper, Table, decimals, numbers, wanted
 
 SEVERITIES = ("none", "slip", "unclear", "error")  # agrees, last digit, cannot be settled, cannot be right
 LARGEST = 400  # things in a class: no larger number is searched for

@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from common import cli
-from common.parallel import parallel
+from common.errors import EXIT_DIFFERS, InputError, Interrupted, WriteError
+from common.running import cli
+from common.running.parallel import parallel
 
 COMMITTED = Path(__file__).parent / "results"
 RESULTS = "results"
@@ -25,13 +26,13 @@ RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks thi
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    from common.paper import papers  # numpy and matplotlib load in seconds, --help should not
+    from common.evidence.paper import papers  # numpy and matplotlib load in seconds, --help should not
 
     suite = papers()
     out = Path(options.out)
     asked = options.check or options.accept or options.results != RESULTS
     if asked and not options.run and not Path(options.results).is_dir():
-        raise cli.InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
+        raise InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
     _refuse(out)
     if options.run and (code := run([paper.id for paper in suite], options.results)):
         return code
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         write(evaluated, out)
     except KeyboardInterrupt:
-        raise cli.Interrupted(f"interrupted; a report in {out} is as it was") from None
+        raise Interrupted(f"interrupted; a report in {out} is as it was") from None
     print(f"report: {out / 'index.html'}")
     for paper, files, cells, *_ in evaluated:
         print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
@@ -99,7 +100,7 @@ def evaluate_all(suite: Sequence, *folders: Path) -> list[tuple]:
     """What `evaluate` returns for each paper; on all cores, in the processes that draw afterwards."""
     from joblib import delayed
 
-    from common.experiment import cores
+    from common.running.experiment import cores
 
     return list(parallel((delayed(evaluate)(paper, *folders) for paper in suite), min(cores(), len(suite))))
 
@@ -110,7 +111,8 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
     Results in the folder `committed` join for those corpora that `results_folder` has none of. Raises InputError for
     a damaged result file.
     """
-    from common import compare, results
+    from common.evidence import compare
+    from common.running import results
     from reports import audit
 
     files = compare.checked(results.find(results_folder, paper.id))
@@ -162,7 +164,7 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
         os.replace(new, out)
     except OSError as error:
         remedy = "free some space or choose another --out"
-        raise cli.WriteError(f"{out}: cannot be written ({error.strerror}); {remedy}") from error
+        raise WriteError(f"{out}: cannot be written ({error.strerror}); {remedy}") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -173,7 +175,7 @@ def _refuse(out: Path) -> None:
     folder = out.is_dir() and not out.is_symlink()
     ours = folder and (not any(out.iterdir()) or all((out / name).is_file() for name in ("index.html", "cells.csv")))
     if out.exists() and not ours:
-        raise cli.InputError(f"{out}: exists and is no report of ours; choose another --out")
+        raise InputError(f"{out}: exists and is no report of ours; choose another --out")
 
 
 def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
@@ -207,7 +209,7 @@ def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list
     from joblib import delayed
     from tqdm import tqdm
 
-    from common.experiment import cores
+    from common.running.experiment import cores
     from reports import figures, former
 
     found = {}
@@ -236,7 +238,7 @@ def _check(evaluated: Sequence[tuple]) -> int:
         print(f"check: {finding}")
     if findings:
         print(f"{len(findings)} finding(s) in {count} numbers checked. {check.ACCEPT if count else ''}".rstrip())
-        return cli.EXIT_DIFFERS
+        return EXIT_DIFFERS
     print(f"{count} numbers checked against the reference, none moved beyond its tolerance; all others are there")
     return 0
 

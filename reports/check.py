@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from common import results
-from common.cli import InputError
-from common.compare import UNSOUND, Cell, File, checked
-from common.paper import Paper
+from common import storage
+from common.errors import InputError
+from common.evidence.compare import UNSOUND, Cell, File, checked
+from common.evidence.paper import Paper
 
 REFERENCE = Path(__file__).parent / "reference"
 SEED = 0  # the seed of a run without arguments
@@ -146,7 +146,7 @@ def accept(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path 
         raise InputError(
             f"{paper.id}: no simulated quick results with seed {SEED} to accept; run the replication first"
         )
-    results.write_json(path, {**reference, "cells": filled_cells(cells), "results": now})
+    storage.write_json(path, {**reference, "cells": filled_cells(cells), "results": now})
     return sum(_locked(rule) and _finite(value) for rule, value in rules)
 
 

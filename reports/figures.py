@@ -14,9 +14,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from scipy.ndimage import median_filter
 
 from common import metrics
-from common.cli import InputError
-from common.compare import ALL, CONTROL, File, Runs, about, our_score, select, select_any, shown
-from common.paper import Figure, Paper, Part, decimals, wanted
+from common.errors import InputError
+from common.evidence.compare import ALL, CONTROL, File, Runs, about, our_score, select, select_any, shown
+from common.evidence.paper import Figure, Paper, Part, decimals, wanted
 from reports.architecture import architecture, overview
 from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
 

@@ -6,9 +6,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from common import results
-from common.compare import File
-from common.paper import Paper
+from common import storage
+from common.evidence.compare import File
+from common.evidence.paper import Paper
 from reports.drawing import Drawing
 
 INDEX = "figures/drawn.json"  # in a report: for each paper the key of its figures, and what is said of them
@@ -17,15 +17,15 @@ ROOT = Path(__file__).parent.parent
 
 def key(paper: Paper, files: Sequence[File]) -> str:
     """What the figures of a paper depend on: its toml, the result files, the code, what draws. Raises InputError."""
-    found = [[path.parts[-5:], results.digest_file(path), record.get("committed", False)] for path, record in files]
-    return results.digest([_code(), repr(paper), found])
+    found = [[path.parts[-5:], storage.digest_file(path), record.get("committed", False)] for path, record in files]
+    return storage.digest([_code(), repr(paper), found])
 
 
 @cache
 def _code() -> list[str]:
-    sources = [path for folder in ("common", "reports") for path in sorted((ROOT / folder).glob("*.py"))]
+    sources = [path for folder in ("common", "reports") for path in sorted((ROOT / folder).rglob("*.py"))]
     return [metadata.version(name) for name in ("matplotlib", "numpy", "scipy")] + list(
-        map(results.digest_file, sources)
+        map(storage.digest_file, sources)
     )
 
 
@@ -38,7 +38,7 @@ def index(drawn: dict[str, tuple[str, Sequence[Drawing]]]) -> str:
 
 def _about(drawing: Drawing) -> dict[str, str]:
     words = {name: getattr(drawing, name) for name in ("id", "title", "caption", "section")}
-    return words | {"digest": results.digest_bytes(drawing.svg + drawing.png)}
+    return words | {"digest": storage.digest_bytes(drawing.svg + drawing.png)}
 
 
 def figures(report: Path, paper: str, key: str) -> list[Drawing] | None:

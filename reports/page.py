@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from common.compare import (
+from common.evidence.compare import (
     ALL,
     QUOTED,
     SIMULATED_CAVEAT,
@@ -31,7 +31,7 @@ from common.compare import (
     select,
     shown,
 )
-from common.paper import METRICS, PERCENT, Paper, shrunk
+from common.evidence.paper import METRICS, PERCENT, Paper, shrunk
 from reports import tables
 from reports.audit import SEVERITIES, Finding, Statement
 from reports.drawing import SECTIONS, Drawing

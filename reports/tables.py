@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 
-from common import arithmetic
-from common.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, many, shown, shown_interval, source
-from common.paper import PERCENT, Paper
+from common.evidence import arithmetic
+from common.evidence.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, many, shown, shown_interval, source
+from common.evidence.paper import PERCENT, Paper
 from reports.audit import Finding, Statement
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")

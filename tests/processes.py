@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from common import cli
+from common.errors import EXIT_INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
@@ -60,7 +60,7 @@ def interrupt(process: subprocess.Popen) -> None:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == cli.EXIT_INTERRUPTED
+    assert process.returncode == EXIT_INTERRUPTED
     # not always the last line: joblib's own tracker of shared memory may end after us, and say so
     assert [line.strip() for line in err.replace("\r", "\n").splitlines()].count(INTERRUPTED) == 1
     assert "Traceback" not in err, err

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.rml import CLASSES
 from datasets.simulated import afew, corpus, face, fer2013, script, speech
 from datasets.simulated.script import Episodes, Script, stream

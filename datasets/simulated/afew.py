@@ -19,8 +19,8 @@ import av
 import cv2
 import numpy as np
 
-from common import faces
-from common.cli import InputError
+from common.errors import InputError
+from common.media import faces
 from datasets.afew import CLASSES, FPS, PARTITIONS
 from datasets.simulated import corpus, face, fer2013, script, speech
 from datasets.simulated.script import Episodes, Script, stream

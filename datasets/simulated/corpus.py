@@ -15,8 +15,8 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from common.cli import InputError
-from common.parallel import parallel
+from common.errors import InputError
+from common.running.parallel import parallel
 from datasets.simulated import face, script, speech
 from datasets.simulated.cultures import Culture
 from datasets.simulated.script import Raters, Script

@@ -15,9 +15,9 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
-from common import faces
-from common.cli import InputError
-from common.parallel import parallel
+from common.errors import InputError
+from common.media import faces
+from common.running.parallel import parallel
 from datasets import fer2013
 from datasets.simulated import corpus, face
 from datasets.simulated.script import stream

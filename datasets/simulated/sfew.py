@@ -13,9 +13,9 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
-from common import faces
-from common.cli import InputError
-from common.parallel import parallel
+from common.errors import InputError
+from common.media import faces
+from common.running.parallel import parallel
 from datasets.sfew import CLASSES
 from datasets.simulated import corpus, fer2013
 from datasets.simulated.afew import time_codes

@@ -6,7 +6,8 @@ python -m datasets.simulated.sheet ROOT OUT.png
 import argparse
 from pathlib import Path
 
-from common import cli
+from common.errors import InputError
+from common.running import cli
 
 REGION_COLOURS = ("#4477aa", "#ee7733")  # upper, lower
 
@@ -21,7 +22,7 @@ def draw(root: Path, out: Path) -> None:
 
     stems = sorted(path.stem for path in (root / "truth").glob("*.npz"))
     if not stems:
-        raise cli.InputError(
+        raise InputError(
             f"{root}: no simulated recordings; write some with python -m datasets.simulate avec2017 {root}"
         )
     truths = {stem: dict(np.load(root / "truth" / f"{stem}.npz")) for stem in stems}

@@ -18,8 +18,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common import caffe, results, training
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.networks import caffe, training
 
 PACKAGE = "avemotion.chao2016"
 RANDOM = "random"  # instead of a weights file: He's normal distribution from SEED, no biases
@@ -250,7 +251,7 @@ def _assign(layer: layers.Layer, values: Sequence[np.ndarray], path: Path) -> No
 def saved(path: Path, model: keras.Model) -> None:
     """Write the weights of `model` and its order to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for layer in model.layers for variable in layer.weights}
-    results.write_atomically(path, lambda file: np.savez(file, order=model.name, **arrays))
+    storage.write_atomically(path, lambda file: np.savez(file, order=model.name, **arrays))
 
 
 # --------------------------------------------------------------------------------------------------------- features
@@ -328,7 +329,7 @@ def train(
             batch_size=settings["cnn_batch"],
             seed=seed,
             checkpoint=checkpoint,
-            digest=results.digest([own, digest]),
+            digest=storage.digest([own, digest]),
             progress=progress,
             watch=lambda model: _refuse_divergence(model, settings),
         )

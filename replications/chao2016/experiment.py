@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics, results, tasks, training
-from common.experiment import Clock, Corpus, record_head
+from common import metrics
+from common.networks import architecture, training
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock, Corpus, record_head
 from datasets import afew
 from replications.chao2016 import mechanism
 from replications.chao2016.features import Features
@@ -87,14 +89,14 @@ def train(
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays)
 
 
 def flowchart(model) -> list[dict]:
     """The layers of a network (Figure 1) without the bookkeeping of padding: numbers of steps and masks."""
-    kept = [layer for layer in training.architecture(model) if not layer["name"].endswith(("steps", "valid"))]
+    kept = [layer for layer in architecture.describe(model) if not layer["name"].endswith(("steps", "valid"))]
     names = {layer["name"] for layer in kept}
     return [layer | {"inputs": [name for name in layer["inputs"] if name in names]} for layer in kept]
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common import audio, experiment, faces, results, video
-from common.cli import InputError
-from common.experiment import Unusable
-from common.moments import Moments
+from common import storage
+from common.errors import InputError
+from common.media import audio, faces, video
+from common.networks.moments import Moments
+from common.running import experiment
+from common.running.experiment import Unusable
 from datasets import afew
 from replications.chao2016 import yaafe
 
@@ -65,17 +67,17 @@ def extract(
 
 def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path) -> Features:
     """The features of one clip, from the cache or computed into it. Raises InputError."""
-    sound_key = results.digest([VERSION, "sound", results.digest_file(clip.video), _versions("av", "numpy", "scipy")])
+    sound_key = storage.digest([VERSION, "sound", storage.digest_file(clip.video), _versions("av", "numpy", "scipy")])
     sound_file = cache / "features" / f"{sound_key}.npy"
     if not sound_file.exists():
         sound = sound_features(clip.video)
-        results.write_atomically(sound_file, lambda file: np.save(file, sound))
-    picture_key = results.digest([VERSION, "picture", *_identity(clip, settings, cnn, landmarks)])
+        storage.write_atomically(sound_file, lambda file: np.save(file, sound))
+    picture_key = storage.digest([VERSION, "picture", *_identity(clip, settings, cnn, landmarks)])
     values, rest = (cache / "features" / f"{picture_key}{suffix}" for suffix in (".npy", ".npz"))
     if not (values.exists() and rest.exists()):
         appearance, points, found = picture_features(clip, settings, cnn, landmarks)
-        results.write_atomically(values, lambda file: np.save(file, appearance))
-        results.write_atomically(rest, lambda file: np.savez(file, points=points, found=found))
+        storage.write_atomically(values, lambda file: np.save(file, appearance))
+        storage.write_atomically(rest, lambda file: np.savez(file, points=points, found=found))
     with np.load(rest, allow_pickle=False) as archive:
         points, found = archive["points"], archive["found"]
     sound = np.load(sound_file, allow_pickle=False)
@@ -88,7 +90,7 @@ def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path
         shape=normalised(points, settings["landmark_scaling"]),
         appearance=np.load(values, allow_pickle=False),
         found=found,
-        digest=results.digest([sound_key, picture_key, clip.name, clip.label, settings["landmark_scaling"]]),
+        digest=storage.digest([sound_key, picture_key, clip.name, clip.label, settings["landmark_scaling"]]),
     )
 
 
@@ -96,10 +98,10 @@ def _identity(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path) -> lis
     """What the visual features of a clip depend on."""
     files = [clip.video, *clip.faces, *_files(clip.points)]
     names = [path.name for path in files]
-    seen = [cnn.selected.stem, names, [results.digest_file(path) for path in files], settings["faces"]]
+    seen = [cnn.selected.stem, names, [storage.digest_file(path) for path in files], settings["faces"]]
     seen += _versions("opencv-python-headless", "tensorflow", "av")
     if settings["faces"] == "dlib":
-        seen += [results.digest_file(landmarks), *_versions("dlib-bin")]
+        seen += [storage.digest_file(landmarks), *_versions("dlib-bin")]
     return seen
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import bootstrap, results
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.evidence import bootstrap
 from datasets import afew
 from replications.chao2016 import yaafe
 from replications.chao2016.features import Features
@@ -147,5 +148,5 @@ def _truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("frame_salient", "offset")}
-    except results.UNREADABLE as error:
+    except storage.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error

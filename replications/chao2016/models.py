@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common.recurrent import LSTM
+from common.networks.recurrent import LSTM
 from replications.chao2016.layers import Alignment, EmotionScores, Mean, PerceptionAttention, Valid
 
 VARIANTS = ("pool5", "last", "average", "proposed")

@@ -17,9 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, compare, experiment, faces, results, tasks
-from common import paper as papers
-from common.experiment import Corpus
+from common import storage
+from common.errors import InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.media import faces
+from common.running import cli, experiment, tasks
+from common.running.experiment import Corpus
 from datasets import afew, sfew
 from replications.chao2016 import features, yaafe
 from replications.chao2016.experiment import NAME, train
@@ -81,9 +85,7 @@ def check_set(arguments: argparse.Namespace) -> None:
     """Raise InputError for a setting that only train_cnn reads: here it would do nothing."""
     for name in (override.partition("=")[0].strip() for override in arguments.set):
         if name in TRAINING:
-            raise cli.InputError(
-                f"setting {name}: is of the CNN's training; give it to replications.chao2016.train_cnn"
-            )
+            raise InputError(f"setting {name}: is of the CNN's training; give it to replications.chao2016.train_cnn")
 
 
 def validate(settings: dict) -> None:
@@ -103,14 +105,14 @@ def validate(settings: dict) -> None:
 def check_files(arguments: argparse.Namespace, settings: dict) -> None:
     """Raise InputError for what a real corpus, or the settings, need beside it."""
     if not arguments.weights and (arguments.corpus != "simulated" or settings["cnn_weights"] != RANDOM):
-        raise cli.InputError(
+        raise InputError(
             "--weights: name the weights of the CNN (.caffemodel or .npz; "
             "`python -m replications.chao2016.train_cnn` makes them from faces), or go without with --weights random"
         )
     if arguments.weights not in (None, RANDOM) and not Path(arguments.weights).is_file():
-        raise cli.InputError(f"{arguments.weights}: no such file; --weights names a .caffemodel or .npz, or `random`")
+        raise InputError(f"{arguments.weights}: no such file; --weights names a .caffemodel or .npz, or `random`")
     if arguments.corpus != "simulated" and arguments.sfew is None:
-        raise cli.InputError("--sfew: name the folder of SFEW 2.0, on which features are selected; " + sfew.ACCESS)
+        raise InputError("--sfew: name the folder of SFEW 2.0, on which features are selected; " + sfew.ACCESS)
 
 
 # ---------------------------------------------------------------------------------------- corpora and features
@@ -154,7 +156,7 @@ def labelled(clips: list[afew.Clip], path: Path) -> list[afew.Clip]:
     names = {clip.name.partition("/")[2] for clip in clips if clip.partition == "Test"}
     if labels.keys() != names:
         odd = min(labels.keys() ^ names)
-        raise cli.InputError(f"{path}: {odd} is {'not there' if odd in names else 'no test clip'}; name each clip once")
+        raise InputError(f"{path}: {odd} is {'not there' if odd in names else 'no test clip'}; name each clip once")
     return [
         replace(clip, label=labels[clip.name.partition("/")[2]]) if clip.partition == "Test" else clip for clip in clips
     ]
@@ -165,29 +167,29 @@ def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Foun
     root = arguments.sfew or simulate("sfew", arguments, settings)
     simulated = sfew.simulation(root) is not None
     if simulated and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
-        raise cli.InputError(f"{root}: is simulated; name the real SFEW with --sfew")
+        raise InputError(f"{root}: is simulated; name the real SFEW with --sfew")
     static = [face for face in sfew.recordings(root) if face.partition == FITTED_ON]
     if lacking := [label for label in sfew.CLASSES if label not in {face.label for face in static}]:
-        raise cli.InputError(f"{root}: no training faces of {', '.join(lacking)}; see `python -m datasets.check sfew`")
+        raise InputError(f"{root}: no training faces of {', '.join(lacking)}; see `python -m datasets.check sfew`")
     weights = arguments.weights or RANDOM
     shape = {name: settings[name] for name in ("cnn_order", "cnn_width")} | {
         "cnn_dropout": 0.0,
         "cnn_weight_decay": 0.0,
     }
     chosen = {name: settings[name] for name in ("selected", "forest_trees")}
-    files = [(results.digest_file(face.path), face.label) for face in static]
-    drawn = RANDOM if weights == RANDOM else results.digest_file(Path(weights))
+    files = [(storage.digest_file(face.path), face.label) for face in static]
+    drawn = RANDOM if weights == RANDOM else storage.digest_file(Path(weights))
     packages = [metadata.version(name) for name in ("opencv-python-headless", "scikit-learn", "tensorflow")]
-    key = results.digest([VERSION, shape, drawn, chosen, files, packages])
+    key = storage.digest([VERSION, shape, drawn, chosen, files, packages])
     file = arguments.cache / "appearance" / f"{key}.npy"
     report = file.with_suffix(".json")
     if not (file.exists() and report.exists()):
         tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
         pooled = pool5(static, weights, shape)
         indices = selected(pooled, static, settings, arguments.jobs)
-        results.write_atomically(file, lambda target: np.save(target, indices))
+        storage.write_atomically(file, lambda target: np.save(target, indices))
         made = {"weights": RANDOM if weights == RANDOM else Path(weights).name, "faces": len(static)}
-        results.write_json(report, {**made, "simulated": simulated, "pool5": pooled.shape[1], "selected": len(indices)})
+        storage.write_json(report, {**made, "simulated": simulated, "pool5": pooled.shape[1], "selected": len(indices)})
     return CNN(weights, tuple(sorted(shape.items())), file), json.loads(report.read_text())
 
 
@@ -229,7 +231,7 @@ def prepare(
         clips = [clip for clip in clips if clip.name not in faceless]
         for partition in (FITTED_ON, "Val"):
             if not any(clip.partition == partition for clip in clips):
-                raise cli.InputError(
+                raise InputError(
                     f"{corpus.root}: no usable {partition} clip; see `python -m datasets.check afew {corpus.root}`"
                 )
         corpora.append(Corpus(corpus.name, afew.locate(corpus.root), features.whiten(clips, settings), unusable))
@@ -260,7 +262,7 @@ def simulate(name: str, arguments: argparse.Namespace, settings: dict, **options
 
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
-    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
     folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
     variants = [name for name in VARIANTS if name in arguments.variants]
     if corpus.name == compare.CONTROL and arguments.corpus == "simulated":

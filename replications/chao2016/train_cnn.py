@@ -20,8 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, experiment, results, tasks
-from common import paper as papers
+from common import storage
+from common.errors import InputError
+from common.evidence import paper as papers
+from common.running import cli, experiment, tasks
 
 PAPER = Path(__file__).with_name("paper.toml")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -49,7 +51,7 @@ class Faces:
     def digest(self) -> str:
         """Changes with the images' names, their sizes in bytes and the people; contents would take long to read."""
         files = [[path.parent.name, path.name, path.stat().st_size] for path in self.paths]
-        return results.digest([files, self.labels.tolist()])
+        return storage.digest([files, self.labels.tolist()])
 
 
 def main() -> int:
@@ -103,14 +105,14 @@ def validate(settings: dict) -> None:
 def check_writable(weights: Path) -> None:
     """Raise InputError for weights that are there already, WriteError for a folder that cannot be written."""
     if weights.exists():
-        raise cli.InputError(f"{weights}: is there already; name another file, or delete it to train again")
+        raise InputError(f"{weights}: is there already; name another file, or delete it to train again")
     experiment.probe_writable(weights.parent)
 
 
 def find(root: Path) -> Faces:
     """The images of each person's folder in `root`, in the order of their names. Raises InputError."""
     if not root.is_dir():
-        raise cli.InputError(f"{root}: no such folder; name the one that has a folder of images for each person")
+        raise InputError(f"{root}: no such folder; name the one that has a folder of images for each person")
     people = [_images(folder) for folder in sorted(root.iterdir()) if folder.is_dir()]
     people = [images for images in people if images]
     _refuse_few(root, len(people))
@@ -124,7 +126,7 @@ def _images(folder: Path) -> list[Path]:
 
 def _refuse_few(root: Path, people: int) -> None:
     if people < 2:
-        raise cli.InputError(
+        raise InputError(
             f"{root}: images of {people} people, 2 or more are needed; it needs a folder of images for each person"
         )
 
@@ -138,7 +140,7 @@ def read(path: Path) -> np.ndarray:
     except (OSError, cv2.error):  # OpenCV's for an empty file
         image = None
     if image is None:
-        raise cli.InputError(f"{path}: cannot be read as an image; fetch it again or delete it")
+        raise InputError(f"{path}: cannot be read as an image; fetch it again or delete it")
     return image[..., ::-1]
 
 
@@ -156,7 +158,7 @@ def usable(faces: Faces, arguments: argparse.Namespace) -> Faces:
         return faces
     if not arguments.skip_unusable:
         file = wrong[0].partition(": ")[0]
-        raise cli.InputError(
+        raise InputError(
             f"{file}: {len(wrong)} of {len(faces)} images cannot be read (named above); fetch them again, or go on "
             f"without them with --skip-unusable"
         )
@@ -169,7 +171,7 @@ def usable(faces: Faces, arguments: argparse.Namespace) -> Faces:
 def _problem(path: Path) -> str:
     try:
         read(path)
-    except cli.InputError as error:
+    except InputError as error:
         return str(error)
     return ""
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import metrics, postprocess, results, splits, tasks, training
-from common.cli import InputError
-from common.experiment import Clock, Corpus, record_head
+from common import metrics, postprocess, splits
+from common.errors import InputError
+from common.networks import architecture, training
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock, Corpus, record_head
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features
@@ -49,12 +51,12 @@ def train(
         "postprocess": {name: chain.record() for name, chain in chains.items()},
         "recordings": [dropped(recording, settings) for recording in corpus.recordings],
         "chats": {} if corpus.name.startswith("simulated") else chats(devel),  # nobody chats in a simulation
-        "architecture": training.architecture(model),
+        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
         "mechanism": mechanism,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays | examples)
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import audio, faces, results, video
-from common.cli import InputError
-from common.experiment import Unusable
-from common.parallel import parallel
+from common import storage
+from common.errors import InputError
+from common.media import audio, faces, video
+from common.running.experiment import Unusable
+from common.running.parallel import parallel
 from datasets import avec2017
 
 VERSION = 2  # raise when the features change for the same settings
@@ -83,14 +84,14 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     labels = avec2017.read_labels(recording.labels)
     hop = grid_hop(settings)
     time = np.arange(round(labels.time[-1] / hop) + 1) * hop
-    media = {"audio": results.digest_file(recording.audio), "video": results.digest_file(recording.video)}
+    media = {"audio": storage.digest_file(recording.audio), "video": storage.digest_file(recording.video)}
     ends = round(float(labels.time[-1]), 3)
-    audio_key = results.digest(
+    audio_key = storage.digest(
         [VERSION, "audio", media["audio"], ends, metadata.version("opensmile")]
         + [settings[name] for name in AUDIO_SETTINGS]
     )
-    video_key = results.digest(
-        [VERSION, "video", media["video"], ends, results.digest_file(landmarks), metadata.version("av")]
+    video_key = storage.digest(
+        [VERSION, "video", media["video"], ends, storage.digest_file(landmarks), metadata.version("av")]
         + [settings[name] for name in VIDEO_SETTINGS]
     )
     audio_file = cache / "features" / f"{audio_key}.npy"
@@ -101,7 +102,7 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     if not (found_file.exists() and faces_file.exists()):
         crops, found, transform = face_features(recording.video, time, landmarks, settings["crop_size"])
         _save(faces_file, crops)
-        results.write_atomically(found_file, lambda file: np.savez(file, found=found, transform=transform))
+        storage.write_atomically(found_file, lambda file: np.savez(file, found=found, transform=transform))
     with np.load(found_file, allow_pickle=False) as archive:
         found, transform = archive["found"], archive["transform"]
     return Features(
@@ -113,7 +114,7 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
         found=found,
         transform=transform,
         labels=labels,
-        digest=results.digest([audio_key, video_key, results.digest_file(recording.labels)]),
+        digest=storage.digest([audio_key, video_key, storage.digest_file(recording.labels)]),
     )
 
 
@@ -168,7 +169,7 @@ def last_found(found: np.ndarray) -> np.ndarray:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    results.write_atomically(path, lambda file: np.save(file, array))
+    storage.write_atomically(path, lambda file: np.save(file, array))
 
 
 def clip_indices(end: np.ndarray, settings: dict) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import bootstrap
+from common.evidence import bootstrap
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features

@@ -8,7 +8,7 @@ distribution, which is Keras' default for all layers used here; recurrent kernel
 import keras
 from keras import layers, ops
 
-from common.audio import EGEMAPS_FUNCTIONALS
+from common.media.audio import EGEMAPS_FUNCTIONALS
 from replications.lee2018.layers import (
     EachFrame,
     PeepholeConvLSTM2D,

@@ -11,9 +11,13 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from common import cli, compare, experiment, faces, postprocess, results, tasks
-from common import paper as papers
-from common.experiment import Corpus
+from common import postprocess, storage
+from common.errors import InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.media import faces
+from common.running import cli, experiment, tasks
+from common.running.experiment import Corpus
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.experiment import NAME, train
@@ -111,7 +115,7 @@ def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
         corpora.append(Corpus(name, avec2017.locate(root), recordings, unusable))
         for partition in ("Train", "Devel"):
             if not corpora[-1].partition(partition):
-                raise cli.InputError(
+                raise InputError(
                     f"{root}: no usable {partition} recording; see `python -m datasets.check avec2017 {root}`"
                 )
     return corpora
@@ -132,7 +136,7 @@ def simulate(control: str, arguments: argparse.Namespace, settings: dict) -> Pat
 
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
-    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
     folder = arguments.results / NAME / corpus.name / arguments.profile / arguments.target
     variants = [name for name in VARIANTS if name in arguments.variants]
     if corpus.name == "simulated-uniform" and arguments.corpus == "simulated":

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics, results, tasks, training
-from common.experiment import Clock, Corpus, record_head
-from common.moments import Moments
+from common import metrics
+from common.networks import architecture, training
+from common.networks.moments import Moments
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock, Corpus, record_head
 from replications.priyasad2019.features import CLASSES, Clip, Segments
 from replications.priyasad2019.protocols import Split
 
@@ -64,7 +66,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     clock.stop("phase 2")
     record = {"fold": task.fold, "task_digest": task.digest, "history": history, "seconds": clock.seconds}
     arrays = {f"posterior/{name}": values for name, values in posteriors.items()} | {"beta": beta, "test": test}
-    results.write(task.path, record | {"provenance": training.provenance()}, arrays)
+    results.write(task.path, record | {"provenance": provenance.collect()}, arrays)
 
 
 def scaled(fold: Fold, scaling: str) -> dict[str, Batch]:
@@ -191,7 +193,7 @@ def record_of(
             for clip in clips
         ],
         "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in outcome.records],
-        "architecture": training.architecture(whole),
+        "architecture": architecture.describe(whole),
         "parameters": whole.count_params(),
         "history": mean_history([fold["history"][task.variant] for fold in outcome.records]),
         "provenance": outcome.records[0]["provenance"],

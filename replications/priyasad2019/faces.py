@@ -1,6 +1,6 @@
 """The faces of a clip (Section 3.3): found, cropped and resized; where there is none the nearest; 20 for each segment.
 
-The paper's detector is a single-shot one with a ResNet body: common.ssd, for which the user names two files. Without
+The paper's detector is a single-shot one with a ResNet body: common.media.ssd, for which the user names two files. Without
 them dlib's detector, followed through the clip, stands in. The box is the detector's as it is, cut where the frame
 ends, so that the square crop changes its proportions.
 """
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import faces, results, ssd, video
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.media import faces, ssd, video
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 ROUNDING = 1e-6  # seconds by which the time of a frame may miss what it stands for
@@ -40,7 +41,7 @@ def identity(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE
 
     if files:
         version = metadata.version("opencv-python-headless")
-        return ["ssd", version, confidence, *(results.digest_file(Path(file)) for file in files)]
+        return ["ssd", version, confidence, *(storage.digest_file(Path(file)) for file in files)]
     return ["dlib", metadata.version("dlib-bin")]
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import audio, experiment, results
-from common.cli import InputError
-from common.experiment import Unusable
+from common import storage
+from common.errors import InputError
+from common.media import audio
+from common.running import experiment
+from common.running.experiment import Unusable
 from datasets import rml
 from replications.priyasad2019 import faces, images, vad, vgg19
 
@@ -92,22 +94,22 @@ def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Pat
     file = cached(clip, shaped, cache)
     try:
         small = read(file, SMALL)
-    except results.UNREADABLE:
+    except storage.UNREADABLE:
         arrays = computed(clip.video, settings, source)
-        results.write_atomically(file, lambda target: np.savez(target, **arrays))
+        storage.write_atomically(file, lambda target: np.savez(target, **arrays))
         small = read(file, SMALL)
     label = CLASSES.index(clip.label)
-    digest = results.digest([file.stem, clip.name, clip.subject, label])
+    digest = storage.digest([file.stem, clip.name, clip.subject, label])
     return Clip(clip.name, clip.subject, label, clip.video, file, **small, digest=digest)
 
 
 def cached(clip: rml.Clip, shaped: str, cache: Path) -> Path:
     """Where the features of a clip are kept. Raises InputError for a clip that cannot be read."""
-    return cache / "features" / f"{results.digest([results.digest_file(clip.video), shaped])}.npz"
+    return cache / "features" / f"{storage.digest([storage.digest_file(clip.video), shaped])}.npz"
 
 
 def read(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """These arrays of an .npz. Raises one of results.UNREADABLE."""
+    """These arrays of an .npz. Raises one of storage.UNREADABLE."""
     with np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in names}
 
@@ -118,7 +120,7 @@ def shaped(settings: dict, source: Source) -> str:
     packages = [metadata.version(name) for name in names]
     detector = faces.identity(source.ssd, settings["face_confidence"])
     chosen = {name: settings[name] for name in SETTINGS}
-    return results.digest([VERSION, chosen, detector, vgg19.identity(_vgg(settings, source)), packages])
+    return storage.digest([VERSION, chosen, detector, vgg19.identity(_vgg(settings, source)), packages])
 
 
 def _vgg(settings: dict, source: Source) -> dict:
@@ -181,11 +183,11 @@ def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -
 
     Raises InputError for a clip whose features are damaged.
     """
-    key = results.digest([VERSION, "joined", [clip.digest for clip in clips]])
+    key = storage.digest([VERSION, "joined", [clip.digest for clip in clips]])
     files = [cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy")]
     try:
         return _mapped(*files)
-    except results.UNREADABLE:
+    except storage.UNREADABLE:
         _join(clips, settings, source, *files)
     return _mapped(*files)
 
@@ -203,16 +205,16 @@ def _join(clips: Sequence[Clip], settings: dict, source: Source, small: Path, so
         rows += len(clip.found)
         owner += [number] * len(frames[-1])
     kernel, bias = vgg19.fc7(_network(tuple(_vgg(settings, source).items())))
-    results.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
-    results.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
+    storage.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
+    storage.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
     arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
-    results.write_atomically(small, lambda file: np.savez(file, **arrays))
+    storage.write_atomically(small, lambda file: np.savez(file, **arrays))
 
 
 def _stored(clip: Clip, name: str) -> np.ndarray:
     try:
         return read(clip.file, [name])[name]
-    except results.UNREADABLE as error:
+    except storage.UNREADABLE as error:
         raise InputError(f"{clip.file}: features of {clip.video} are damaged; delete it and run again") from error
 
 

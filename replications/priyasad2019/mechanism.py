@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import bootstrap, results
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.evidence import bootstrap
 from replications.priyasad2019.features import Clip
 
 CLOSE = 0.1  # seconds
@@ -40,7 +41,7 @@ def _truth(folder: Path, clip: Clip) -> tuple[float, float]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return float(archive["speech_start"]), float(archive["speech_end"])
-    except results.UNREADABLE as error:
+    except storage.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 
 

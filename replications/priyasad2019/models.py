@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from common.recurrent import LSTM
+from common.networks.recurrent import LSTM
 from replications.priyasad2019.layers import AttentionFusion
 
 EXTRACTORS = ("audio", "visual")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import splits
-from common.cli import InputError
+from common.errors import InputError
 from replications.priyasad2019.features import CLASSES, Clip
 
 PROTOCOLS = ("loso", "kfold", "kfold-segments")

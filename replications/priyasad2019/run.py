@@ -19,10 +19,13 @@ from types import ModuleType
 
 import numpy as np
 
-from common import cli, compare, experiment, results, tasks
-from common import paper as papers
-from common.experiment import Corpus
-from common.paper import Paper
+from common import storage
+from common.errors import InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.evidence.paper import Paper
+from common.running import cli, experiment, results, tasks
+from common.running.experiment import Corpus
 from datasets import enterface, rml
 from replications.priyasad2019 import faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, Outcome, gathered, record_of, train, voted
@@ -126,14 +129,14 @@ def validate(settings: dict) -> None:
 def source_of(arguments: argparse.Namespace, settings: dict) -> Source:
     """The files that the features need. Raises InputError for those that are missing."""
     if settings["detector"] == "ssd" and not arguments.ssd:
-        raise cli.InputError(
+        raise InputError(
             "--ssd: name deploy.prototxt and res10_300x300_ssd_iter_140000.caffemodel of OpenCV's face detector; or "
             "take dlib's, with --set detector=dlib and a --results of its own"
         )
     if settings["detector"] != "ssd" and arguments.ssd:
-        raise cli.InputError("--ssd: goes with detector=ssd; leave out --set detector, or --ssd")
+        raise InputError("--ssd: goes with detector=ssd; leave out --set detector, or --ssd")
     if settings["weights"] == "other" and not arguments.weights:
-        raise cli.InputError("setting weights: other is for a file of yours; name it with --weights")
+        raise InputError("setting weights: other is for a file of yours; name it with --weights")
     return Source(arguments.weights or settings["weights"], tuple(arguments.ssd) if arguments.ssd else None)
 
 
@@ -195,7 +198,7 @@ def prepare(found: Found, arguments, settings: dict, source: Source, shaped: str
         print(f"{found.name}: left out, no face for too long: {', '.join(moving)}", file=sys.stderr)
     clips = [clip for clip in clips if clip.name not in moving]
     if lacking := [name for label, name in enumerate(CLASSES) if not any(clip.label == label for clip in clips)]:
-        raise cli.InputError(f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with --set max_missing=N")  # fmt: skip
+        raise InputError(f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with --set max_missing=N")  # fmt: skip
     corpus = Corpus(found.name, found.reader.locate(found.root), clips, unusable)
     return Prepared(corpus, features.joined(clips, settings, source, arguments.cache), moving)
 
@@ -235,13 +238,13 @@ def plans(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.
     learnt = {
         name: value for name, value in settings.items() if name != "ties" and not paper.settings[name].about_files
     }
-    digest = results.digest([VERSION, learnt, corpus.digest])
+    digest = storage.digest([VERSION, learnt, corpus.digest])
     found = []
     for protocol in PROTOCOLS:
         for seed in arguments.seeds:
             try:
                 splits = protocols.divided(protocol, corpus.recordings, segments.clip, settings, seed)
-            except cli.InputError:
+            except InputError:
                 if protocol in arguments.protocols:
                     raise
                 continue
@@ -267,7 +270,7 @@ def written(
     for variant in arguments.variants:
         compared = [p.protocol for p in beside] if (variant, plan.protocol) == COMPARED else []
         unusable = [item.recording for item in corpus.unusable]
-        digest = results.digest([VERSION, settings, corpus.digest, unusable, plan.prepared.left_out, compared])
+        digest = storage.digest([VERSION, settings, corpus.digest, unusable, plan.prepared.left_out, compared])
         path = folder / variant / f"{plan.protocol}-seed{plan.seed}.json"
         task = tasks.Task(variant, plan.protocol, plan.seed, path, digest)
         if not task.done():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import results, vgg
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.networks import vgg
 
 RANDOM, IMAGENET = "random", "imagenet"  # weights that are no file's
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels.h5"  # as keras.applications has it, with the fully connected layers
@@ -110,7 +111,7 @@ def located(settings: dict) -> Path | str:
 def identity(settings: dict, seed: int = 0) -> list:
     """What fc6 and fc7 depend on: the sizes, and the digest of the weights' file or the seed. Raises InputError."""
     weights = located(settings)
-    drawn = f"{RANDOM} {seed}" if weights == RANDOM else results.digest_file(weights)
+    drawn = f"{RANDOM} {seed}" if weights == RANDOM else storage.digest_file(weights)
     return [*(settings[name] for name in ("vgg_size", "vgg_width", "vgg_fc")), drawn]
 
 

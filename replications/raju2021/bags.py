@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import InputError
+from common.errors import InputError
 
 EMPTY = 0.001  # count of each word in a window without frames
 

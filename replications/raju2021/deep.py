@@ -2,7 +2,7 @@
 
 Audio: a picture of the mel spectrogram of 4 s at each label time, as DeepSpectrum draws it, through VGG-16, AlexNet,
 DenseNet-121 and DenseNet-201. Visual: the aligned face in the frame nearest to each label time through the VGG-16
-and the ResNet-50 of Aff-Wild. `common.backbones` has the networks.
+and the ResNet-50 of Aff-Wild. `common.networks.backbones` has the networks.
 
 Features of a kind that the challenge provides are read from its files instead. What differs from the challenge's own
 extraction where they are computed: faces are aligned by dlib's landmarks to `faces.TEMPLATE`, not by OpenFace, and
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import audio, backbones, faces, results, video
-from common.cli import InputError
+from common import storage
+from common.errors import InputError
+from common.media import audio, faces, video
+from common.networks import backbones
 from datasets import avec2019
 from replications.raju2021 import features as low_level
 
@@ -33,7 +35,7 @@ QUIETEST = 1e-10  # power below which all is as quiet, as in librosa
 
 
 def network(kind: str) -> str:
-    """The name in `common.backbones` of the network behind a kind of features."""
+    """The name in `common.networks.backbones` of the network behind a kind of features."""
     return kind.removeprefix("deepspectrum_")
 
 
@@ -61,7 +63,7 @@ def features(
     for modality, group in STREAMS.items():
         key = [VERSION, modality, len(time)]
         key += [_key(kind, modality, recording, given, settings, landmarks) for kind in group]
-        made[modality] = cache / "features" / f"{results.digest(key)}.npy"
+        made[modality] = cache / "features" / f"{storage.digest(key)}.npy"
         if not made[modality].exists():
             images = _images(modality, recording, time, settings, landmarks)
             columns = [_columns(kind, recording, given, images, len(time), settings) for kind in group]
@@ -79,11 +81,11 @@ def _key(
 ) -> list:
     """All that a block of columns depends on."""
     if kind in given:
-        return [kind, results.digest_file(recording.features[kind])]
+        return [kind, storage.digest_file(recording.features[kind])]
     key = [kind, backbones.digest(network(kind), settings["weights"]), metadata.version("keras")]
     if modality == "audio":
-        return [*key, results.digest_file(recording.audio), *(settings[name] for name in AUDIO_SETTINGS)]
-    return [*key, results.digest_file(recording.video), results.digest_file(landmarks), metadata.version("av")]
+        return [*key, storage.digest_file(recording.audio), *(settings[name] for name in AUDIO_SETTINGS)]
+    return [*key, storage.digest_file(recording.video), storage.digest_file(landmarks), metadata.version("av")]
 
 
 def _columns(
@@ -110,7 +112,7 @@ def _images(
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    results.write_atomically(path, lambda file: np.save(file, array))
+    storage.write_atomically(path, lambda file: np.save(file, array))
 
 
 # audio: DeepSpectrum's pictures of mel spectrograms

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics, results, splits, tasks, training
-from common.cli import InputError
-from common.experiment import Clock, Corpus, record_head
-from common.moments import Moments
+from common import metrics, splits
+from common.errors import InputError
+from common.networks import architecture, training
+from common.networks.moments import Moments
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock, Corpus, record_head
 from datasets import avec2019
 from replications.raju2021 import fusion, mechanism
 from replications.raju2021.features import HOP, Features
@@ -45,12 +47,12 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
         "scores": scores(devel, golds, series, settings["variance"]),
         "chats": chats(devel),
         "recordings": [{"name": r.name, "labels": len(rows(r, settings))} for r in corpus.recordings],
-        "architecture": training.architecture(model),
+        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
         "mechanism": measured,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays | examples)
 

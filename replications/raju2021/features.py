@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import audio, results
-from common.cli import InputError
-from common.experiment import Unusable
-from common.parallel import parallel
+from common import storage
+from common.errors import InputError
+from common.media import audio
+from common.running.experiment import Unusable
+from common.running.parallel import parallel
 from datasets import avec2017, avec2019, openface
 from replications.raju2021 import bags
 
@@ -84,7 +85,7 @@ def _load(recording: avec2019.Recording, files: list[dict[str, Path]], cache: Pa
         partition=recording.partition,
         culture=recording.culture,
         labels=avec2019.read_labels(recording.labels),
-        digest=results.digest([path.stem for path in joined.values()] + [results.digest_file(recording.labels)]),
+        digest=storage.digest([path.stem for path in joined.values()] + [storage.digest_file(recording.labels)]),
         **{modality: np.load(path, mmap_mode="r", allow_pickle=False) for modality, path in joined.items()},
     )
 
@@ -93,7 +94,7 @@ def _join(paths: list[Path], cache: Path) -> Path:
     """The file that holds the columns of all `paths`; like them, it is named by its key."""
     if len(paths) == 1:
         return paths[0]
-    path = cache / "features" / f"{results.digest([part.stem for part in paths])}.npy"
+    path = cache / "features" / f"{storage.digest([part.stem for part in paths])}.npy"
     if not path.exists():
         _save(path, np.concatenate([np.load(part, mmap_mode="r", allow_pickle=False) for part in paths], axis=1))
     return path
@@ -173,7 +174,7 @@ def cache_frames(recording: avec2019.Recording, kinds: frozenset[str], settings:
         given = stream in kinds or stream == "aus"
         source = recording.features[stream if stream in kinds else "openface"] if given else recording.audio
         shaped_by = [] if given else [metadata.version("opensmile"), *(settings[name] for name in FRAME_SETTINGS)]
-        keys[stream] = results.digest([VERSION, stream, results.digest_file(source), *shaped_by])
+        keys[stream] = storage.digest([VERSION, stream, storage.digest_file(source), *shaped_by])
         path = _frames_file(keys[stream], cache)
         if not path.exists():
             time, values = read_frames(recording, stream, kinds, settings)
@@ -236,7 +237,7 @@ def cache_codebook(stream: str, training: list[str], settings: dict, cache: Path
     if not training:
         raise InputError(f"{stream}: no training recording to make a codebook from; see `python -m datasets.check`")
     shaped_by = [metadata.version("scikit-learn"), *(settings[name] for name in BAG_SETTINGS)]
-    path = cache / "features" / f"{results.digest([VERSION, 'codebook', stream, training, *shaped_by])}.npz"
+    path = cache / "features" / f"{storage.digest([VERSION, 'codebook', stream, training, *shaped_by])}.npz"
     if not path.exists():
         frames = np.concatenate([_frames(key, cache)[1] for key in training])
         if len(frames) < settings["bag_size"]:
@@ -268,10 +269,10 @@ def cache_grid(
         names = GRID_SETTINGS if modality == "audio" else (*GRID_SETTINGS, "video_composition")
         files = sorted(kind for kind in kinds if kind.startswith(streams) and kind not in streams)
         key = [VERSION, modality, count, [keys[stream] for stream in streams]]
-        key += [[kind, results.digest_file(recording.features[kind])] for kind in files]
+        key += [[kind, storage.digest_file(recording.features[kind])] for kind in files]
         key += [codebooks[stream].stem for stream in streams if stream in codebooks]
         key += [settings[name] for name in names]
-        made[modality] = cache / "features" / f"{results.digest(key)}.npy"
+        made[modality] = cache / "features" / f"{storage.digest(key)}.npy"
         if not made[modality].exists():
             loaded = {stream: _frames(keys[stream], cache) for stream in streams}
             books = {stream: _codebook(codebooks[stream]) for stream in streams if stream in codebooks}
@@ -355,8 +356,8 @@ def read_grid(path: Path, width: int, count: int) -> np.ndarray:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    results.write_atomically(path, lambda file: np.save(file, array))
+    storage.write_atomically(path, lambda file: np.save(file, array))
 
 
 def _savez(path: Path, **arrays: np.ndarray) -> None:
-    results.write_atomically(path, lambda file: np.savez(file, **arrays))
+    storage.write_atomically(path, lambda file: np.savez(file, **arrays))

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from common.losses import ccc_loss
-from common.recurrent import LSTM, recurrence
+from common.networks.losses import ccc_loss
+from common.networks.recurrent import LSTM, recurrence
 
 PACKAGE = "avemotion.raju2021"
 FEEDBACKS = ("previous", "none")

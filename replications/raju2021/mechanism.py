@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common import bootstrap, training
-from common.experiment import Corpus
+from common.evidence import bootstrap
+from common.networks import training
+from common.running.experiment import Corpus
 from replications.raju2021.features import HOP
 
 EXAMPLE_STEPS = 600  # a longer recording is shown up to here

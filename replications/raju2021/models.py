@@ -7,7 +7,7 @@ lasts, 0 after its end. Every network returns (T, 3): arousal, valence and likin
 import keras
 from keras import layers, ops
 
-from common.recurrent import LSTM, bilstm
+from common.networks.recurrent import LSTM, bilstm
 from replications.raju2021.layers import (
     PACKAGE,
     AttentionDecoder,

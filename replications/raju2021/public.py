@@ -11,9 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from common import compare, results, splits, tasks, training
-from common.cli import InputError
-from common.experiment import Clock
+from common import splits, storage
+from common.errors import InputError
+from common.evidence import compare
+from common.networks import architecture, training
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock
 from datasets import avec2019
 from datasets.avec2017 import Labels
 from replications.raju2021 import experiment, fusion
@@ -64,7 +67,7 @@ def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
     if problems := avec2019.check_public(folder):
         raise InputError(f"{problems[0]} ({len(problems)} in all; only the organisers' files are evidence)")
     public = avec2019.read_public(folder)
-    digest = results.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
+    digest = storage.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
     folder = arguments.results / NAME / CORPUS / "paper" / compare.ALL
     planned = [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
@@ -111,15 +114,15 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
         "fold": task.fold,
         "seed": task.seed,
         "settings": settings,
-        "settings_digest": results.digest(settings),
-        "corpus_digest": results.digest([recording.digest for recording in recordings]),
+        "settings_digest": storage.digest(settings),
+        "corpus_digest": storage.digest([recording.digest for recording in recordings]),
         "task_digest": task.digest,
         "scores": experiment.scores(recordings, golds, predictions, settings["variance"]),
         "chats": chats,
         "recordings": [{"name": r.name, "labels": len(r.labels.time)} for r in recordings],
         "unusable": [],
         "seconds": clock.seconds,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
         **more,
     }
     results.write(task.path, record, arrays)
@@ -139,7 +142,7 @@ def recordings_of(public: avec2019.Public) -> list[Recording]:
             for systems in (audio, visual)
         ]
         values = [*streams, avec2019.label_matrix(labels), public.predictions["svr"][name]]
-        digest = results.digest_bytes(b"".join(np.ascontiguousarray(value).tobytes() for value in values))
+        digest = storage.digest_bytes(b"".join(np.ascontiguousarray(value).tobytes() for value in values))
         found.append(Recording(name, "Devel", name.split("_")[1], *streams, labels, digest))
     return found
 
@@ -208,7 +211,7 @@ def fused_by_network(
         sequences = [experiment.Sequences(part, settings, moments, settings["delay"]) for part in parts]
         part = tasks.Task(
             task.variant.removeprefix("fusion-"), cut.name, task.seed, task.path.with_suffix(f".{cut.name}.json"),
-            results.digest([task.digest, cut.name]),
+            storage.digest([task.digest, cut.name]),
         )  # fmt: skip
         model, histories[cut.name], made = experiment.fitted(
             part, lambda done, number=number: progress((number + done) / len(cuts)), *sequences
@@ -218,7 +221,7 @@ def fused_by_network(
                 at = experiment.rows(recording, settings)
                 series[target][recording.name] = np.interp(np.arange(len(recording.labels.time)), at, values)
     more = {
-        "architecture": training.architecture(model),
+        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "histories": histories,
     }

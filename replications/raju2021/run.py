@@ -12,10 +12,13 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from common import cli, compare, experiment, results, tasks
-from common import paper as papers
-from common.experiment import Corpus
-from common.paper import Paper
+from common import storage
+from common.errors import InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.evidence.paper import Paper
+from common.running import cli, experiment, tasks
+from common.running.experiment import Corpus
 from datasets import avec2019
 from replications.raju2021 import features, public
 from replications.raju2021.experiment import NAME, train
@@ -32,7 +35,7 @@ def main() -> int:
     on_public = arguments.corpus == public.CORPUS
     there = public.VARIANTS if on_public else VARIANTS
     if unknown := [name for name in arguments.variants or () if name not in there]:
-        raise cli.InputError(f"--variants {unknown[0]}: not of this corpus; there are {', '.join(there)}")
+        raise InputError(f"--variants {unknown[0]}: not of this corpus; there are {', '.join(there)}")
     arguments.variants = arguments.variants or list(there)
     if on_public:
         arguments.profile = "paper"  # nothing is shrunk there
@@ -83,9 +86,9 @@ def validate(settings: dict) -> None:
         return abs(settings[name] / of - round(settings[name] / of)) < 1e-6, f"a multiple of {of}"
 
     if settings["weights"] and settings["features"] == "low-level":
-        raise cli.InputError("--weights: only deep features have weights; add --set features=deep")
+        raise InputError("--weights: only deep features have weights; add --set features=deep")
     if settings["weights"] not in ("", "random") and not Path(settings["weights"]).is_dir():
-        raise cli.InputError(f"{settings['weights']}: no such folder; name the folder with the networks' weights")
+        raise InputError(f"{settings['weights']}: no such folder; name the folder with the networks' weights")
     rules = {
         "hop": multiple("hop", features.HOP),
         "fusion_hop": multiple("fusion_hop", features.HOP),
@@ -110,9 +113,7 @@ def prepare(arguments: argparse.Namespace, settings: dict) -> Corpus:
     corpus = Corpus(name, avec2019.locate(root), recordings, unusable)
     for partition in ("Train", "Devel"):
         if not corpus.partition(partition):
-            raise cli.InputError(
-                f"{root}: no usable {partition} recording; see `python -m datasets.check avec2019 {root}`"
-            )
+            raise InputError(f"{root}: no usable {partition} recording; see `python -m datasets.check avec2019 {root}`")
     return corpus
 
 
@@ -129,7 +130,7 @@ def simulate(arguments: argparse.Namespace, settings: dict) -> Path:
 
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant, fold and seed."""
-    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
     folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
     return [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)

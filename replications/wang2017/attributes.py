@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics, results, training, vgg, vggface
-from common.cli import InputError
+from common import metrics, storage
+from common.errors import InputError
+from common.networks import training, vgg, vggface
 from datasets.fer2013 import CLASSES, USAGES, Fer2013
 
 RANDOM = "random"  # instead of a weights file: He's normal distribution, no biases
@@ -151,9 +152,9 @@ def shape(settings: dict) -> dict:
 
 def identity(settings: dict, faces: Fer2013, weights: Path | str) -> str:
     """What a checkpoint belongs to: the CNN's settings, the faces, the first weights."""
-    seen = [results.digest_bytes(array.tobytes()) for array in (faces.images, faces.labels, faces.usage)]
-    return results.digest(
-        [shape(settings), seen, RANDOM if str(weights) == RANDOM else results.digest_file(Path(weights))]
+    seen = [storage.digest_bytes(array.tobytes()) for array in (faces.images, faces.labels, faces.usage)]
+    return storage.digest(
+        [shape(settings), seen, RANDOM if str(weights) == RANDOM else storage.digest_file(Path(weights))]
     )
 
 
@@ -176,7 +177,7 @@ def embed(extractor, crops: Iterable[np.ndarray]) -> np.ndarray:
 def saved(path: Path, model) -> None:
     """Write the weights of `model` to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for variable in model.weights}
-    results.write_atomically(path, lambda file: np.savez(file, **arrays))
+    storage.write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
 def restored(path: Path, settings: dict):

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics, results, tasks, training
-from common.cli import InputError
-from common.experiment import Clock, Corpus, record_head
-from common.moments import Moments
+from common import metrics
+from common.errors import InputError
+from common.networks import architecture, training
+from common.networks.moments import Moments
+from common.running import provenance, results, tasks
+from common.running.experiment import Clock, Corpus, record_head
 from replications.wang2017.features import TARGETS, Features
 
 NAME = "wang2017"
@@ -49,11 +51,11 @@ def train(
             for r in corpus.recordings
         ],
         "cnn": cnn,
-        "architecture": flowchart(cnn["architecture"], training.architecture(stack), settings),
+        "architecture": flowchart(cnn["architecture"], architecture.describe(stack), settings),
         "parameters": stack.count_params(),
         "history": history,
         "seconds": clock.seconds,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays)
 

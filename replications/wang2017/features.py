@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import experiment, faces, results, video
-from common.cli import InputError
-from common.experiment import Unusable
+from common import storage
+from common.errors import InputError
+from common.media import faces, video
+from common.running import experiment
+from common.running.experiment import Unusable
 
 VERSION = 1  # raise when the attributes change for the same settings
 TARGETS = ("arousal", "valence")
@@ -55,16 +57,16 @@ def labels_of(recording, reader):
 def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path) -> Features:
     """The features of one recording, from the cache or computed into it. Raises InputError."""
     labels = labels_of(recording, reader)
-    key = results.digest(
-        [VERSION, results.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
-        + [results.digest_file(path) for path in (cnn, landmarks)]
+    key = storage.digest(
+        [VERSION, storage.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
+        + [storage.digest_file(path) for path in (cnn, landmarks)]
         + [metadata.version(package) for package in ("av", "dlib-bin")]
     )
     values, rest = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz"))
     if not (values.exists() and rest.exists()):
         attributes, found = attributes_of(recording.video, labels.time, settings, cnn, landmarks)
-        results.write_atomically(values, lambda file: np.save(file, attributes))
-        results.write_atomically(rest, lambda file: np.savez(file, found=found))
+        storage.write_atomically(values, lambda file: np.save(file, attributes))
+        storage.write_atomically(rest, lambda file: np.savez(file, found=found))
     with np.load(rest, allow_pickle=False) as archive:
         found = archive["found"]
     return Features(
@@ -74,7 +76,7 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
         attributes=np.load(values, mmap_mode="r", allow_pickle=False),
         found=found,
         labels=labels,
-        digest=results.digest([key, *(getattr(labels, target).tolist() for target in TARGETS)]),
+        digest=storage.digest([key, *(getattr(labels, target).tolist() for target in TARGETS)]),
     )
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common.recurrent import LSTM, lstm_step
+from common.networks.recurrent import LSTM, lstm_step
 from replications.wang2017.layers import PACKAGE, Scaling
 
 

@@ -27,8 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, experiment, faces, results, tasks, training, video
-from common import paper as papers
+from common import storage
+from common.errors import EXIT_INTERRUPTED, InputError, WriteError
+from common.evidence import paper as papers
+from common.media import faces, video
+from common.running import cli, experiment, provenance, results, tasks
 from replications.wang2017 import attributes
 
 NAME = "wang2017"
@@ -53,7 +56,7 @@ def main() -> int:
     try:
         measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
     except KeyboardInterrupt:  # `table` has said what there is
-        return cli.EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     if measured["others"]:
         print(
             f"note: {path}: shows up to {measured['others'] + 1} faces; the largest one was followed", file=sys.stderr
@@ -111,14 +114,12 @@ def settings_of(arguments: argparse.Namespace) -> dict:
     elif run_file(arguments).exists():
         settings = results.read(run_file(arguments))["settings"]
     else:
-        raise cli.InputError(
+        raise InputError(
             f"{run_file(arguments)}: no trained networks; run `python -m replications.{NAME}.run` first, or measure the "
             f"speed alone with --weights random"
         )
     if arguments.every < 1 or settings["clip_step"] % arguments.every:
-        raise cli.InputError(
-            f"--every {arguments.every}: give a divisor of the {settings['clip_step']} frames of a step"
-        )
+        raise InputError(f"--every {arguments.every}: give a divisor of the {settings['clip_step']} frames of a step")
     return settings
 
 
@@ -135,7 +136,7 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
     else:
         record = results.read(run_file(arguments))
         if not (arguments.cache / "attributes" / record["cnn"]["file"]).exists():
-            raise cli.InputError(
+            raise InputError(
                 f"{arguments.cache / 'attributes' / record['cnn']['file']}: the CNN of {run_file(arguments)} is not in this "
                 f"cache; name the cache of that run with --cache, or run again"
             )
@@ -266,7 +267,7 @@ def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, lan
             bar.update(len(block))
     total = time.perf_counter() - start
     if not latency:
-        raise cli.InputError(f"{path}: no face found in {frames} frames; look at the video")
+        raise InputError(f"{path}: no face found in {frames} frames; look at the video")
     return {
         "frames": frames,
         "without_face": without_face,
@@ -318,7 +319,7 @@ def table(path: Path):
         print(f"{path}: holds the frames up to here", file=sys.stderr)
         raise
     except OSError as error:
-        raise cli.WriteError(f"{path}: cannot be written ({error.strerror}); name another file with --out") from error
+        raise WriteError(f"{path}: cannot be written ({error.strerror}); name another file with --out") from error
 
 
 def rows(block: list[Frame], values: np.ndarray | None, every: int) -> Iterator[str]:
@@ -353,12 +354,12 @@ def record(arguments: argparse.Namespace, settings: dict, path: Path, measured: 
         "fold": fold(arguments),
         "seed": 0,
         "settings": settings,
-        "settings_digest": results.digest(settings),
-        "corpus_digest": results.digest_file(path),
+        "settings_digest": storage.digest(settings),
+        "corpus_digest": storage.digest_file(path),
         "scores": {"all": {"*": {"FPS": measured["frames"] / measured["seconds"]["total"]}}},
         "weights": arguments.weights or "trained",
         **measured,
-        "provenance": training.provenance(),
+        "provenance": provenance.collect(),
     }
 
 
@@ -400,7 +401,7 @@ def simulated_clip(cache: Path) -> Path:
                 container.mux(track.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
             container.mux(track.encode())
 
-    results.write_atomically(path, encode)
+    storage.write_atomically(path, encode)
     return path
 
 

@@ -15,9 +15,14 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from common import cli, compare, experiment, faces, results, tasks, training
-from common import paper as papers
-from common.experiment import Corpus
+from common import storage
+from common.errors import InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.media import faces
+from common.networks import architecture
+from common.running import cli, experiment, tasks
+from common.running.experiment import Corpus
 from datasets import avec2012, fer2013, recola
 from replications.wang2017 import attributes, features
 from replications.wang2017.experiment import BOTH_TARGETS, NAME, TRAINED_ON, train
@@ -84,14 +89,14 @@ def check_files(arguments: argparse.Namespace, settings: dict) -> None:
     if arguments.corpus != "simulated":
         experiment.which(Path(arguments.corpus), READERS)  # a wrong folder before what else is missing
     if settings["weights"] == "vggface" and not arguments.weights:
-        raise cli.InputError(
+        raise InputError(
             "--weights: name the published VGG-Face weights (VGG_FACE.caffemodel, vgg_face.mat or "
             "rcmalli_vggface_tf_vgg16.h5), or train the CNN from scratch with --weights random"
         )
     if settings["weights"] == "vggface" and not Path(arguments.weights).is_file():
-        raise cli.InputError(f"{arguments.weights}: no such file; name the published VGG-Face weights with --weights")
+        raise InputError(f"{arguments.weights}: no such file; name the published VGG-Face weights with --weights")
     if arguments.fer2013 is None and arguments.corpus != "simulated":
-        raise cli.InputError("--fer2013: name fer2013.csv, on which the CNN is fine-tuned; " + fer2013.ACCESS)
+        raise InputError("--fer2013: name fer2013.csv, on which the CNN is fine-tuned; " + fer2013.ACCESS)
     if arguments.fer2013 is not None:
         fer2013.locate(arguments.fer2013)
 
@@ -132,7 +137,7 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
             experiment.refuse(unreadable(recordings, READERS[name]), skip=False)
         found.append(Found(READERS[name], root, recordings, READERS[name].simulation(root)))
     if BOTH_TARGETS not in arguments.variants and all("recola" in corpus.name for corpus in found):
-        raise cli.InputError(f"--variants: on RECOLA {BOTH_TARGETS} alone is run (Table 4); add it")
+        raise InputError(f"--variants: on RECOLA {BOTH_TARGETS} alone is run (Table 4); add it")
     return found
 
 
@@ -142,7 +147,7 @@ def unreadable(recordings: list, reader: ModuleType) -> list[experiment.Unusable
     for recording in recordings:
         try:
             features.labels_of(recording, reader)
-        except cli.InputError as error:
+        except InputError as error:
             found.append(experiment.Unusable.of(recording.name, error))
     return found
 
@@ -155,8 +160,8 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
     data, weights, simulated = fer2013.read(root), arguments.weights or "random", fer2013.simulation(root) is not None
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
     if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
-        raise cli.InputError(problems[0])
-    key = results.digest([VERSION, attributes.identity(settings, data, weights)])
+        raise InputError(problems[0])
+    key = storage.digest([VERSION, attributes.identity(settings, data, weights)])
     file = arguments.cache / "attributes" / f"{key}.npz"
     report, checkpoint = file.with_suffix(".json"), file.with_suffix(".checkpoint")
     if not (file.exists() and report.exists()):
@@ -168,8 +173,8 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
             )
         attributes.saved(file, model)
         made = {"file": file.name, "weights": settings["weights"], "simulated": simulated, "threads": arguments.threads}
-        layers = training.architecture(attributes.extractor(model))
-        results.write_json(report, {**made, **found, "architecture": layers})
+        layers = architecture.describe(attributes.extractor(model))
+        storage.write_json(report, {**made, **found, "architecture": layers})
     checkpoint.unlink(missing_ok=True)
     return file, json.loads(report.read_text())
 
@@ -191,7 +196,7 @@ def prepare(arguments, settings: dict, corpora: list[Found], cnn: Path, landmark
         experiment.refuse(unusable, arguments.skip_unusable)
         prepared.append(Corpus(corpus.name, corpus.reader.locate(corpus.root), features_of, unusable))
         if not prepared[-1].partition(TRAINED_ON):
-            raise cli.InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
+            raise InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
     return prepared
 
 
@@ -218,7 +223,7 @@ def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
 
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
-    digest = results.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
     folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
     there = (BOTH_TARGETS,) if "recola" in corpus.name else VARIANTS
     return [

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import folds, recurrent, streaming
-from common import cli, results, tasks
+from common.errors import EXIT_DIFFERS, WriteError
+from common.running import results, tasks
 
 
 def test_recurrent(monkeypatch, capsys):
@@ -17,7 +18,7 @@ def test_recurrent(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["recurrent", "--units", "4"])
     assert recurrent.main() == 0
     out = capsys.readouterr().out
-    assert "keras.layers.LSTM" in out and "common.recurrent" in out and "times as fast" in out
+    assert "keras.layers.LSTM" in out and "common.networks.recurrent" in out and "times as fast" in out
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_streaming_measures_memory_and_time(tiny, tmp_path, mode):
 def test_streaming_refuses_a_full_disk(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.argv", ["streaming", "--folder", str(tmp_path)])
     monkeypatch.setattr(streaming.shutil, "disk_usage", lambda folder: argparse.Namespace(free=1e9))
-    with pytest.raises(cli.WriteError, match="13 GB are needed"):
+    with pytest.raises(WriteError, match="13 GB are needed"):
         streaming.main()
 
 
@@ -75,7 +76,7 @@ def test_folds(threads, monkeypatch, capsys, engine, apart):
         pytest.importorskip("distributed")
     monkeypatch.setattr(folds, "Fold", lambda epochs: Drawn(apart))
     monkeypatch.setattr("sys.argv", ["folds", "--folds", "2", "--repeats", "1", "--engine", engine])
-    assert folds.main() == (cli.EXIT_DIFFERS if apart else 0)
+    assert folds.main() == (EXIT_DIFFERS if apart else 0)
     out = capsys.readouterr().out
     assert f"{engine:6s} 2 workers are" in out and f"the same numbers by all: {'NO' if apart else 'yes'}" in out
 

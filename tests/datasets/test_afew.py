@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from common import cli
-from common.cli import InputError
+from common.errors import EXIT_DIFFERS, InputError
+from common.running import cli
 from datasets import afew
 from datasets import check as command
 
@@ -528,7 +528,7 @@ def test_check_names_missing_partitions(tmp_path, seven, capsys, monkeypatch):
     tree(tmp_path, {"Train": DISTRIBUTED["Train"]}, video=avi())
     missing = ["no folder Val_AFEW or Val", "no folder Test_AFEW or Test_Vid_Distr or Test"]
     monkeypatch.setattr(sys, "argv", ["check", "afew", str(tmp_path)])
-    assert cli.run(command.main) == cli.EXIT_DIFFERS
+    assert cli.run(command.main) == EXIT_DIFFERS
     out = capsys.readouterr().out
     assert all(f"  {tmp_path}: {words}\n" in out for words in missing)
     assert "\n2 problems\n" in out and "emotiwchallenge" in out

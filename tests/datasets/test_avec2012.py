@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2012
 
 # layout -> label folder, the video's folder (a guess in both), the name of the test set

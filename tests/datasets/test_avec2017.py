@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2017
 
 # as distributed: no header, `;`, quoted name, six decimals, a label every 0.1 s

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import cli
+from common.running import cli
 from datasets import avec2017, avec2019, check, fetch
 
 ROOT = Path(__file__).parents[2]

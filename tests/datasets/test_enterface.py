@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import enterface
 from tests.datasets.test_rml import CODES, avi, checked, put
 

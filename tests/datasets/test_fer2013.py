@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import fer2013, openface
 from datasets.simulated import face
 from datasets.simulated import fer2013 as simulated

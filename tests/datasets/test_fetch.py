@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from common import cli
-from common.cli import InputError
+from common.errors import InputError
+from common.running import cli
 from datasets import avec2019, fetch
 
 ROOT = Path(__file__).parents[2]

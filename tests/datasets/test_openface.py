@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import openface
 
 HEAD_2 = ["frame", "face_id", "timestamp", "confidence", "success"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import recola
 
 ALL = [f"{partition}_{number}" for partition in ("train", "dev", "test") for number in range(1, 10)]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import cli
-from common.cli import InputError
+from common.errors import EXIT_DIFFERS, InputError
+from common.running import cli
 from datasets import check as command
 from datasets import rml
 
@@ -279,7 +279,7 @@ def test_check_lists_what_recordings_refuses(tmp_path, capsys, monkeypatch):
     root = tree(tmp_path, video=avi())
     strays = [put(root / "demo.avi", avi()), put(root / "rml-1/s1/neutral.avi", avi())]
     code, out, _ = checked(root, capsys, monkeypatch)
-    assert code == cli.EXIT_DIFFERS and all(f"  {path}: " in out for path in strays)
+    assert code == EXIT_DIFFERS and all(f"  {path}: " in out for path in strays)
     assert "may be the release of 720" in out and "rml-emotion-database" in out
 
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from common import cli
-from common.cli import InputError
+from common.errors import EXIT_DIFFERS, InputError
+from common.running import cli
 from datasets import afew, sfew
 from datasets import check as command
 
@@ -124,7 +124,7 @@ def test_check_names_a_missing_partition(tmp_path, capsys, monkeypatch):
     root = tree(tmp_path)
     (root / "Val" / "Val_Aligned_Faces_new").rename(tmp_path / "moved")
     monkeypatch.setattr(sys, "argv", ["check", "sfew", str(root)])
-    assert cli.run(command.main) == cli.EXIT_DIFFERS
+    assert cli.run(command.main) == EXIT_DIFFERS
     out = capsys.readouterr().out
     assert f"  {root}: 0 Val faces, expected 431\n2 problems\n" in out and "emotiwchallenge" in out
 

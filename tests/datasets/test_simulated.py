@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets.simulated import avec2017, face, script, speech
 
 SMALL = {"train": 2, "devel": 1, "seconds": 6.0}

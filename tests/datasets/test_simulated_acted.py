@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from common import audio, cli, faces
-from common.cli import InputError
+from common.errors import InputError
+from common.media import audio, faces
+from common.running import cli
 from datasets import check, simulate
 from datasets import enterface as enterface_reader
 from datasets import rml as rml_reader

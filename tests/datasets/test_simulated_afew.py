@@ -12,8 +12,8 @@ import pytest
 from scipy.signal import correlate
 from sklearn.linear_model import LogisticRegression
 
-from common import faces
-from common.cli import InputError
+from common.errors import InputError
+from common.media import faces
 from datasets import afew as reader
 from datasets import sfew as sfew_reader
 from datasets import simulate

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import cli, metrics, video
-from common.cli import InputError
+from common import metrics
+from common.errors import InputError
+from common.media import video
+from common.running import cli
 from datasets import avec2012 as avec2012_reader
 from datasets import check, simulate
 from datasets import recola as recola_reader

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import avec2019 as reader
 from datasets import openface, simulate
 from datasets.simulated import avec2019, corpus, face, script, speech

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from common import training
-from common.cli import InputError
+from common.errors import InputError
+from common.networks import training
 from replications.chao2016 import caffenet
 from replications.chao2016 import train_cnn as run
-from tests.common import test_caffe as layout
+from tests.common.networks import test_caffe as layout
 
 PAPER = {
     "cnn_order": "alexnet",

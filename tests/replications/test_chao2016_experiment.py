@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import compare, results, tasks, training
-from common.experiment import Corpus
-from common.paper import papers, settings
+from common.evidence import compare
+from common.evidence.paper import papers, settings
+from common.networks import training
+from common.running import results, tasks
+from common.running.experiment import Corpus
 from datasets import afew
 from replications.chao2016 import experiment, models
 from replications.chao2016.features import Features

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import faces
-from common.cli import InputError
-from common.experiment import Unusable
-from common.paper import papers, settings
+from common.errors import InputError
+from common.evidence.paper import papers, settings
+from common.media import faces
+from common.running.experiment import Unusable
 from datasets import afew
 from replications.chao2016 import caffenet, features, yaafe
 

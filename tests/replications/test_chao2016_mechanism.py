@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import InputError
+from common.errors import InputError
 from datasets import afew
 from replications.chao2016 import layers, mechanism, yaafe
 from replications.chao2016.features import Features

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from common import training
+from common.networks import architecture, training
 from replications.chao2016 import models
 
 EMOTIONS = 7
@@ -246,7 +246,7 @@ class TestSizes:
     @pytest.mark.parametrize("variant", models.VARIANTS)
     def test_dropout_behind_every_layer_but_the_lstm(self, variant):
         model = paper_size(variant)
-        rows = {row["name"]: row for row in training.architecture(model)}
+        rows = {row["name"]: row for row in architecture.describe(model)}
         dropped = {rows[name]["inputs"][0] for name in rows if rows[name]["kind"] == "Dropout"}
         hidden = {name for name in rows if name.endswith("_hidden")}
         assert dropped >= hidden and len(dropped) == len(hidden) + 1  # and what is classified

@@ -13,8 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common import cli, compare, results
-from common import paper as papers
+from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE, InputError
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.running import results
 from datasets import afew, sfew
 from replications.chao2016 import run
 from tests.processes import interrupt, kill, started, wait_for
@@ -157,7 +159,7 @@ def test_clips_without_a_face_are_left_out_of_training_and_scored_in_test(finish
 
 
 def test_a_clip_without_a_face_has_zeros_after_whitening(places, tmp_path, called, corpora):
-    assert called(*arguments(places, tmp_path))[0] == cli.EXIT_INTERRUPTED
+    assert called(*arguments(places, tmp_path))[0] == EXIT_INTERRUPTED
     clip = next(clip for clip in corpora["simulated"].recordings if clip.name == FACELESS)
     assert not clip.appearance.any() and np.abs(clip.shape).max() < 1e-4 and np.abs(clip.audio).max() > 0.1
     others = [one for one in corpora["simulated"].recordings if one is not clip]
@@ -208,7 +210,7 @@ def test_what_is_not_there_under_these_settings_is_computed(finished, places, tm
     (tmp_path / "others.csv").write_text("".join(f"{index:09d},Sad\n" for index in range(4)))
     more = [{"OTHERS": tmp_path / "others.csv"}.get(word, word) for word in more]
     code, _, err = called(*arguments(places, finished[0], *more))
-    assert code == cli.EXIT_INTERRUPTED and corpora["waiting"] == waiting, err
+    assert code == EXIT_INTERRUPTED and corpora["waiting"] == waiting, err
 
 
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
@@ -264,13 +266,13 @@ def test_simulated_corpora_are_written_once_into_the_cache(places, tmp_path, cal
     monkeypatch.setattr(run, "simulate", simulated)
     words = ["--cache", places["CACHE"], "--results", tmp_path, "--jobs", 1, "--threads", 1, *TINY]
     code, _, err = called(*words)
-    assert code == cli.EXIT_INTERRUPTED, err
+    assert code == EXIT_INTERRUPTED, err
     assert asked == ["afew salient", "afew uniform", "sfew"]
     assert corpora["waiting"] == ["proposed", "proposed", "average", "average", "last", "pool5"]  # longest first
     assert set(corpora) == {"simulated", "simulated-uniform", "waiting", "left out"}
     assert corpora["left out"] == {"simulated": LEFT_OUT, "simulated-uniform": LEFT_OUT}
     asked.clear()
-    assert called(*words, "--variants", "pool5", "last")[0] == cli.EXIT_INTERRUPTED
+    assert called(*words, "--variants", "pool5", "last")[0] == EXIT_INTERRUPTED
     assert asked == ["afew salient", "sfew"] and corpora["waiting"] == ["last", "pool5"]
 
 
@@ -296,7 +298,7 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
 
 
 def test_a_real_corpus_is_real_and_its_test_clips_have_no_label(places, tmp_path, called, corpora):
-    assert called(*arguments(places, tmp_path, corpus="REAL", faces="SFEW"))[0] == cli.EXIT_INTERRUPTED
+    assert called(*arguments(places, tmp_path, corpus="REAL", faces="SFEW"))[0] == EXIT_INTERRUPTED
     corpus = corpora["afew"]
     assert corpus.evidence == "real" and corpora["waiting"] == [*VARIANTS]
     assert {clip.label for clip in corpus.partition("Test")} == {None}  # although a file in truth/ names them
@@ -307,7 +309,7 @@ def test_labels_of_the_test_partition_are_those_of_the_file(places, tmp_path, ca
     labels = ["Sad", "Neutral", "Fear", "Surprise"]
     (tmp_path / "labels.csv").write_text("".join(f"{i:09d},{label}\n" for i, label in enumerate(labels)))
     words = arguments(places, tmp_path / "r", "--test-labels", tmp_path / "labels.csv", corpus="REAL", faces="SFEW")
-    assert called(*words)[0] == cli.EXIT_INTERRUPTED
+    assert called(*words)[0] == EXIT_INTERRUPTED
     assert [afew.CLASSES[clip.label] for clip in corpora["afew"].partition("Test")] == labels
 
 
@@ -322,7 +324,7 @@ def test_faces_of_all_classes_are_needed(places, tmp_path, called):
     faces = Path(shutil.copytree(places["FACES"], tmp_path / "sfew"))
     shutil.rmtree(faces / "Train/Train_Aligned_Faces/Angry")
     code, out, err = called(*arguments({**places, "FACES": faces}, tmp_path / "results"))
-    assert (code, out) == (cli.EXIT_INPUT, "") and f"{faces}: no training faces of Angry; see" in told(err)[0], err
+    assert (code, out) == (EXIT_INPUT, "") and f"{faces}: no training faces of Angry; see" in told(err)[0], err
 
 
 def test_columns_of_pool5_are_selected_once_for_the_same_faces(places, tmp_path, monkeypatch):
@@ -388,7 +390,7 @@ def test_a_defect_stops_the_run_in_lines_that_name_the_file(places, copied, tmp_
     file = {"video": clip.video, "points": clip.points, "face": clip.faces[1]}[kind]
     damage(clip)
     code, out, err = called(*arguments(places, tmp_path / "results", corpus=copied, faces="SFEW"))
-    assert (code, out) == (cli.EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 2, err
+    assert (code, out) == (EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 2, err
     assert told(err)[0].startswith(f"unusable: {file}: ") and words in told(err)[0] and ";" in told(err)[0]
     assert (
         told(err)[1].startswith(f"error: {file}: 1 recording(s) cannot be used") and "--skip-unusable" in told(err)[1]
@@ -400,7 +402,7 @@ def test_skip_unusable_goes_on_without(places, copied, tmp_path, called, corpora
     film(clip_of(copied, "Train/000000002").video)
     film(clip_of(copied, "Test/000000001").video)
     code, _, err = called(*arguments(places, tmp_path / "r", "--skip-unusable", corpus=copied, faces="SFEW"))
-    assert code == cli.EXIT_INTERRUPTED and err.count("unusable: ") == 2
+    assert code == EXIT_INTERRUPTED and err.count("unusable: ") == 2
     corpus = corpora["afew"]
     assert [item.recording for item in corpus.unusable] == ["Train/000000002", "Test/000000001"]
     assert len(corpus.recordings) == 15 - 2
@@ -412,7 +414,7 @@ def test_a_partition_without_a_usable_clip(places, copied, tmp_path, called, par
     shutil.rmtree(copied / f"{partition}_AFEW/AlignedFaces_LBPTOP_Points")
     film(clip_of(copied, f"{partition}/000000001").video)
     code, _, err = called(*arguments(places, tmp_path / "r", "--skip-unusable", corpus=copied, faces="SFEW"))
-    assert code == cli.EXIT_INPUT
+    assert code == EXIT_INPUT
     assert told(err)[-1].startswith(f"error: {copied}: no usable {partition} clip; see `python -m datasets.check afew ")
 
 
@@ -421,7 +423,7 @@ def test_a_clip_in_two_classes(places, copied, tmp_path, called):
     video = clip_of(copied, "Train/000000002").video
     shutil.copy(video, copied / "Train_AFEW/Sad" / video.name)
     code, _, err = called(*arguments(places, tmp_path / "r", corpus=copied, faces="SFEW"))
-    assert code == cli.EXIT_INPUT and str(video.name) in err and "keep the right one" in told(err)[0]
+    assert code == EXIT_INPUT and str(video.name) in err and "keep the right one" in told(err)[0]
 
 
 def test_a_damaged_arff_does_not_matter(places, copied, tmp_path, called, corpora):
@@ -430,7 +432,7 @@ def test_a_damaged_arff_does_not_matter(places, copied, tmp_path, called, corpor
     arff.parent.mkdir(parents=True)
     arff.write_text("@relation x\n@attribute name string\n@attribute f numeric\n@data\n'a',1,2,3\n")
     code, _, err = called(*arguments(places, tmp_path / "r", corpus=copied, faces="SFEW"))
-    assert code == cli.EXIT_INTERRUPTED and clip_of(copied, "Train/000000000").audio_features == arff, err
+    assert code == EXIT_INTERRUPTED and clip_of(copied, "Train/000000000").audio_features == arff, err
 
 
 LABELS = {
@@ -448,7 +450,7 @@ def test_test_labels_that_do_not_fit(places, tmp_path, called, defect):
     file = tmp_path / "labels.csv"
     file.write_text("".join(f"{line}\n" for line in lines))
     code, _, err = called(*arguments(places, tmp_path / "r", "--test-labels", file, corpus="REAL", faces="SFEW"))
-    assert code == cli.EXIT_INPUT and told(err) == [told(err)[0]] and told(err)[0].startswith(f"error: {file}: ")
+    assert code == EXIT_INPUT and told(err) == [told(err)[0]] and told(err)[0].startswith(f"error: {file}: ")
     assert words in told(err)[0] and "Traceback" not in err
 
 
@@ -482,7 +484,7 @@ def test_what_is_missing_is_told_in_one_line(places, tmp_path, called, words, sa
             here[name].write_text("text")
     words = [{**places, **here}.get(word, word) for word in words]
     code, out, err = called(*words, *TINY, "--results", tmp_path / "r", "--cache", tmp_path / "c", "--jobs", 1)
-    assert (code, out) == (cli.EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 1, err
+    assert (code, out) == (EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 1, err
     assert says in told(err)[0] and ";" in told(err)[0]
     assert not (tmp_path / "c").exists() and not list((tmp_path / "r").rglob("*.json"))
 
@@ -512,7 +514,7 @@ def test_what_is_missing_is_told_in_one_line(places, tmp_path, called, words, sa
 def test_a_wrong_setting_is_refused_before_anything_is_done(tmp_path, called, settings, words):
     chosen = [word for setting in settings for word in ("--set", setting)]
     code, out, err = called(*chosen, "--results", tmp_path / "results", "--cache", tmp_path / "cache")
-    assert (code, out) == (cli.EXIT_INPUT, "") and len(told(err)) == 1 and words in told(err)[0], err
+    assert (code, out) == (EXIT_INPUT, "") and len(told(err)) == 1 and words in told(err)[0], err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -523,7 +525,7 @@ def test_the_size_of_pool5_is_that_of_the_network(width):
     paper = papers.load(run.PAPER)
     size = caffenet.network(papers.settings(paper, "quick", [f"cnn_width={width}"])).output_shape[1]
     run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size}"]))
-    with pytest.raises(cli.InputError, match=f"give at most {size}, "):
+    with pytest.raises(InputError, match=f"give at most {size}, "):
         run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size + 1}"]))
 
 
@@ -534,18 +536,18 @@ def test_the_control_alone_fills_no_table(places, tmp_path, called):
 
 def test_more_dimensions_than_training_frames(places, tmp_path, called):
     code, _, err = called(*arguments(places, tmp_path, "--set", "audio_dimensions=900"))
-    assert code == cli.EXIT_INPUT and "setting audio_dimensions: 900 is not accepted; give at most " in told(err)[0]
+    assert code == EXIT_INPUT and "setting audio_dimensions: 900 is not accepted; give at most " in told(err)[0]
 
 
 def test_too_wide_a_window_names_the_clips(places, tmp_path, called):
     code, _, err = called(*arguments(places, tmp_path, "--set", "window=17"))
-    assert code == cli.EXIT_INPUT and "frames of sound, the alignment's window 34; leave the clip out" in told(err)[0]
+    assert code == EXIT_INPUT and "frames of sound, the alignment's window 34; leave the clip out" in told(err)[0]
 
 
 def test_a_file_in_place_of_the_results_folder(places, tmp_path, called):
     (tmp_path / "results").write_text("mine")
     code, _, err = called(*arguments(places, tmp_path / "results"))
-    assert code == cli.EXIT_WRITE and str(tmp_path / "results") in told(err)[0]
+    assert code == EXIT_WRITE and str(tmp_path / "results") in told(err)[0]
     assert (tmp_path / "results").read_text() == "mine"
 
 
@@ -554,7 +556,7 @@ def test_a_file_in_place_of_the_results_folder(places, tmp_path, called):
 
 def test_a_cluster_that_is_not_there(places, tmp_path, called):
     code, _, err = called(*arguments(places, tmp_path, "--engine", "dask", "--scheduler", "nowhere://x"))
-    assert code == cli.EXIT_INPUT and "dask" in told(err)[-1].lower() and "Traceback" not in err
+    assert code == EXIT_INPUT and "dask" in told(err)[-1].lower() and "Traceback" not in err
 
 
 def test_help_needs_no_tensorflow():
@@ -576,7 +578,7 @@ def test_help_needs_no_tensorflow():
     "words", [["--variants", "first"], ["--profile", "large"], ["--jobs", "0"], ["--seeds", "-1"], ["--colour"]]
 )
 def test_wrong_usage(called, words):
-    assert called(*words)[0] == cli.EXIT_USAGE
+    assert called(*words)[0] == EXIT_USAGE
 
 
 def test_every_switch_of_the_ledger_is_accepted():

@@ -9,9 +9,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import audio, faces, video
-from common import paper as papers
-from common.cli import InputError
+from common.errors import InputError
+from common.evidence import paper as papers
+from common.media import audio, faces, video
 from datasets import avec2017
 from replications.lee2018 import features, run
 

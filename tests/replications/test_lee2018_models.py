@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from common import paper as papers
-from common import training
+from common.evidence import paper as papers
+from common.networks import architecture, training
 from replications.lee2018 import experiment, models, run
 
 PAPER = papers.load(run.PAPER)
@@ -211,7 +211,7 @@ def test_every_switch_builds_and_changes_the_network(switch):
         assert model.get_layer("dropout_1").rate == 0.2
     elif name in ("peepholes", "attention_state"):
         # peepholes start at zero, so these show in the weights or in the graph
-        assert training.architecture(model) != training.architecture(other)
+        assert architecture.describe(model) != architecture.describe(other)
     else:
         assert not np.allclose(one, two)
 

@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import cli, faces, results
-from common import paper as papers
+from common import storage
+from common.errors import EXIT_INPUT, EXIT_USAGE
+from common.evidence import paper as papers
+from common.media import faces
+from common.running import cli, results
 from datasets import avec2017
 from replications.lee2018 import experiment, features, run
-from tests.common.test_video import write as write_video
+from tests.common.media.test_video import write as write_video
 from tests.processes import interrupt, kill, started, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -462,7 +465,7 @@ def test_a_disk_that_fills_up_during_extraction(corpus, tmp_path, called, monkey
 
 def test_a_disk_that_fills_up_when_the_result_is_written(corpus, cache, tmp_path, called, monkeypatch):
     def full(task, progress, **_):
-        results.write_atomically(
+        storage.write_atomically(
             task.path, lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         )
 
@@ -524,7 +527,7 @@ def test_a_cluster_that_is_not_there(corpus, cache, tmp_path, called):
 def test_wrong_usage(called, words):
     with pytest.raises(SystemExit) as caught:
         called(*words)
-    assert caught.value.code == cli.EXIT_USAGE
+    assert caught.value.code == EXIT_USAGE
 
 
 @pytest.mark.parametrize(
@@ -575,6 +578,6 @@ def test_audio_is_standardised_by_the_training_partition(extracted):
 def test_other_choices_want_a_results_folder_of_their_own(tmp_path, monkeypatch, called):
     monkeypatch.chdir(tmp_path)
     code, _, error = called("--corpus", "nowhere", "--set", "colour=grey")
-    assert code == cli.EXIT_INPUT and "colour" in error and "--results" in error
+    assert code == EXIT_INPUT and "colour" in error and "--results" in error
     code, _, error = called("--corpus", "nowhere", "--set", "resample=true")  # says how the files are, no choice
-    assert code == cli.EXIT_INPUT and "nowhere" in error and "do not mix" not in error
+    assert code == EXIT_INPUT and "nowhere" in error and "do not mix" not in error

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import compare, results, tasks, training
-from common.experiment import Corpus, Unusable
-from common.paper import papers, settings
+from common.evidence import compare
+from common.evidence.paper import papers, settings
+from common.networks import training
+from common.running import results, tasks
+from common.running.experiment import Corpus, Unusable
 from replications.priyasad2019 import experiment
 from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome
 from replications.priyasad2019.features import CLASSES, Clip, Segments

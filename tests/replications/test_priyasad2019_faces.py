@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import video
-from common.cli import InputError
+from common.errors import InputError
+from common.media import video
 from replications.priyasad2019 import faces
 from replications.priyasad2019.images import LENGTH
-from tests.common import test_ssd
-from tests.common.test_video import FPS, FRAMES, numbered, numbers, write
+from tests.common.media import test_ssd
+from tests.common.media.test_video import FPS, FRAMES, numbered, numbers, write
 
 WHOLE = (0, 0, 80, 48)  # of a numbered frame
 SIZE = 80

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import audio, video
-from common import paper as papers
-from common.cli import InputError
-from common.experiment import Unusable
+from common.errors import InputError
+from common.evidence import paper as papers
+from common.media import audio, video
+from common.running.experiment import Unusable
 from datasets import enterface, rml
 from replications.priyasad2019 import faces, features, images, run, vad, vgg19
 from replications.priyasad2019.features import CLASSES
-from tests.common import test_ssd
+from tests.common.media import test_ssd
 from tests.processes import made_once
 from tests.replications.test_chao2016_features import RATE, film
 from tests.replications.test_priyasad2019_faces import lying

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from common import training
-from common.paper import papers, settings
+from common.evidence.paper import papers, settings
+from common.networks import architecture, training
 from replications.priyasad2019 import models
 from replications.priyasad2019.experiment import VARIANTS
 
@@ -215,8 +215,8 @@ def test_the_whole_network_is_its_parts(name, tmp_path):
 def test_alone_a_network_of_phase_1_is_whole(name, tmp_path):
     training.prepare(0)
     model = models.whole(name, SMALL, EMOTIONS)
-    rows = training.architecture(model)
-    assert rows == training.architecture(kept(name))
+    rows = architecture.describe(model)
+    assert rows == architecture.describe(kept(name))
     assert sum(row["parameters"] for row in rows) == model.count_params()
     model.set_weights(kept(name).get_weights())
     model.save(tmp_path / "model.keras")
@@ -227,7 +227,7 @@ def test_alone_a_network_of_phase_1_is_whole(name, tmp_path):
 
 def test_architecture_of_figure_2():
     """Each layer follows those that it takes from: what the report draws."""
-    rows = {row["name"]: row for row in training.architecture(models.whole("proposed", SMALL, EMOTIONS))}
+    rows = {row["name"]: row for row in architecture.describe(models.whole("proposed", SMALL, EMOTIONS))}
     assert {name: rows[name]["inputs"] for name in ("visual_lstm", "tokens", "attention", "hidden", "scores")} == {
         "visual_lstm": ["visual_fc7"], "tokens": ["audio_token", "visual_token"], "attention": ["tokens"],
         "hidden": ["attention"], "scores": ["dropout"],

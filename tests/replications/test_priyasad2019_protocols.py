@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from common.cli import InputError
-from common.paper import papers, settings
+from common.errors import InputError
+from common.evidence.paper import papers, settings
 from replications.priyasad2019.features import CLASSES
 from replications.priyasad2019.protocols import PROTOCOLS, Split, divided
 

@@ -13,14 +13,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common import audio, cli, compare, results, video
-from common import paper as papers
-from common.experiment import Corpus
+from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE
+from common.evidence import compare
+from common.evidence import paper as papers
+from common.media import audio, video
+from common.running import results
+from common.running.experiment import Corpus
 from datasets import enterface, rml
 from replications.priyasad2019 import features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import CLASSES, Clip, Segments
-from tests.common import test_ssd
+from tests.common.media import test_ssd
 from tests.processes import INTERRUPTED, interrupt, kill, started, wait_for
 from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, film, hand, voice
 
@@ -243,7 +246,7 @@ def test_a_result_that_is_gone_is_put_together_again(finished, places, tmp_path,
 def test_what_is_not_there_under_these_settings_is_computed(finished, places, called, stopped, more, waiting):
     words = arguments(places, finished[0], "--protocols", "kfold", *(places.get(word, word) for word in more))
     code, _, err = called(*words)
-    assert code == cli.EXIT_INTERRUPTED and stopped["waiting"] == waiting, err
+    assert code == EXIT_INTERRUPTED and stopped["waiting"] == waiting, err
     assert told(err) == [INTERRUPTED]
 
 
@@ -446,7 +449,7 @@ def test_a_class_of_which_all_clips_are_left_out(places, copied, tmp_path, calle
     for path in copied.rglob("fe1.avi"):
         without_faces(path, 20, 20)
     code, _, err = called(*arguments(places, tmp_path / "results", corpus=copied))
-    assert code == cli.EXIT_INPUT
+    assert code == EXIT_INPUT
     assert told(err) == [
         f"error: {copied}: no usable clip of the class Fear; add some, or allow more frames without a face with "
         f"--set max_missing=N"
@@ -473,7 +476,7 @@ def test_a_single_subject_cannot_be_left_out(apart, copied, tmp_path, called, in
     for name in ("s2", "s3"):
         shutil.rmtree(copied / "rml-1" / name)
     code, _, err = called(*arguments(apart, tmp_path / "results", corpus=copied))
-    assert code == cli.EXIT_INPUT and "loso: leaving one subject out needs two" in told(err)[0] and len(told(err)) == 1
+    assert code == EXIT_INPUT and "loso: leaving one subject out needs two" in told(err)[0] and len(told(err)) == 1
 
 
 def test_a_class_of_one_clip_is_missing_from_a_fold(apart, copied, tmp_path, called, invented):
@@ -481,7 +484,7 @@ def test_a_class_of_one_clip_is_missing_from_a_fold(apart, copied, tmp_path, cal
     for name in ("s2/english", "s3"):
         (copied / f"rml-1/{name}/fe1.avi").unlink()
     code, _, err = called(*arguments(apart, tmp_path / "results", corpus=copied))
-    assert code == cli.EXIT_INPUT and told(err) == [told(err)[0]]
+    assert code == EXIT_INPUT and told(err) == [told(err)[0]]
     assert "would train on no clip of Fear; choose other --protocols" in told(err)[0]
 
 
@@ -501,7 +504,7 @@ def test_a_defect_stops_the_run_in_lines_that_name_the_file(places, copied, tmp_
     path = copied / "rml-1/s2/english/sa1.avi"
     damage(path)
     code, out, err = called(*arguments(places, tmp_path / "results", corpus=copied))
-    assert (code, out) == (cli.EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 2, err
+    assert (code, out) == (EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 2, err
     assert told(err)[0].startswith(f"unusable: {path}: ") and words in told(err)[0] and ";" in told(err)[0]
     assert told(err)[1].startswith(f"error: {path}: 1 recording(s) cannot be used")
     assert "--skip-unusable" in told(err)[1] and not stopped  # nothing is trained
@@ -558,7 +561,7 @@ def test_what_is_missing_is_told_in_one_line(places, tmp_path, called, words, sa
     (here["ASTRAY"] / "an9.avi").write_text("text")
     words = [{**places, **here}.get(word, word) for word in words]
     code, out, err = called(*arguments(places, tmp_path / "r", *words))
-    assert (code, out) == (cli.EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 1, err
+    assert (code, out) == (EXIT_INPUT, "") and "Traceback" not in err and len(told(err)) == 1, err
     assert says in told(err)[0] and ";" in told(err)[0] and not list((tmp_path / "r").rglob("*.json"))
 
 
@@ -598,7 +601,7 @@ def test_what_is_missing_is_told_in_one_line(places, tmp_path, called, words, sa
 def test_a_wrong_setting_is_refused_before_anything_is_done(tmp_path, called, settings, words):
     chosen = [word for setting in settings for word in ("--set", setting)]
     code, out, err = called(*TINY, *chosen, "--results", tmp_path / "results", "--cache", tmp_path / "cache")
-    assert (code, out) == (cli.EXIT_INPUT, "") and len(told(err)) == 1 and words in told(err)[0], err
+    assert (code, out) == (EXIT_INPUT, "") and len(told(err)) == 1 and words in told(err)[0], err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -606,14 +609,14 @@ def test_other_settings_want_a_folder_of_their_own(tmp_path, called, monkeypatch
     monkeypatch.chdir(tmp_path)
     for more in (["--set", "folds=4"], ["--ssd", "a", "b"]):  # the quick profile has dlib's detector
         code, _, err = called(*more, "--cache", tmp_path / "cache")
-        assert code == cli.EXIT_INPUT and told(err)[0].endswith("folder of their own with --results"), err
+        assert code == EXIT_INPUT and told(err)[0].endswith("folder of their own with --results"), err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_results_folder(places, tmp_path, called):
     (tmp_path / "results").write_text("mine")
     code, _, err = called(*arguments(places, tmp_path / "results"))
-    assert code == cli.EXIT_WRITE and str(tmp_path / "results") in told(err)[0]
+    assert code == EXIT_WRITE and str(tmp_path / "results") in told(err)[0]
     assert (tmp_path / "results").read_text() == "mine"
 
 
@@ -645,7 +648,7 @@ def test_weights_and_detector_are_in_the_settings_of_every_result(tmp_path, monk
 
 
 def test_jobs_threads_and_the_scheduler_reach_the_tasks(apart, tmp_path, called, invented, monkeypatch):
-    monkeypatch.setattr("common.experiment.probe_scheduler", lambda address: None)
+    monkeypatch.setattr("common.running.experiment.probe_scheduler", lambda address: None)
     words = ["--engine", "dask", "--scheduler", "tcp://there:8786", "--jobs", "1", "--threads", "2"]
     code, _, err = called(*arguments(apart, tmp_path, *words, "--protocols", "kfold"))
     assert code == 0 and invented["words"] == (1, 2, "tcp://there:8786"), err
@@ -691,7 +694,7 @@ def test_help_needs_no_tensorflow():
     ],
 )  # fmt: skip
 def test_wrong_usage(called, words):
-    assert called(*words)[0] == cli.EXIT_USAGE
+    assert called(*words)[0] == EXIT_USAGE
 
 
 def test_every_switch_of_the_ledger_is_accepted(monkeypatch):

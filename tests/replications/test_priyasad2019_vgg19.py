@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from common.cli import InputError
+from common.errors import InputError
 from replications.priyasad2019 import vgg19
 
 SMALL = {"vgg_size": 32, "vgg_width": 4, "vgg_fc": 16, "weights": "random"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common.cli import InputError
+from common.errors import InputError
 from replications.raju2021 import bags
 
 FRAMES = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)

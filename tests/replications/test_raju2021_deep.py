@@ -10,8 +10,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import backbones, faces
-from common.cli import InputError
+from common.errors import InputError
+from common.media import faces
+from common.networks import backbones
 from datasets import avec2017, avec2019
 from replications.raju2021 import deep
 

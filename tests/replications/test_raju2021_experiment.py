@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import metrics, splits, tasks
-from common.cli import InputError
-from common.experiment import Corpus
-from common.paper import papers, settings
+from common import metrics, splits
+from common.errors import InputError
+from common.evidence.paper import papers, settings
+from common.running import tasks
+from common.running.experiment import Corpus
 from datasets.avec2017 import LABEL_HOP, Labels
 from replications.raju2021 import experiment, mechanism
 from replications.raju2021.experiment import TARGETS, Moments, Sequences

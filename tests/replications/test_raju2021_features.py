@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common import audio
-from common.cli import InputError
+from common.errors import InputError
+from common.media import audio
 from datasets import avec2019, openface
 from replications.raju2021 import bags, features
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from common import training
-from common.paper import papers, settings
+from common.evidence.paper import papers, settings
+from common.networks import architecture
 from replications.raju2021 import experiment, models
 
 PAPER = next(paper for paper in papers() if paper.id == "raju2021")
@@ -102,11 +102,11 @@ class TestStructure:
     def test_sizes_of_the_paper_profile(self):
         """Ledger 9: 64 and 32 in each direction for EAF, 64 and 64 for AED; inputs of 386 and 153."""
         paper = settings(PAPER, "paper")
-        layers = {layer["name"]: layer for layer in training.architecture(models.eaf(paper, 50, 386, 153))}
+        layers = {layer["name"]: layer for layer in architecture.describe(models.eaf(paper, 50, 386, 153))}
         assert models.window_steps(paper) == 40
         assert layers["bilstm_1"]["shape"] == [40, 128] and layers["bilstm_2"]["shape"] == [64]
         assert layers["audio_attention"]["parameters"] == 386 * 387
-        layers = {layer["name"]: layer for layer in training.architecture(models.aed(paper, 50, 386, 153))}
+        layers = {layer["name"]: layer for layer in architecture.describe(models.aed(paper, 50, 386, 153))}
         assert layers["encoder"]["shape"] == [50, 128] and layers["decoder"]["shape"] == [50, 3]
         assert layers["features"]["shape"] == [50, 539]
 

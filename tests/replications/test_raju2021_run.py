@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common import results
-from common.paper import papers, settings
+from common.evidence.paper import papers, settings
+from common.running import results
 from datasets import avec2019
 from datasets.avec2017 import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated
@@ -89,7 +89,7 @@ def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, calle
 @pytest.mark.slow
 def test_a_cluster_gives_the_numbers_of_one_job(chats, features_cache, tmp_path, called):
     pytest.importorskip("distributed")
-    from tests.common import test_cluster as dask
+    from tests.common.running import test_cluster as dask
 
     with dask.scheduler(tmp_path) as (_, address), dask.worker(address, "--nthreads", "1", "--nworkers", "2"):
         dask.wait_for_workers(address, 2)
@@ -210,7 +210,7 @@ def test_the_published_baseline_and_its_erratum(real_data, tmp_path, called, mon
         "--variants", "baseline-fusion", *public.SYSTEMS,
     )  # fmt: skip
     assert code == 0, err
-    from common import compare
+    from common.evidence import compare
 
     files = compare.checked(results.find(tmp_path, "raju2021"))
     column = [cell for cell in compare.cells(PAPER, files) if cell.column == "Baseline [24]"]

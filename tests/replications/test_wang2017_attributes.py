@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from common import training, vggface
-from common.cli import InputError
+from common.errors import InputError
+from common.networks import training, vggface
 from datasets.fer2013 import Fer2013
 from replications.wang2017 import attributes
-from tests.common import test_vggface as layouts
+from tests.common.networks import test_vggface as layouts
 
 SETTINGS = {
     "face_size": 32,

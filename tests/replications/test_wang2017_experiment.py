@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import metrics, results, tasks
-from common.cli import InputError
-from common.compare import checked
-from common.experiment import Corpus
-from common.paper import papers, settings
+from common import metrics
+from common.errors import InputError
+from common.evidence.compare import checked
+from common.evidence.paper import papers, settings
+from common.running import results, tasks
+from common.running.experiment import Corpus
 from datasets.avec2012 import RATE, Labels
 from datasets.simulated import avec2012
 from datasets.simulated.corpus import lengths

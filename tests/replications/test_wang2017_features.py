@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from common import faces
-from common.cli import InputError
-from common.experiment import Unusable
-from common.paper import papers, settings
+from common.errors import InputError
+from common.evidence.paper import papers, settings
+from common.media import faces
+from common.running.experiment import Unusable
 from datasets.avec2012 import Labels
 from replications.wang2017 import attributes, features
 
@@ -76,7 +76,7 @@ def test_gaps_are_held_and_marked(video, cnn, tmp_path):
 
 
 def test_attributes_are_those_of_the_aligned_face(video, cnn, tmp_path):
-    from common.video import frames
+    from common.media.video import frames
 
     tracker, size = faces.Tracker(faces.landmark_file()), SMALL["face_size"]
     for index, (_, image) in enumerate(frames(video)):

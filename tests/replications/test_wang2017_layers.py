@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from common.paper import papers, settings
+from common.evidence.paper import papers, settings
 from replications.wang2017 import layers
 
 PAPER = next(paper for paper in papers() if paper.id == "wang2017")

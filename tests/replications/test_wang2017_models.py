@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from common.paper import papers, settings
+from common.evidence.paper import papers, settings
 from replications.wang2017 import layers, models
 
 PAPER = next(paper for paper in papers() if paper.id == "wang2017")

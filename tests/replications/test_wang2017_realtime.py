@@ -12,8 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from common import cli, faces, results, video
-from common.cli import InputError
+from common import storage
+from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE, InputError
+from common.media import faces, video
+from common.running import cli, results
 from replications.wang2017 import attributes, realtime
 
 SETTINGS = {
@@ -248,7 +250,7 @@ def test_a_measurement_writes_series_and_record(command, clip, tmp_path, monkeyp
     expected = {
         "paper": "wang2017", "corpus": "measured", "evidence": "measured", "profile": "quick", "target": "all",
         "variant": "realtime", "fold": "float32", "seed": 0, "weights": "random", "settings": SETTINGS,
-        "corpus_digest": results.digest_file(clip),
+        "corpus_digest": storage.digest_file(clip),
     }  # fmt: skip
     assert {name: record[name] for name in expected} == json.loads(json.dumps(expected))
 
@@ -293,12 +295,12 @@ def no_frames(path):
 def test_what_cannot_be_used_is_one_line(command, tmp_path, capsys, make, words):
     path = tmp_path / "bad.avi"
     make(path)
-    assert command(path, "--weights", "random") == cli.EXIT_INPUT
+    assert command(path, "--weights", "random") == EXIT_INPUT
     assert re.search(f"bad.avi.*{words}", one_error(capsys))
 
 
 def test_without_trained_networks_the_remedy_is_named(command, clip, capsys):
-    assert command(clip) == cli.EXIT_INPUT
+    assert command(clip) == EXIT_INPUT
     line = one_error(capsys)
     assert "python -m replications.wang2017.run" in line and "--weights random" in line
 
@@ -321,12 +323,12 @@ def test_trained_networks_are_those_of_the_run(streamed, clip, tmp_path, monkeyp
     assert "untrained" not in capsys.readouterr().out
     np.testing.assert_array_equal(table(tmp_path / "out.csv")["valence"], table(streamed[1])["valence"])
     (tmp_path / "cache" / "attributes" / "cnn.npz").unlink()
-    assert cli.run(realtime.main) == cli.EXIT_INPUT and "cnn.npz" in one_error(capsys)
+    assert cli.run(realtime.main) == EXIT_INPUT and "cnn.npz" in one_error(capsys)
 
 
 @pytest.mark.parametrize("every", [0, 3, 20])
 def test_every_divides_the_step(command, clip, capsys, every):
-    assert command(clip, "--weights", "random", "--every", every) == cli.EXIT_INPUT
+    assert command(clip, "--weights", "random", "--every", every) == EXIT_INPUT
     assert f"--every {every}: give a divisor of the 10" in one_error(capsys)
 
 
@@ -334,11 +336,11 @@ def test_the_csv_is_not_the_video(command, clip):
     before = clip.read_bytes()
     with pytest.raises(SystemExit) as caught:
         command(clip, "--out", clip, "--weights", "random")
-    assert caught.value.code == cli.EXIT_USAGE and clip.read_bytes() == before
+    assert caught.value.code == EXIT_USAGE and clip.read_bytes() == before
 
 
 def test_a_csv_that_cannot_be_written(command, clip, tmp_path, capsys):
-    assert command(clip, "--weights", "random", "--out", tmp_path) == cli.EXIT_WRITE
+    assert command(clip, "--weights", "random", "--out", tmp_path) == EXIT_WRITE
     assert str(tmp_path) in one_error(capsys)
 
 
@@ -353,7 +355,7 @@ def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatc
         return rows(*arguments)
 
     monkeypatch.setattr(realtime, "rows", interrupted)
-    assert command(clip, "--weights", "random", "--out", tmp_path / "part.csv") == cli.EXIT_INTERRUPTED
+    assert command(clip, "--weights", "random", "--out", tmp_path / "part.csv") == EXIT_INTERRUPTED
     assert len(table(tmp_path / "part.csv")["time"]) == 10
     assert "part.csv: holds" in capsys.readouterr().err
     assert not list(tmp_path.glob("results/**/*.json"))

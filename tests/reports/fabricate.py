@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics, results
-from common.paper import Paper, load, settings
+from common import metrics, storage
+from common.evidence.paper import Paper, load, settings
+from common.running import results
 from reports import figures
 
 CLASSES = load(Path(__file__).with_name("classes.toml"))
@@ -30,7 +31,7 @@ def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="qui
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": paper.protocol.target, "variant": variant, "fold": paper.protocol.fold,
-        "seed": seed, "settings": values, "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "seed": seed, "settings": values, "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
         "scores": _scores(arrays), "postprocess": {"devel": _chain("devel"), "train": _chain("train")},
         "recordings": [{"name": f"Devel_{n:02}", "labels": 300, "frames_without_face": n % 3} for n in range(1, 15)],
         "unusable": [], "architecture": ARCHITECTURES.get(variant, ARCHITECTURES["lstm-ta"]), "parameters": 12345,
@@ -68,7 +69,7 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": fold, "seed": seed, "settings": values,
-        "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
         "scores": {
             target: {pattern: {"CCC": _joined(arrays, target, pattern)} for pattern in ("Devel_DE_*", "Devel_HU_*", "*")}
             for target in ("arousal", "valence", "liking")
@@ -114,7 +115,7 @@ def fabricate_frames(root, paper: Paper, variant: str, corpus="simulated", profi
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": "devel", "seed": seed, "settings": values,
-        "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef", "scores": scores,
+        "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef", "scores": scores,
         "recordings": [], "unusable": [], "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345,
         "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3}, "provenance": {"processor": "invented"},
     }  # fmt: skip
@@ -161,7 +162,7 @@ def fabricate_classes(root, paper: Paper, variant: str, corpus="simulated", prof
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": paper.protocol.fold, "seed": seed,
-        "settings": values, "settings_digest": results.digest(values), "corpus_digest": "0123456789abcdef",
+        "settings": values, "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
         "scores": {target: scores}, "recordings": recordings, "unusable": [], "architecture": ARCHITECTURES["lstm-ta"],
         "parameters": 12345, "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3},
         "mechanism": {

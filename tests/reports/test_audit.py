@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import compare, metrics
-from common.arithmetic import printed
-from common.paper import Audit, load, numbers, papers
+from common import metrics
+from common.evidence import compare
+from common.evidence.arithmetic import printed
+from common.evidence.paper import Audit, load, numbers, papers
 from reports import audit, build, page, tables
 from reports.audit import Reading, counts_of, deviation, one_slip, readings, shares_of, smallest_total
 from tests.reports.fabricate import CLASSES
@@ -328,7 +329,7 @@ class TestPapers:
 
     def test_fast_and_without_tensorflow(self):
         code = (
-            "import sys, time\nfrom common.paper import papers\nfrom reports import audit\nsuite = papers()\n"
+            "import sys, time\nfrom common.evidence.paper import papers\nfrom reports import audit\nsuite = papers()\n"
             "start = time.process_time()\n"
             "for paper in suite: audit.findings(paper, audit.statements(paper, []))\n"
             "assert time.process_time() - start < 3, time.process_time() - start\n"

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import cli, compare, results
-from common.cli import InputError
-from common.paper import papers
+from common.errors import EXIT_INTERRUPTED, InputError
+from common.evidence import compare
+from common.evidence.paper import papers
+from common.running import cli, results
 from reports import architecture, audit, build, drawing, figures, page, tables
 from tests.reports.fabricate import (
     ARCHITECTURES,
@@ -182,7 +183,7 @@ class TestOut:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(build, "write", stopped)
-        assert cli.run(lambda: build.main(["--out", str(tmp_path / "report")])) == cli.EXIT_INTERRUPTED
+        assert cli.run(lambda: build.main(["--out", str(tmp_path / "report")])) == EXIT_INTERRUPTED
         assert capsys.readouterr().err == f"error: interrupted; a report in {tmp_path / 'report'} is as it was\n"
 
     def test_without_results(self, tmp_path, capsys):
@@ -343,7 +344,7 @@ class TestPage:
         assert rows[-1][0] == "136"
 
     def test_ledger(self, tmp_path):
-        from common.paper import Choice
+        from common.evidence.paper import Choice
 
         entry = Choice(1, "Crop `size`", "nothing", "64 or 96", "96 & more", "habit", "low", "--set crop_size=64")
         paper = dataclasses.replace(LEE, ledger=(entry,))
@@ -749,7 +750,7 @@ def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
             self.waits += 1
             if self.waits == 1:
                 raise KeyboardInterrupt
-            self.returncode = cli.EXIT_INTERRUPTED
+            self.returncode = EXIT_INTERRUPTED
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
-    assert build.run(["a", "b"], "there") == cli.EXIT_INTERRUPTED
+    assert build.run(["a", "b"], "there") == EXIT_INTERRUPTED

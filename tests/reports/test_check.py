@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
-from common import cli, compare, results
-from common.cli import InputError
-from common.paper import papers
+from common.errors import EXIT_DIFFERS, InputError
+from common.evidence import compare
+from common.evidence.paper import papers
+from common.running import results
 from reports import build, check
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
 
@@ -260,7 +261,7 @@ class TestCommand:
     @pytest.fixture(autouse=True)
     def elsewhere(self, locked, monkeypatch):
         monkeypatch.setattr(check, "REFERENCE", locked[1])
-        monkeypatch.setattr("common.paper.papers", lambda: [LEE])
+        monkeypatch.setattr("common.evidence.paper.papers", lambda: [LEE])
 
     def command(self, root, *options):
         return build.main(["--results", str(root), "--out", str(root.parent / "report"), *options])
@@ -270,7 +271,7 @@ class TestCommand:
         assert self.command(locked[0], "--check") == 0
         assert f"{3 * NUMBERS + 11} numbers checked" in capsys.readouterr().out
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
-        assert self.command(locked[0], "--check") == cli.EXIT_DIFFERS
+        assert self.command(locked[0], "--check") == EXIT_DIFFERS
         assert "--accept" in capsys.readouterr().out
         assert self.command(locked[0]) == 0
         assert self.command(locked[0], "--accept", "--check") == 0

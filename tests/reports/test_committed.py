@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common import compare, results
-from common.paper import papers, settings
+from common.evidence import compare
+from common.evidence.paper import papers, settings
+from common.running import results
 from reports import build, check, page, tables
 
 FOLDER = Path(build.__file__).parent / "results"

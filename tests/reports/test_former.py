@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common import compare, results
-from common.paper import papers
+from common import storage
+from common.evidence import compare
+from common.evidence.paper import papers
 from reports import build, drawing, figures, former
 from tests.reports.fabricate import fabricate
 
@@ -90,7 +91,7 @@ def test_another_paper_is_drawn_anew(root, drawings):
 
 def test_other_code_draws_anew(monkeypatch):
     code = former._code()
-    assert {results.digest_file(Path(module.__file__)) for module in (figures, drawing, compare)} <= set(code)
+    assert {storage.digest_file(Path(module.__file__)) for module in (figures, drawing, compare)} <= set(code)
     before = former.key(LEE, [])
     monkeypatch.setattr(former, "_code", lambda: [*code[:-1], "other"])
     assert former.key(LEE, []) != before

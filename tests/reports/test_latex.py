@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from common.paper import papers
+from common.evidence.paper import papers
 from reports import build, tables
 from tests.reports.fabricate import CLASSES, fabricate_all, fabricate_classes, fabricate_frames, fabricate_targets
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from common.paper import papers
+from common.evidence.paper import papers
 from reports import build
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_classes, fabricate_targets
 

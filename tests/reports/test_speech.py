@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import compare, results
-from common.paper import papers
+from common.evidence import compare
+from common.evidence.paper import papers
+from common.running import results
 from reports import figures, page
 from tests.reports.fabricate import class_scores, draw, fabricate_classes
 

@@ -1,0 +1,1 @@
+"""From paper.toml and result files to scores, intervals, verdicts and claims. No TensorFlow."""

@@ -1,0 +1,1 @@
+"""Sound, pictures and faces: reading, resampling, detection, landmarks, alignment."""

@@ -1,0 +1,144 @@
+"""Reading WAV files, and openSMILE's features: eGeMAPS functionals over windows, low-level descriptors."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import InputError
+
+EGEMAPS_FUNCTIONALS = 88
+# the last eGeMAPS frame is 60 ms long, so contours end that much before the signal does
+CONTOUR_END = 0.07
+SHORTEST_WINDOW = 0.5  # seconds; below, several functionals are undefined
+LLD = {"egemaps": 23, "mfcc": 39}  # low-level descriptors of AVEC 2018 and 2019, every 10 ms
+LONGEST_FRAME = 0.06  # seconds; F0 in eGeMAPS
+
+
+def duration(path: Path) -> float:
+    """Seconds of audio in a WAV file. Raises InputError."""
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as audio ({error}); copy it again from the distribution") from error
+    if info.frames == 0:
+        raise InputError(f"{path}: holds no audio; copy it again from the distribution")
+    return info.frames / info.samplerate
+
+
+def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
+    """A mono signal at `rate` Hz, shape (samples,), float32 in [-1, 1].
+
+    Audio with several channels or another rate is averaged and resampled (polyphase filter) when `resample`
+    is true, and refused otherwise: features of resampled audio are not the features of the original.
+    Raises InputError.
+    """
+    import soundfile
+
+    duration(path)
+    signal, found = soundfile.read(path, dtype="float32", always_2d=True)
+    if (found != rate or signal.shape[1] != 1) and not resample:
+        raise InputError(
+            f"{path}: {signal.shape[1]} channel(s) at {found} Hz where mono at {rate} Hz is expected; "
+            f"convert it, or let it be converted with --set resample=true"
+        )
+    return _resampled(signal.mean(axis=1), found, rate)
+
+
+def of_video(path: Path, rate: int) -> np.ndarray:
+    """The sound of a video, mono at `rate` Hz, shape (samples,), float32 in [-1, 1].
+
+    Channels are averaged, other rates resampled (polyphase filter). Raises InputError for a file that is no video,
+    has no sound or a damaged one.
+    """
+    import av
+
+    av.logging.set_level(av.logging.PANIC)  # libav's own messages name no file
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InputError(f"{path}: has no sound; copy it again from the distribution, or leave it out")
+            stream = container.streams.audio[0]
+            plain = av.AudioResampler(format="fltp")  # the stream's own channels and rate, as float
+            parts = [part.to_ndarray() for frame in container.decode(stream) for part in plain.resample(frame)]
+            parts += [part.to_ndarray() for part in plain.resample(None)]
+            found = stream.rate
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path}: its sound cannot be read ({error.strerror or error}); copy it again from the distribution"
+        ) from error
+    if not parts or not sum(part.shape[1] for part in parts):
+        raise InputError(f"{path}: its sound is empty; copy it again from the distribution, or leave it out")
+    return _resampled(np.concatenate(parts, axis=1).mean(axis=0), found, rate)
+
+
+def _resampled(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
+    if found == rate:
+        return signal
+    from scipy.signal import resample_poly
+
+    return resample_poly(signal, rate, found).astype(np.float32)
+
+
+def egemaps(
+    signal: np.ndarray, rate: int, windows: np.ndarray, version: str = "v01a", source: str = "contours"
+) -> np.ndarray:
+    """eGeMAPS functionals of `windows` (n, 2), start and end in seconds; returns (n, 88) float32.
+
+    source "contours": low-level descriptors are computed once over the whole signal and functionals over each
+    window of them, in one pass of openSMILE. "waveform": each window is cut out and processed on its own; LLD
+    near its borders then lack context, and the work grows with the overlap of the windows.
+    Values that openSMILE leaves undefined in silence are 0. Raises ValueError for a window that is too short.
+    """
+    import opensmile
+
+    windows = np.asarray(windows, dtype=float)
+    if (windows[:, 1] - windows[:, 0] < SHORTEST_WINDOW).any():
+        raise ValueError(f"eGeMAPS windows must last {SHORTEST_WINDOW} s or more")
+    if source == "waveform":
+        smile = _smile(version, {})
+        rows = [smile.process_signal(signal[round(a * rate) : round(b * rate)], rate).to_numpy()[0] for a, b in windows]
+        return np.nan_to_num(np.array(rows, dtype=np.float32))
+    end = len(signal) / rate - CONTOUR_END
+    config = Path(opensmile.__file__).parent / "core" / "config" / "shared" / "FrameModeFunctionalsMulti.conf.inc"
+    frames = ",".join(f"{min(a, end - SHORTEST_WINDOW / 2):.3f}s-{min(b, end):.3f}s" for a, b in windows)
+    smile = _smile(version, {"frameModeFunctionalsConf": str(config), "frameList": frames})
+    rows = smile.process_signal(signal, rate).to_numpy(dtype=np.float32)
+    if len(rows) != len(windows):
+        raise ValueError(f"openSMILE returned {len(rows)} rows for {len(windows)} windows of {end:.2f} s")
+    return np.nan_to_num(rows)
+
+
+def lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """openSMILE's low-level descriptors: time (n,) float64, values (n, LLD[kind]) float32.
+
+    kind "egemaps": the 23 of eGeMAPSv01a. "mfcc": MFCC 1 to 12 and then 0, which is HTK's order, their deltas, and
+    the deltas of those (MFCC12_0_D_A). A frame's time is that of its first sample, every 10 ms from 0, as in the
+    files of AVEC 2019. Values that openSMILE leaves undefined are 0.
+    Raises ValueError for a signal that is shorter than a frame, and KeyError for another kind.
+    """
+    import opensmile
+
+    if len(signal) < LONGEST_FRAME * rate:
+        raise ValueError(f"low-level descriptors need {LONGEST_FRAME} s or more")
+    sets = {
+        "egemaps": (opensmile.FeatureSet.eGeMAPSv01a, opensmile.FeatureLevel.LowLevelDescriptors),
+        "mfcc": (str(Path(__file__).with_name("mfcc12_0_d_a.conf")), "lld"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in _smile
+        smile = opensmile.Smile(*sets[kind])
+    table = smile.process_signal(signal, rate)
+    time = table.index.get_level_values("start").total_seconds().to_numpy()
+    return time, np.nan_to_num(table.to_numpy(dtype=np.float32))
+
+
+def _smile(version: str, options: dict[str, str]):
+    import opensmile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # older sets are called deprecated; the challenges used v01a
+        feature_set = opensmile.FeatureSet[f"eGeMAPS{version}"]
+        return opensmile.Smile(feature_set, opensmile.FeatureLevel.Functionals, options=options)

@@ -1,0 +1,80 @@
+"""Digests of content, and files that are written whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from common.errors import InputError, WriteError
+
+# what reading an .npz or .npy raises that is not there, damaged, or without the arrays that are asked for;
+# NotImplementedError is what zipfile raises for a compression that it does not know
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
+
+
+def digest(value: object) -> str:
+    """A short SHA-256 of a JSON-able value, independent of key order."""
+    return digest_bytes(json.dumps(value, sort_keys=True, allow_nan=False).encode())
+
+
+def digest_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def digest_file(path: Path) -> str:
+    """The short SHA-256 of a file's content; read again only when its size or time of change differ.
+
+    Raises InputError.
+    """
+    try:
+        status = path.stat()
+        return _digest_file(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable or copy it again") from error
+
+
+@cache
+def _digest_file(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it. Raises WriteError, leaving nothing behind."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files private
+        os.replace(temporary, path)
+    except OSError as error:
+        raise WriteError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, record: dict) -> None:
+    data = as_json(record)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def as_json(record: dict) -> bytes:
+    return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
