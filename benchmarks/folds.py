@@ -23,7 +23,7 @@ import numpy as np
 
 from common import storage
 from common.errors import EXIT_DIFFERS, EXIT_INPUT
-from common.running import cli, results, tasks
+from common.running import cli, dispatch, results, tasks
 
 SEQUENCES, STEPS, INPUTS, UNITS, CLASSES, BATCH = 256, 20, 128, 64, 6, 16
 WORKERS = (1, 2)
@@ -108,7 +108,7 @@ def sets(engine: str, folder: Path) -> Iterator[OneSet]:
                 for fold in range(folds)
             ]
             start = time.perf_counter()
-            tasks.run(todo, work, workers, 1, addresses.get(workers))
+            dispatch.run(todo, work, workers, 1, addresses.get(workers))
             return time.perf_counter() - start
 
         yield one_set

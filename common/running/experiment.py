@@ -15,7 +15,7 @@ from common import storage
 from common.errors import InputError, WriteError
 from common.evidence import paper as papers
 from common.evidence.paper import Paper
-from common.running import cli, results, tasks
+from common.running import cli, dispatch, results, tasks
 from common.running.parallel import parallel
 
 RESULTS = Path("results")
@@ -61,7 +61,7 @@ def completed(
     todo: list[tasks.Task], work: tasks.Work, arguments: argparse.Namespace, paper: str
 ) -> list[tuple[Path, dict]]:
     """Do the tasks that are not done, say how many there were, and read the result files of all."""
-    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
+    done = dispatch.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     print(f"{done} of {len(todo)} results computed, {len(todo) - done} were there; in {arguments.results / paper}")
     return [(task.path, results.read(task.path)) for task in todo]
 

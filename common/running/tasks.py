@@ -1,9 +1,4 @@
-"""Tasks: each (variant, fold, seed) becomes one result file. What is done is not done again.
-
-Tasks run in processes of their own through joblib, each with its own share of TensorFlow's threads, or on a Dask
-cluster (common.running.cluster). A killed run leaves whole result files and checkpoints behind; the same command finishes
-the rest.
-"""
+"""Tasks: each (variant, fold, seed) becomes one result file. A killed one leaves its checkpoint behind."""
 
 import os
 import sys
@@ -16,7 +11,6 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.running import results
-from common.running.parallel import parallel
 
 
 @dataclass(frozen=True)
@@ -53,52 +47,6 @@ class Task:
 Work = Callable[[Task, Callable[[float], None]], None]
 
 
-def run(tasks: list[Task], work: Work, jobs: int, threads: int, scheduler: str | None = None) -> int:
-    """Do the tasks that are not done; returns how many that were.
-
-    `work(task, progress)` writes task.path and calls progress(fraction) now and then. It runs in `jobs` processes on
-    this machine, or on the workers of the Dask scheduler at the address `scheduler`; unless that is one process here,
-    it must be picklable. Raises what `work` raises, after what was finished is saved; with a scheduler InputError
-    too, for a cluster that cannot be used.
-    """
-    waiting = []
-    for task in tasks:
-        if task.done():
-            task.tidy()  # a kill may have come between the result and the end of its task
-        else:
-            waiting.append(task)
-    if not waiting:
-        return 0
-    if others := sum(task.path.exists() for task in waiting):
-        print(f"results replaced, damaged or of other settings, features or versions: {others}", file=sys.stderr)
-    if scheduler is None:
-        _run_here(waiting, work, min(jobs, len(waiting)), threads)
-    else:
-        _cluster().run(waiting, work, threads, scheduler)
-    return len(waiting)
-
-
-def _run_here(tasks: list[Task], work: Work, jobs: int, threads: int) -> None:
-    from joblib import delayed
-
-    with progress_bar(tasks) as reports:
-        calls = (delayed(_do)(work, task, report, threads) for task, report in zip(tasks, reports, strict=True))
-        list(parallel(calls, jobs, batch_size=1, pre_dispatch=jobs))
-
-
-def _cluster():
-    """common.running.cluster, which needs a package that is an extra."""
-    try:
-        from common.running import cluster
-    except ModuleNotFoundError as error:
-        if error.name not in ("cloudpickle", "distributed"):
-            raise
-        raise InputError(
-            "--engine dask: the package distributed is not installed; `pip install -r requirements.txt`, or go without"
-        ) from error
-    return cluster
-
-
 def limit_threads(threads: int) -> None:
     """Let TensorFlow and OpenMP use this many threads. Has an effect before TensorFlow is imported."""
     os.environ.update(
@@ -114,11 +62,6 @@ def do(work: Work, task: Task, report: Path) -> None:
     work(task, lambda fraction: report.write_text(f"{fraction:.6f}"))
     task.tidy()
     report.write_text("1")
-
-
-def _do(work: Work, task: Task, report: Path, threads: int) -> None:
-    limit_threads(threads)  # here: joblib reuses workers that were started before
-    do(work, task, report)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from common.errors import InputError
 from common.evidence import compare
 from common.evidence import paper as papers
 from common.evidence.paper import Paper
-from common.running import cli, experiment, results, tasks
+from common.running import cli, dispatch, experiment, results, tasks
 from common.running.experiment import Corpus
 from datasets import enterface, rml
 from replications.priyasad2019 import faces, features, protocols, vgg19
@@ -54,7 +54,7 @@ def main() -> int:
     folds = {task.path: fold for plan in asked for task, fold in plan.folds.items()}
     todo = [task for plan in asked for task in plan.folds]
     work = partial(train, folds=folds, settings=settings)
-    done = tasks.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
+    done = dispatch.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     files = [file for plan in asked for file in written(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
     found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]

@@ -116,7 +116,7 @@ def corpora(monkeypatch):
         seen["left out"] = work.keywords["left_out"]
         raise KeyboardInterrupt  # there are no results to be read
 
-    monkeypatch.setattr(run.tasks, "run", faked)
+    monkeypatch.setattr("common.running.dispatch.run", faked)
     return seen
 
 

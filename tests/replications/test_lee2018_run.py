@@ -247,7 +247,9 @@ def test_same_seed_same_numbers_another_seed_others(finished, corpus, cache, tmp
 def test_other_settings_or_labels_are_computed_anew(finished, corpus, copied, cache, called, monkeypatch):
     """Without the training: how many tasks are waiting."""
     waiting = []
-    monkeypatch.setattr(run.tasks, "run", lambda todo, *_: waiting.append(sum(not task.done() for task in todo)) or 0)
+    monkeypatch.setattr(
+        "common.running.dispatch.run", lambda todo, *_: waiting.append(sum(not task.done() for task in todo)) or 0
+    )
     rewritten(copied / "labels" / "Train_02.csv", lambda lines: column(lines, "0.9"))
     for root, more in (
         (corpus, []),

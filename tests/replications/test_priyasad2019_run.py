@@ -129,7 +129,7 @@ def invented(monkeypatch):
 
     plans = run.plans
     monkeypatch.setattr(run, "plans", noted)
-    monkeypatch.setattr(run.tasks, "run", faked)
+    monkeypatch.setattr("common.running.dispatch.run", faked)
     return asked
 
 
@@ -142,7 +142,7 @@ def stopped(monkeypatch):
         seen["waiting"] = [task.variant for task in todo if not task.done()]
         raise KeyboardInterrupt  # there are no results to be read
 
-    monkeypatch.setattr(run.tasks, "run", faked)
+    monkeypatch.setattr("common.running.dispatch.run", faked)
     return seen
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from common.errors import EXIT_INPUT, InputError
-from common.running import cli, results, tasks
+from common.running import cli, dispatch, results, tasks
 from tests.common.running import test_tasks
 from tests.common.running.test_tasks import ROOT, calls, planned, wait_for, work
 
@@ -95,10 +95,10 @@ def empty(tmp_path_factory) -> str:
 
 
 def run(todo, address: str | None, work=work, threads: int = 1) -> int:
-    """tasks.run on the cluster at this address, or as --jobs 1."""
+    """dispatch.run on the cluster at this address, or as --jobs 1."""
     for task in todo:
         task.path.parent.mkdir(parents=True, exist_ok=True)
-    return tasks.run(todo, work, 1, threads, address)
+    return dispatch.run(todo, work, 1, threads, address)
 
 
 def line(capsys, todo, address: str, work=work) -> str:
@@ -191,10 +191,10 @@ def test_a_trained_network_is_that_of_one_job(tmp_path, address):
     np.save(tmp_path / "data.npy", data)
     mapped = np.load(tmp_path / "data.npy", mmap_mode="r")
     program = (
-        f"import numpy as np; from functools import partial; from pathlib import Path; from common.running import tasks\n"
+        f"import numpy as np; from functools import partial; from pathlib import Path; from common.running import dispatch, tasks\n"
         f"from tests.common.running import test_cluster as t\n"
         f"tasks.limit_threads(1); data = np.load({str(tmp_path / 'data.npy')!r})\n"
-        f"tasks.run(t.planned(Path({str(tmp_path / 'one')!r}), 1), partial(t.train, data=data), 1, 1)"
+        f"dispatch.run(t.planned(Path({str(tmp_path / 'one')!r}), 1), partial(t.train, data=data), 1, 1)"
     )
     one = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
@@ -292,9 +292,9 @@ def test_a_part_of_a_mapped_array_goes_as_it_is(tmp_path, part):
 def test_work_of_the_main_module_is_sent_whole(tmp_path, address):
     """A paper's `python -m ... .run` is __main__, which workers have no module for."""
     program = (
-        f"from pathlib import Path; from common.running import tasks; from tests.common.running import test_tasks as t\n"
+        f"from pathlib import Path; from common.running import dispatch, tasks; from tests.common.running import test_tasks as t\n"
         f"def main_work(task, progress): t.work(task, progress)\n"
-        f"if __name__ == '__main__': tasks.run(t.planned(Path({str(tmp_path)!r})), main_work, 1, 1, {address!r})"
+        f"if __name__ == '__main__': dispatch.run(t.planned(Path({str(tmp_path)!r})), main_work, 1, 1, {address!r})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
@@ -347,10 +347,10 @@ def test_a_fold_that_is_killed_again_and_again_is_said(tmp_path, address, capsys
 def test_ctrl_c_withdraws_what_waits_and_leaves_the_cluster(tmp_path, address):
     wait_for_workers(address, 2)
     program = (
-        f"import sys; from pathlib import Path; from common.running import cli, tasks\n"
+        f"import sys; from pathlib import Path; from common.running import cli, dispatch, tasks\n"
         f"from tests.common.running import test_cluster as t\n"
         f"todo = t.planned(Path({str(tmp_path)!r}), 6)\n"
-        f"sys.exit(cli.run(lambda: tasks.run(todo, t.begin, 1, 1, {address!r})))"
+        f"sys.exit(cli.run(lambda: dispatch.run(todo, t.begin, 1, 1, {address!r})))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
@@ -445,9 +445,9 @@ def test_nobody_at_the_address(tmp_path, capsys, monkeypatch):
 def test_an_address_that_is_none_leaves_nothing_behind(tmp_path):
     """A Client that has failed would speak again, and wait, when the process ends."""
     program = (
-        f"import sys; from pathlib import Path; from common.running import cli, tasks; from tests.common.running import test_tasks as t\n"
+        f"import sys; from pathlib import Path; from common.running import cli, dispatch, tasks; from tests.common.running import test_tasks as t\n"
         f"todo = t.planned(Path({str(tmp_path)!r}))\n"
-        f"sys.exit(cli.run(lambda: tasks.run(todo, t.work, 1, 1, 'nowhere://x')))"
+        f"sys.exit(cli.run(lambda: dispatch.run(todo, t.work, 1, 1, 'nowhere://x')))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == EXIT_INPUT and done.stderr.count("\n") == 1

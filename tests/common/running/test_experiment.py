@@ -71,7 +71,7 @@ def test_which_is_the_first_reader_that_finds_its_layout(tmp_path):
 def test_completed_counts_and_reads_all(monkeypatch, tmp_path, capsys):
     todo = [tasks.Task("lstm", "devel", seed, tmp_path / f"seed{seed}.json", "d") for seed in range(3)]
     asked = []
-    monkeypatch.setattr(tasks, "run", lambda *words: asked.append(words) or 1)
+    monkeypatch.setattr("common.running.dispatch.run", lambda *words: asked.append(words) or 1)
     monkeypatch.setattr(experiment.results, "read", lambda path: {"from": path.name})
     arguments = SimpleNamespace(jobs=2, threads=1, scheduler="there", results=tmp_path)
     files = experiment.completed(todo, max, arguments, "paper")

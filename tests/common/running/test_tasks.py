@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from common.errors import EXIT_INPUT
-from common.running import cli, results, tasks
+from common.running import cli, dispatch, results, tasks
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,7 +58,7 @@ def hang_at_1(task: tasks.Task, progress) -> None:
 def run(todo, work=work, jobs=1) -> int:
     for task in todo:
         task.path.parent.mkdir(parents=True, exist_ok=True)
-    return tasks.run(todo, work, jobs, threads=1)
+    return dispatch.run(todo, work, jobs, threads=1)
 
 
 def calls(folder: Path) -> list[int]:
@@ -163,7 +163,7 @@ def test_tasks_run_with_their_share_of_threads(tmp_path, jobs):
     """Also in workers that joblib has started before."""
     for threads in (3, 2):
         todo = planned(tmp_path, digest=str(threads))
-        tasks.run(todo, note_threads, jobs, threads)
+        dispatch.run(todo, note_threads, jobs, threads)
         assert all(results.read(task.path)["threads"] == [str(threads), "1", str(threads)] for task in todo)
 
 
