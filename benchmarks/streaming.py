@@ -90,12 +90,13 @@ def write(folder: Path) -> int:
 def measured(arguments: argparse.Namespace) -> dict[str, float]:
     """Peak memory in bytes and seconds for one training step, in this process."""
     peak = Peak()
-    from common.evidence import paper as papers
+    from common.evidence.reading import load_papers
+    from common.evidence.settings import resolve_settings
     from common.networks import training
     from replications.raju2021 import experiment, models
 
-    paper = next(paper for paper in papers.papers() if paper.id == "raju2021")
-    settings = papers.settings(paper, "paper")
+    paper = next(paper for paper in load_papers() if paper.id == "raju2021")
+    settings = resolve_settings(paper, "paper")
     training.prepare(0)
     in_memory = arguments.mode != "disk"
     recordings = [recording(arguments.folder, number, in_memory) for number in range(IN_MEMORY if in_memory else TRAIN)]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from common.evidence.compare import File, select_any
 from common.evidence.paper import Figure, Paper
+from common.evidence.runs import File, select_any_runs
 from reports.drawing import COLOURS, Drawing, finished, origin, title_of
 
 BOX, SLIM, GAP, WIDTH, LANE = 0.40, 0.24, 0.17, 2.55, 0.42  # inches
@@ -69,7 +69,7 @@ class _Box:
 
 def architecture(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """The network as it was built: layers in order, output shapes without the batch, parameters."""
-    runs = select_any(paper, files, figure.variant)
+    runs = select_any_runs(paper, files, figure.variant)
     if runs is None or not runs.first.get("architecture"):
         return
     boxes = folded(runs.first["architecture"])
@@ -195,7 +195,7 @@ def _families(axes: Axes, used: set[str], x: float) -> None:
 
 def overview(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """Several networks side by side: what goes in, the layers with weights of each as it was built, what comes out."""
-    found = {title: select_any(paper, files, variant) for title, variant in figure.variants.items()}
+    found = {title: select_any_runs(paper, files, variant) for title, variant in figure.variants.items()}
     built = {title: runs for title, runs in found.items() if runs and runs.first.get("architecture")}
     if not built:
         return

@@ -20,8 +20,19 @@ from itertools import combinations
 
 from common.evidence import arithmetic
 from common.evidence.arithmetic import Value
-from common.evidence.compare import Cell, File, many, shown
-from common.evidence.paper import Audit, Claim, Paper, Table, decimals, numbers, wanted
+from common.evidence.cells import Cell
+from common.evidence.paper import (
+    Audit,
+    Claim,
+    Paper,
+    Table,
+    collect_numbers,
+    count_decimals,
+    format_value,
+    resolve_number,
+)
+from common.evidence.runs import File
+from common.evidence.text import count_noun
 
 SEVERITIES = ("none", "slip", "unclear", "error")  # agrees, last digit, cannot be settled, cannot be right
 LARGEST = 400  # things in a class: no larger number is searched for
@@ -60,17 +71,17 @@ class Statement:
 
 def statements(paper: Paper, files: Iterable[File]) -> list[Statement]:
     """The claims of the paper that are arithmetic, in their order."""
-    files, printed = list(files), numbers(paper)
+    files, printed = list(files), collect_numbers(paper)
     return [_statement(paper, claim, files, printed) for claim in paper.claims if claim.holds]
 
 
 def _statement(paper: Paper, claim: Claim, files: list[File], printed: dict) -> Statement:
     if not claim.recordings:
-        return Statement(claim, arithmetic.statement(claim.holds, printed), "audit")
+        return Statement(claim, arithmetic.evaluate_statement(claim.holds, printed), "audit")
     counted = _frames(paper, files, claim.recordings)
     if not counted:
         return Statement(claim, None, "none")
-    return Statement(claim, arithmetic.statement(claim.holds, printed, {"frames": counted}), "real")
+    return Statement(claim, arithmetic.evaluate_statement(claim.holds, printed, {"frames": counted}), "real")
 
 
 def _frames(paper: Paper, files: list[File], pattern: str) -> int:
@@ -125,7 +136,7 @@ def _corrected(cell: Cell, finding: Finding | None) -> Cell:
         verdict = "ERRATUM" if cell.verdict == "MISMATCH" else cell.verdict
         return replace(cell, verdict=verdict, note="; ".join(filter(None, [*notes, cell.note])))
     if cell.ours is not None:
-        notes.append(f"the {cell.evidence} result is {shown(cell.ours, cell.published)}")
+        notes.append(f"the {cell.evidence} result is {format_value(cell.ours, cell.published)}")
     ours = float(finding.correct)
     return replace(
         cell, evidence="audit", corpus="", profile="", seeds=0, ours=ours, ci_low=None, ci_high=None,
@@ -234,7 +245,7 @@ def _matrix(paper: Paper, table: Table, entry: Audit) -> list[Finding]:
     if any(row.published.keys() != set(columns) for row in table.rows):
         return []  # a row of which numbers are illegible says nothing
     rows = [[row.published[column] for column in columns] for row in table.rows]
-    places = max(decimals(text) for row in rows for text in row)
+    places = max(count_decimals(text) for row in rows for text in row)
     options = [readings(row, places) for row in rows]
     found = [
         finding
@@ -255,7 +266,7 @@ def _matrix(paper: Paper, table: Table, entry: Audit) -> list[Finding]:
 
 def _row(paper: Paper, table: Table, label: str, row: list[str], several: list[Reading], places: int) -> Finding:
     place, how = f"{_named(table)}, row {label}", f"search over totals up to {LARGEST}"
-    printed = f"percentages that sum to {arithmetic.shown(sum(map(Fraction, row)))}"
+    printed = f"percentages that sum to {arithmetic.format_fraction(sum(map(Fraction, row)))}"
     if not several:
         return Finding(paper.id, place, printed, "no total fits, nor does any with one slip", how, "error")
     first = several[0]
@@ -293,7 +304,7 @@ def _together(paper: Paper, table: Table, entry: Audit, options: list[list[Readi
     ]
     if not entry.quoted:
         return found
-    (quoted,) = arithmetic.values(entry.quoted, numbers(paper))
+    (quoted,) = arithmetic.evaluate_values(entry.quoted, collect_numbers(paper))
     accuracy, recall = Fraction(100 * hits, held), sum(recalls) / len(recalls)
     follows = (
         f"accuracy {hits} of {held}: {_percent(accuracy)}"
@@ -328,7 +339,7 @@ def shares_of(printed: Iterable[Value], total: int) -> bool:
 
 def _shares(paper: Paper, entry: Audit) -> list[Finding]:
     """Of how many things are these percentages? Of none: which single one stands in the way?"""
-    printed = list(dict.fromkeys(arithmetic.values(entry.shares, numbers(paper))))
+    printed = list(dict.fromkeys(arithmetic.evaluate_values(entry.shares, collect_numbers(paper))))
     listed, total = ", ".join(map(_face, printed)), entry.total
     how = f"every whole number up to {total}"
     if fitting := [n for n in range(1, total + 1) if shares_of(printed, n)]:
@@ -367,24 +378,24 @@ def _averages(paper: Paper) -> Iterator[Finding]:
         rows = [row for row in table.rows if average and row.published.keys() == set(labels)]
         good = 0
         for row in rows:
-            parts = [arithmetic.printed(row.published[label]) for label in labels if label != average]
-            follows, printed = _mean(parts), arithmetic.printed(row.published[average])
-            if arithmetic.overlap(follows, printed):
+            parts = [arithmetic.parse_number(row.published[label]) for label in labels if label != average]
+            follows, printed = _mean(parts), arithmetic.parse_number(row.published[average])
+            if arithmetic.can_be_equal(follows, printed):
                 good += 1
                 continue
             last = printed.high - printed.low
             severity = "slip" if abs(follows.face - printed.face) <= last else "error"
             how = "mean of " + " and ".join(row.published[label] for label in labels if label != average)
-            place, text = f"{_named(table)}, {row.label}, {average}", arithmetic.shown(follows.face)
+            place, text = f"{_named(table)}, {row.label}, {average}", arithmetic.format_fraction(follows.face)
             wrong, right = (table.id, row.label, average), _at_decimals(follows.face, row.published[average])
             yield Finding(paper.id, place, row.published[average], text, how, severity, wrong, right)
         if good:
-            text = f"{good} of {many(len(rows), 'average')}" if good < len(rows) else many(good, "average")
+            text = f"{good} of {count_noun(len(rows), 'average')}" if good < len(rows) else count_noun(good, "average")
             yield Finding(paper.id, _named(table), text, "the mean of their row", "mean of the other columns", "none")
 
 
 def _mean(values: list[Value]) -> Value:
-    return sum(values[1:], start=values[0]) / arithmetic.printed(str(len(values)))
+    return sum(values[1:], start=values[0]) / arithmetic.parse_number(str(len(values)))
 
 
 def _repeated(paper: Paper) -> Iterator[Finding]:
@@ -393,21 +404,21 @@ def _repeated(paper: Paper) -> Iterator[Finding]:
     for table in paper.tables:
         for row in table.rows:
             for column, text in row.published.items():
-                number = wanted(paper, row, next(c for c in table.columns if c.label == column))
+                number = resolve_number(paper, row, next(c for c in table.columns if c.label == column))
                 if number.variant:
                     places.setdefault(number, []).append((f"{_named(table)}, {row.label}, {column}", text))
     twice = {number: printed for number, printed in places.items() if len(printed) > 1}
     alike = 0
     for printed in twice.values():
-        pairs = combinations([arithmetic.printed(text) for _, text in printed], 2)
-        if all(arithmetic.overlap(a, b) for a, b in pairs):
+        pairs = combinations([arithmetic.parse_number(text) for _, text in printed], 2)
+        if all(arithmetic.can_be_equal(a, b) for a, b in pairs):
             alike += 1
             continue
         where = "; ".join(place for place, _ in printed)
         text = " and ".join(text for _, text in printed)
         yield Finding(paper.id, where, text, "one number", "the same number in several places", "unclear")
     if alike:
-        text = f"{many(alike, 'number')} in several places"
+        text = f"{count_noun(alike, 'number')} in several places"
         yield Finding(paper.id, "tables", text, "the same in each", "compared within rounding", "none")
 
 
@@ -446,7 +457,7 @@ def _deviations(paper: Paper) -> list[Finding]:
                 scores = [row.published[metric[name]] for name in ("RMSE", "CC", "CCC")]
                 places.setdefault(tuple(scores), f"{_named(table)}, {row.label}")
     how = "RMSE, CC and CCC of one series: s^2 + t^2 <= MSE / (1 - CCC), s t = CCC MSE / (2 CC (1 - CCC))"
-    bounds = {scores: deviation(*map(arithmetic.printed, scores)) for scores in places}
+    bounds = {scores: deviation(*map(arithmetic.parse_number, scores)) for scores in places}
     found = [
         Finding(paper.id, places[scores], ", ".join(scores), "no series has these three scores", how, "error")
         for scores, bound in bounds.items()
@@ -474,7 +485,7 @@ def _stated(paper: Paper, stated: Sequence[Statement]) -> list[Finding]:
     good = sum(s.result == "follows" for s in checked)
     found = []
     if good:
-        text = f"{good} of {many(len(checked), 'statement')} that are arithmetic"
+        text = f"{good} of {count_noun(len(checked), 'statement')} that are arithmetic"
         found.append(Finding(paper.id, "text", text, "as stated", "the claims above", "none"))
     for statement in checked:
         if statement.result != "follows":
@@ -486,7 +497,7 @@ def _stated(paper: Paper, stated: Sequence[Statement]) -> list[Finding]:
 
 def _against(outcome: arithmetic.Outcome) -> str:
     """How the two sides of a statement that does not follow stand to each other."""
-    ours, stated = arithmetic.shown(outcome.ours.face), arithmetic.shown(outcome.stated.face)
+    ours, stated = arithmetic.format_fraction(outcome.ours.face), arithmetic.format_fraction(outcome.stated.face)
     if outcome.result == "undecided":
         return f"{ours} and {stated}: the printed numbers leave it open"
     return f"{ours} {_OPPOSITE[outcome.relation]} {stated}"
@@ -510,7 +521,7 @@ def _face(value: Value) -> str:
 
 
 def _at_decimals(value: Fraction, printed: str) -> str:
-    return f"{float(value):.{decimals(printed)}f}"
+    return f"{float(value):.{count_decimals(printed)}f}"
 
 
 def _percent(share: Fraction) -> str:

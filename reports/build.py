@@ -26,9 +26,9 @@ RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks thi
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    from common.evidence.paper import papers  # numpy and matplotlib load in seconds, --help should not
+    from common.evidence.reading import load_papers  # numpy and matplotlib load in seconds, --help should not
 
-    suite = papers()
+    suite = load_papers()
     out = Path(options.out)
     asked = options.check or options.accept or options.results != RESULTS
     if asked and not options.run and not Path(options.results).is_dir():
@@ -111,17 +111,19 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
     Results in the folder `committed` join for those corpora that `results_folder` has none of. Raises InputError for
     a damaged result file.
     """
-    from common.evidence import compare
+    from common.evidence.cells import fill_cells, fill_own_cells
+    from common.evidence.claims import judge_claims
+    from common.evidence.runs import check_files
     from common.running import results
     from reports import audit
 
-    files = compare.checked(results.find(results_folder, paper.id))
+    files = check_files(results.find(results_folder, paper.id))
     if committed:
         there = {record["corpus"] for _, record in files}
-        others = compare.checked(results.find(committed, paper.id))
+        others = check_files(results.find(committed, paper.id))
         files += [(path, record | {"committed": True}) for path, record in others if record["corpus"] not in there]
-    cells = compare.cells(paper, files) + compare.own_cells(paper, files)
-    return paper, files, cells, compare.claims(paper, files) + audit.statements(paper, files)
+    cells = fill_cells(paper, files) + fill_own_cells(paper, files)
+    return paper, files, cells, judge_claims(paper, files) + audit.statements(paper, files)
 
 
 def audited(paper, files, cells: Sequence, checked: Sequence) -> tuple:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from common import storage
 from common.errors import InputError
-from common.evidence.compare import UNSOUND, Cell, File, checked
+from common.evidence.cells import Cell
 from common.evidence.paper import Paper
+from common.evidence.runs import File, check_files
+from common.evidence.scores import UNSOUND
 
 REFERENCE = Path(__file__).parent / "reference"
 SEED = 0  # the seed of a run without arguments
@@ -25,7 +27,7 @@ ACCEPT = "If this change is meant: python -m reports.build --accept, and say in 
 def numbers(files: Sequence[File]) -> dict[str, dict]:
     """What a reference locks: place of the result file -> its settings digest and its numbers by name."""
     locked = {}
-    for path, record in checked(files):
+    for path, record in check_files(files):
         if record["evidence"] == "simulated" and record["profile"] == "quick" and record["seed"] == SEED:
             place = "/".join(path.with_suffix("").parts[-5:])
             locked[place] = {"settings_digest": record["settings_digest"], "numbers": dict(_numbers(record))}

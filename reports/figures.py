@@ -15,8 +15,9 @@ from scipy.ndimage import median_filter
 
 from common import metrics
 from common.errors import InputError
-from common.evidence.compare import ALL, CONTROL, File, Runs, about, our_score, select, select_any, shown
-from common.evidence.paper import Figure, Paper, Part, decimals, wanted
+from common.evidence.paper import Figure, Paper, Part, count_decimals, format_value, resolve_number
+from common.evidence.runs import ALL_TARGETS, CONTROL, File, Runs, find_corpus, select_any_runs, select_runs
+from common.evidence.scores import find_score
 from reports.architecture import architecture, overview
 from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
 
@@ -72,13 +73,13 @@ def traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Draw
 
 
 def _of_figure(paper: Paper, figure: Figure, files: Sequence[File]) -> dict[str, Runs | None]:
-    number = wanted(paper, Part(target=figure.target))
-    return {title: select(paper, files, variant, number=number) for title, variant in figure.variants.items()}
+    number = resolve_number(paper, Part(target=figure.target))
+    return {title: select_runs(paper, files, variant, number=number) for title, variant in figure.variants.items()}
 
 
 def _traced(runs: Runs, target: str) -> dict[str, dict[str, np.ndarray]]:
     """Recording -> kind (time, raw, gold, and post where there is post-processing) -> series."""
-    arrays, several = first_arrays(runs), f"{target}/" if runs.first["target"] == ALL else ""
+    arrays, several = first_arrays(runs), f"{target}/" if runs.first["target"] == ALL_TARGETS else ""
     found: dict[str, dict] = {}
     for kind, place in (("time", "time/"), *((kind, f"{kind}/{several}") for kind in ("gold", "raw", "post"))):
         for name in arrays:
@@ -145,7 +146,7 @@ EXAMPLES = 8
 
 def maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """Attention over time as grey images: a panel for each of the first recordings that the results hold it of."""
-    runs = select(paper, files, figure.variant)
+    runs = select_runs(paper, files, figure.variant)
     found = _examples(runs, figure) if runs else {}
     if not found:
         return
@@ -200,7 +201,7 @@ def _rows(figure: Figure, array: np.ndarray) -> Sequence[str]:
 
 def projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """Embedding vectors on their two principal components, before and after training, each panel with its own."""
-    runs = select(paper, files, figure.variant)
+    runs = select_runs(paper, files, figure.variant)
     stages = ("before", "after")
     if runs is None or not all(f"embeddings/{stage}" in first_arrays(runs) for stage in stages):
         return
@@ -239,13 +240,13 @@ def principal(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 def confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
     """A confusion matrix of ours beside the printed one, in percent of each true class."""
     table = next(table for table in paper.tables if table.id == figure.table)
-    places = [[(row, column, wanted(paper, row, column)) for column in table.columns] for row in table.rows]
-    runs = select(paper, files, figure.variant, number=places[0][0][2])
+    places = [[(row, column, resolve_number(paper, row, column)) for column in table.columns] for row in table.rows]
+    runs = select_runs(paper, files, figure.variant, number=places[0][0][2])
     if runs is None:
         return
     printed = [[row.published.get(column.label, "") for row, column, _ in line] for line in places]
-    pattern = max((text for line in printed for text in line), key=decimals) or "0.00"
-    ours = [[shown(our_score(paper, runs, number), pattern) for *_, number in line] for line in places]
+    pattern = max((text for line in printed for text in line), key=count_decimals) or "0.00"
+    ours = [[format_value(find_score(paper, runs, number), pattern) for *_, number in line] for line in places]
     size = len(table.columns)
     shares = {"ours": ours} | ({"published": printed} if table.printed else {})
     canvas = Canvas(figsize=(0.46 * size * len(shares) + 2.2, 0.36 * len(table.rows) + 1.5), layout="constrained")
@@ -315,7 +316,7 @@ def faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawi
 
 def _example_clip(paper: Paper, figure: Figure, files: Sequence[File], needed: str) -> tuple[Runs | None, dict]:
     """The arrays example/NAME by name; none of them without `needed`."""
-    runs = select_any(paper, files, figure.variant)
+    runs = select_any_runs(paper, files, figure.variant)
     arrays = first_arrays(runs) if runs else {}
     found = {name.removeprefix("example/"): array for name, array in arrays.items() if name.startswith("example/")}
     return runs, found if needed in found else {}
@@ -330,7 +331,9 @@ def _heat_map(axes: Axes, texts: list[list[str]], pattern: str) -> None:
         axes.text(column, row, texts[row][column] or "–", size=6.3, ha="center", va="center", color=colour)
     for row, total in enumerate(values.sum(axis=1)):
         if np.isfinite(total):
-            axes.text(values.shape[1] - 0.4, row, shown(total, pattern), size=6.3, va="center", color=COLOURS["muted"])
+            axes.text(
+                values.shape[1] - 0.4, row, format_value(total, pattern), size=6.3, va="center", color=COLOURS["muted"]
+            )
     axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
@@ -377,7 +380,7 @@ def with_mechanism(paper: Paper, files: Sequence[File], measure: str) -> list[Ru
     """The runs that have this measure of what goes on in a network, by network and corpus."""
     corpora = sorted({record["corpus"] for _, record in files})
     found = [
-        select(paper, files, variant, corpus, wanted(paper, Part(corpus=about(paper, corpus))))
+        select_runs(paper, files, variant, corpus, resolve_number(paper, Part(corpus=find_corpus(paper, corpus))))
         for variant in paper.variants
         for corpus in corpora
     ]
@@ -526,7 +529,7 @@ def training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     shown = [
         runs
         for v in paper.variants
-        if (runs := select_any(paper, files, v)) and runs.first.get("history", {}).get("loss")
+        if (runs := select_any_runs(paper, files, v)) and runs.first.get("history", {}).get("loss")
     ]
     if not shown:
         return

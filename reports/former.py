@@ -7,8 +7,8 @@ from importlib import metadata
 from pathlib import Path
 
 from common import storage
-from common.evidence.compare import File
 from common.evidence.paper import Paper
+from common.evidence.runs import File
 from reports.drawing import Drawing
 
 INDEX = "figures/drawn.json"  # in a report: for each paper the key of its figures, and what is said of them

@@ -16,22 +16,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from common.evidence.compare import (
-    ALL,
-    QUOTED,
-    SIMULATED_CAVEAT,
-    VERDICTS,
-    Cell,
-    Direction,
-    File,
-    Runs,
-    finest,
-    many,
-    score,
-    select,
-    shown,
-)
-from common.evidence.paper import METRICS, PERCENT, Paper, shrunk
+from common.evidence.cells import QUOTED, VERDICTS, Cell
+from common.evidence.claims import Direction
+from common.evidence.paper import METRICS, PERCENT, Paper, format_value, list_shrunk
+from common.evidence.runs import ALL_TARGETS, File, Runs, select_runs
+from common.evidence.scores import average_score
+from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, find_finest
 from reports import tables
 from reports.audit import SEVERITIES, Finding, Statement
 from reports.drawing import SECTIONS, Drawing
@@ -70,7 +60,7 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
 
 def _wrong(count: int) -> str:
     """How many printed numbers others prove wrong."""
-    return f"By arithmetic {many(count, 'printed number')} cannot be right. " if count else ""
+    return f"By arithmetic {count_noun(count, 'printed number')} cannot be right. " if count else ""
 
 
 def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus: str) -> str:
@@ -120,7 +110,7 @@ def paper_page(
             findings=sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
             mechanisms=_mechanisms(paper, files),
             margins=_margins(paper, cells),
-            shrunk=shrunk(paper),
+            shrunk=list_shrunk(paper),
             recordings=_recordings(files),
             unusable=_unusable(files),
             left_out=_left_out(files),
@@ -138,21 +128,21 @@ def _margins(paper: Paper, cells: Sequence[Cell]) -> list[tuple[str, float]]:
 
 def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
     own = [cell for cell in cells if cell.exhibit == table.id]
-    runs = [(row, select(paper, files, row.variant)) for row in table.rows if row.variant]
+    runs = [(row, select_runs(paper, files, row.variant)) for row in table.rows if row.variant]
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
         rows.append((row, group, _row_note(group)))
-    ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL]  # these have one protocol
+    ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL_TARGETS]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
-    sources = [f"Ours: {words}" for words in sorted({tables.source(c) for c in own if c.evidence != "none"})]
+    sources = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})]
     sources += tables.quoted(own)
     protocols = [(row, [_protocol_row(r, metric) for metric in METRICS if metric in _scored(r)]) for row, r in ran]
     counts = Counter(cell.verdict for cell in own)
     verdicts = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
     return {
         "table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains,
-        "verdicts": verdicts, "decimals": finest(own),
+        "verdicts": verdicts, "decimals": find_finest(own),
     }  # fmt: skip
 
 
@@ -178,7 +168,7 @@ def _scored(runs: Runs) -> set[str]:
 
 def _protocol_row(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, str]]]:
     """A metric under every protocol: (fitted on, pooling, score)."""
-    return metric, [(f, p, shown(score(runs, f, p, metric), "0.000")) for f in FITTED for p in POOLINGS]
+    return metric, [(f, p, format_value(average_score(runs, f, p, metric), "0.000")) for f in FITTED for p in POOLINGS]
 
 
 def _chain(paper: Paper, runs: Runs) -> list[dict]:
@@ -269,7 +259,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         script=Markup(script), script_digest=Markup(f"sha256-{digest}"),
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
-        row=tables.row, claim_row=tables.claim_row, claim_mark=_claim_mark, shown=shown, percent=PERCENT,
+        row=tables.row, claim_row=tables.claim_row, claim_mark=_claim_mark, shown=format_value, percent=PERCENT,
         severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
     )  # fmt: skip
     return environment

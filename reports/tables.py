@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 from common.evidence import arithmetic
-from common.evidence.compare import QUOTED, SIMULATED_CAVEAT, Cell, Direction, many, shown, shown_interval, source
-from common.evidence.paper import PERCENT, Paper
+from common.evidence.cells import QUOTED, Cell
+from common.evidence.claims import Direction
+from common.evidence.paper import PERCENT, Paper, format_value
+from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, format_interval
 from reports.audit import Finding, Statement
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
@@ -27,7 +29,7 @@ INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed nu
 
 
 def cells_csv(cells: Iterable[Cell]) -> str:
-    """One line for each printed number, at full precision; columns are the fields of `compare.Cell`."""
+    """One line for each printed number, at full precision; columns are the fields of `cells.Cell`."""
     return _csv([field.name for field in fields(Cell)], (asdict(cell).values() for cell in cells))
 
 
@@ -60,7 +62,11 @@ def exhibits(
 
 def row(cell: Cell) -> tuple[str, ...]:
     """A cell as shown: numbers of ours at the printed decimals, empty where there is none."""
-    numbers = (shown(cell.ours, cell.published), shown_interval(cell), shown(cell.difference, cell.published, True))
+    numbers = (
+        format_value(cell.ours, cell.published),
+        format_interval(cell),
+        format_value(cell.difference, cell.published, True),
+    )
     return cell.row, cell.column, cell.published, *numbers, WORDS[cell.verdict]
 
 
@@ -73,10 +79,10 @@ def _statement_row(statement: Statement) -> tuple[str, ...]:
     outcome, interval = statement.outcome, ""
     if outcome is None:
         return statement.claim.text, "", "", "", "", statement.result
-    low, ours, high = (arithmetic.shown(n) for n in (outcome.ours.low, outcome.ours.face, outcome.ours.high))
+    low, ours, high = (arithmetic.format_fraction(n) for n in (outcome.ours.low, outcome.ours.face, outcome.ours.high))
     if not outcome.ours.exact:
         interval = f"[{low}, {high}]"
-    published = outcome.literal or arithmetic.shown(outcome.stated.face)
+    published = outcome.literal or arithmetic.format_fraction(outcome.stated.face)
     published = published if outcome.relation == "==" else f"{outcome.relation} {published}"
     return statement.claim.text, PLACES[statement.evidence], published, ours, interval, statement.result
 
@@ -85,9 +91,15 @@ def _direction_row(direction: Direction) -> tuple[str, ...]:
     pattern = "0.00" if direction.claim.metric in PERCENT else "0.000"
     interval = ""
     if direction.ci_low is not None:
-        interval = f"[{shown(direction.ci_low, pattern, True)}, {shown(direction.ci_high, pattern, True)}]"
-    numbers = (shown(direction.published, pattern, True), shown(direction.advantage, pattern, True), interval)
-    place = f"{direction.corpus}, {many(direction.seeds, 'seed')}" if direction.seeds else ""
+        interval = (
+            f"[{format_value(direction.ci_low, pattern, True)}, {format_value(direction.ci_high, pattern, True)}]"
+        )
+    numbers = (
+        format_value(direction.published, pattern, True),
+        format_value(direction.advantage, pattern, True),
+        interval,
+    )
+    place = f"{direction.corpus}, {count_noun(direction.seeds, 'seed')}" if direction.seeds else ""
     return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, direction.result
 
 
@@ -157,7 +169,7 @@ def _formats(name: str, title: str, head, align: str, rows, notes: list[str]) ->
 
 
 def _notes(cells: list[Cell]) -> list[str]:
-    sources = sorted({source(cell) for cell in cells if cell.evidence != "none"})
+    sources = sorted({describe_source(cell) for cell in cells if cell.evidence != "none"})
     notes = [f"Ours: {words}." for words in sources]
     caveat = [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
     errata = [f"{cell.row}, {cell.column}: {cell.note}." for cell in cells if cell.verdict == "ERRATUM"]

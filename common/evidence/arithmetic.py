@@ -72,14 +72,14 @@ class Outcome:
     literal: str  # the right side as printed, where it is a single number
 
 
-def printed(text: str) -> Value:
+def parse_number(text: str) -> Value:
     """The values that round to a number as printed; whole numbers are exact."""
     face, places = Fraction(text), len(text.partition(".")[2])
     half = Fraction(1, 2 * 10**places) if places else Fraction(0)
     return Value(face - half, face, face + half)
 
 
-def statement(text: str, tables: Mapping[str, Numbers], names: Mapping[str, int] | None = None) -> Outcome:
+def evaluate_statement(text: str, tables: Mapping[str, Numbers], names: Mapping[str, int] | None = None) -> Outcome:
     """Evaluate a comparison.
 
     Args:
@@ -90,42 +90,42 @@ def statement(text: str, tables: Mapping[str, Numbers], names: Mapping[str, int]
     Raises:
         Refused: `text` is no comparison, uses what is not accepted, or names a number that is not printed.
     """
-    node = _parsed(text)
+    node = _parse(text)
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _RELATIONS):
         raise Refused("is not one comparison by ==, <, <=, > or >=")
     reader = _Reader(text, tables, names or {})
-    ours, stated = reader.number(node.left), reader.number(node.comparators[0])
+    ours, stated = reader.read_number(node.left), reader.read_number(node.comparators[0])
     relation = _RELATIONS[type(node.ops[0])]
-    literal = reader.source(_around(node.comparators[0]))
+    literal = reader.quote(_unwrap_near(node.comparators[0]))
     return Outcome(
-        _result(ours, relation, stated), ours, relation, stated, literal if re.fullmatch(_NUMBER, literal) else ""
+        _decide(ours, relation, stated), ours, relation, stated, literal if re.fullmatch(_NUMBER, literal) else ""
     )
 
 
-def _around(node: ast.expr) -> ast.expr:
+def _unwrap_near(node: ast.expr) -> ast.expr:
     """The number of which `near` takes the surroundings; any other expression is itself."""
     near = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "near"
     return node.args[0] if near else node
 
 
-def values(text: str, tables: Mapping[str, Numbers]) -> list[Value]:
-    """The values of an expression that stands for one number or for several. Raises Refused as `statement` does."""
-    found = _Reader(text, tables, {}).read(_parsed(text))
+def evaluate_values(text: str, tables: Mapping[str, Numbers]) -> list[Value]:
+    """The values of an expression that stands for one number or for several. Raises Refused as `evaluate_statement` does."""
+    found = _Reader(text, tables, {}).read(_parse(text))
     return found if isinstance(found, list) else [found]
 
 
-def mentions(text: str, name: str) -> bool:
+def mentions_name(text: str, name: str) -> bool:
     """Whether an expression uses `name`."""
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(_parsed(text)))
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(_parse(text)))
 
 
-def overlap(a: Value, b: Value) -> bool:
+def can_be_equal(a: Value, b: Value) -> bool:
     """Whether two numbers can be the same. Bounds are rounded up: two that only touch are not, unless one is exact."""
     low, high = max(a.low, b.low), min(a.high, b.high)
     return low <= high if a.exact or b.exact else low < high
 
 
-def shown(value: Fraction) -> str:
+def format_fraction(value: Fraction) -> str:
     """At most four decimals, without zeros at the end."""
     text = f"{float(value):.4f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
@@ -139,7 +139,7 @@ _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.
 _OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
-def _parsed(text: str) -> ast.expr:
+def _parse(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise Refused(f"is longer than {LONGEST} characters")
     if "\n" in text:
@@ -150,9 +150,9 @@ def _parsed(text: str) -> ast.expr:
         raise Refused(f"cannot be read ({str(error).partition('(')[0].strip()})") from error
 
 
-def _result(ours: Value, relation: str, stated: Value) -> str:
+def _decide(ours: Value, relation: str, stated: Value) -> str:
     if relation == "==":
-        return "follows" if overlap(ours, stated) else "contradicted"
+        return "follows" if can_be_equal(ours, stated) else "contradicted"
     less = relation.startswith("<")
     holds = _ORDER[relation]
     always = holds(ours.high, stated.low) if less else holds(ours.low, stated.high)
@@ -166,52 +166,54 @@ class _Reader:
     def __init__(self, text: str, tables: Mapping[str, Numbers], names: Mapping[str, int]) -> None:
         self.text, self.tables, self.names = text, tables, names
 
-    def number(self, node: ast.expr) -> Value:
+    def read_number(self, node: ast.expr) -> Value:
         try:
             value = self.read(node)
         except RecursionError as error:
             raise Refused("is nested too deeply") from error
         if isinstance(value, list):
-            raise Refused(f"`{self.source(node)}` is several numbers where one is needed")
+            raise Refused(f"`{self.quote(node)}` is several numbers where one is needed")
         return value
 
-    def numbers(self, node: ast.expr) -> list[Value]:
+    def read_numbers(self, node: ast.expr) -> list[Value]:
         value = self.read(node)
         if not isinstance(value, list) or not value:
-            raise Refused(f"`{self.source(node)}` is not several numbers")
+            raise Refused(f"`{self.quote(node)}` is not several numbers")
         return value
 
-    def source(self, node: ast.expr) -> str:
+    def quote(self, node: ast.expr) -> str:
         return ast.get_source_segment(self.text, node) or type(node).__name__
 
     def read(self, node: ast.expr) -> Value | list[Value]:
         match node:
-            case ast.Constant() if re.fullmatch(_NUMBER, self.source(node)):
-                return printed(self.source(node))
+            case ast.Constant() if re.fullmatch(_NUMBER, self.quote(node)):
+                return parse_number(self.quote(node))
             case ast.Name(id=name) if name in self.names:
-                return printed(str(self.names[name]))
+                return parse_number(str(self.names[name]))
             case ast.List(elts=items):
-                return [self.number(item) for item in items]
+                return [self.read_number(item) for item in items]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.number(operand)
+                return -self.read_number(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
-                return _OPERATIONS[type(op)](self.number(left), self.number(right))
+                return _OPERATIONS[type(op)](self.read_number(left), self.read_number(right))
             case ast.Subscript(value=ast.Name(id=table), slice=ast.Tuple(elts=[row, column])) if table in self.tables:
-                return self.cells(table, row, column)
+                return self.read_cells(table, row, column)
             case ast.Call(func=ast.Name(id="near"), args=[middle, margin], keywords=[]):
-                around, margin = self.number(middle), self.number(margin).face
+                around, margin = self.read_number(middle), self.read_number(margin).face
                 return Value(around.low - margin, around.face, around.high + margin)
             case ast.Call(func=ast.Name(id="diagonal"), args=[ast.Name(id=table)], keywords=[]) if table in self.tables:
-                return _diagonal(self.tables[table])
+                return _read_diagonal(self.tables[table])
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS and arguments:
-                several = self.numbers(arguments[0]) if len(arguments) == 1 else [self.number(a) for a in arguments]
+                several = (
+                    self.read_numbers(arguments[0]) if len(arguments) == 1 else [self.read_number(a) for a in arguments]
+                )
                 return _FUNCTIONS[name](several)
-        raise Refused(f"`{self.source(node)}` is not accepted")
+        raise Refused(f"`{self.quote(node)}` is not accepted")
 
-    def cells(self, table: str, row: ast.expr, column: ast.expr) -> Value | list[Value]:
-        asked = [self.label(row), self.label(column)]
+    def read_cells(self, table: str, row: ast.expr, column: ast.expr) -> Value | list[Value]:
+        asked = [self.read_label(row), self.read_label(column)]
         found = [
-            printed(text)
+            parse_number(text)
             for place, text in self.tables[table].items()
             if all(label in (None, there) for label, there in zip(asked, place))
         ]
@@ -219,36 +221,36 @@ class _Reader:
             raise Refused(f"`{table}` prints no number {' / '.join(map(repr, asked))}")
         return found if None in asked else found[0]
 
-    def label(self, node: ast.expr) -> str | None:
+    def read_label(self, node: ast.expr) -> str | None:
         match node:
             case ast.Constant(value=str(label)):
                 return label
             case ast.Slice(lower=None, upper=None, step=None):
                 return None
-        raise Refused(f"`{self.source(node)}` is no label of a row or column")
+        raise Refused(f"`{self.quote(node)}` is no label of a row or column")
 
 
-def _diagonal(numbers: Numbers) -> list[Value]:
+def _read_diagonal(numbers: Numbers) -> list[Value]:
     """The numbers of a square table at the same place in their row as their row has in the table."""
     rows = list(dict.fromkeys(row for row, _ in numbers))
     columns = list(dict.fromkeys(column for _, column in numbers))
     if len(rows) != len(columns) or len(numbers) != len(rows) ** 2:
         raise Refused("`diagonal` needs a square table")
-    return [printed(numbers[place]) for place in zip(rows, columns)]
+    return [parse_number(numbers[place]) for place in zip(rows, columns)]
 
 
-def _extreme(pick: Callable) -> Callable[[Sequence[Value]], Value]:
+def _make_extreme(pick: Callable) -> Callable[[Sequence[Value]], Value]:
     return lambda several: Value(*(pick(getattr(v, side) for v in several) for side in ("low", "face", "high")))
 
 
 def _sum(several: Sequence[Value]) -> Value:
-    return sum(several, start=printed("0"))
+    return sum(several, start=parse_number("0"))
 
 
 _FUNCTIONS = {
     "sum": _sum,
-    "mean": lambda several: _sum(several) / printed(str(len(several))),
-    "max": _extreme(max),
-    "min": _extreme(min),
-    "count": lambda several: printed(str(len(several))),
+    "mean": lambda several: _sum(several) / parse_number(str(len(several))),
+    "max": _make_extreme(max),
+    "min": _make_extreme(min),
+    "count": lambda several: parse_number(str(len(several))),
 }

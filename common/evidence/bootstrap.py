@@ -5,7 +5,7 @@ import numpy as np
 RESAMPLES = 1000
 
 
-def ratio(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, list[float] | None]:
+def bootstrap_ratio(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, list[float] | None]:
     """sum(part) / sum(whole) over recordings (n,) and its 95 % interval; None where there is nothing to count.
 
     Percentiles over draws of the recordings with replacement. With `whole` all 1 it is the mean of `part`.

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from common import storage
 from common.errors import InputError, WriteError
-from common.evidence import paper as papers
 from common.evidence.paper import Paper
+from common.evidence.settings import resolve_settings
 from common.running import cli, dispatch, results, tasks
 from common.running.parallel import parallel
 
@@ -177,8 +177,8 @@ def cores() -> int:
 
 def settings_of(paper: Paper, arguments: argparse.Namespace, overrides: Sequence[str] = ()) -> dict:
     """The settings of a run. Raises InputError: unknown ones, and changed ones without a --results of their own."""
-    settings = papers.settings(paper, arguments.profile, [*arguments.set, *overrides])
-    declared = papers.settings(paper, arguments.profile)
+    settings = resolve_settings(paper, arguments.profile, [*arguments.set, *overrides])
+    declared = resolve_settings(paper, arguments.profile)
     changed = [name for name in settings if settings[name] != declared[name] and not paper.settings[name].about_files]
     if changed and arguments.results == RESULTS:
         raise InputError(

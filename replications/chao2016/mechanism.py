@@ -13,7 +13,7 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
-from common.evidence import bootstrap
+from common.evidence.bootstrap import bootstrap_ratio
 from datasets import afew
 from replications.chao2016 import yaafe
 from replications.chao2016.features import Features
@@ -64,7 +64,7 @@ def drift(clips: Sequence[Features], alignments: Sequence[np.ndarray], settings:
             remainder = remainder - remainder.mean()
             shared.append(remainder @ place)
             spread.append(remainder @ remainder)
-    slope, interval = bootstrap.ratio(np.array(shared), np.array(spread))
+    slope, interval = bootstrap_ratio(np.array(shared), np.array(spread))
     return {"slope": slope, "interval": interval, "predicted": 1.0, "frames": sum(len(clip.shape) for clip in clips)}
 
 
@@ -87,7 +87,7 @@ def synchrony(
         places.append(behind[shown].sum(axis=0))
         counts.append(shown.sum())
         planted.append(float(script["offset"]))
-    offset, interval = bootstrap.ratio(np.array(offsets), np.array(counts))
+    offset, interval = bootstrap_ratio(np.array(offsets), np.array(counts))
     true = float(np.mean(planted)) if planted else None
     each = None if offset is None else np.sum(places, axis=0) / np.sum(counts)  # place in the window -> seconds
     hop = yaafe.STEP / yaafe.RATE
@@ -135,7 +135,7 @@ def _won(high: np.ndarray, low: np.ndarray) -> tuple[float, int]:
 
 
 def _auc(counted: list[tuple[float, int]]) -> tuple[float | None, list[float] | None]:
-    return bootstrap.ratio(*np.array(counted).T) if counted else (None, None)
+    return bootstrap_ratio(*np.array(counted).T) if counted else (None, None)
 
 
 def _frames(values: np.ndarray, clip: Features) -> np.ndarray:

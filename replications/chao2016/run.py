@@ -19,8 +19,10 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.cells import fill_cells
+from common.evidence.reading import load_paper
+from common.evidence.runs import ALL_TARGETS, CONTROL
+from common.evidence.text import format_tables
 from common.media import faces
 from common.running import cli, experiment, tasks
 from common.running.experiment import Corpus
@@ -44,7 +46,7 @@ VERSION = 1  # raise when results change for the same settings
 def main() -> int:
     arguments = parse()
     check_set(arguments)
-    paper = papers.load(PAPER)
+    paper = load_paper(PAPER)
     given = [] if arguments.weights is None else [f"cnn_weights={'random' if arguments.weights == RANDOM else 'faces'}"]
     settings = experiment.settings_of(paper, arguments, given)
     for name in TRAINING:
@@ -62,8 +64,8 @@ def main() -> int:
     by_path = {task.path: corpus for task, corpus in planned}
     work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report, left_out=left_out)
     files = experiment.completed(todo, work, arguments, NAME)
-    found = [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]
-    print(compare.as_text(paper, found) if found else "The control fills no table; `python -m reports.build` shows it.")
+    found = [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]
+    print(format_tables(paper, found) if found else "The control fills no table; `python -m reports.build` shows it.")
     return 0
 
 
@@ -263,9 +265,9 @@ def simulate(name: str, arguments: argparse.Namespace, settings: dict, **options
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
     digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
+    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
     variants = [name for name in VARIANTS if name in arguments.variants]
-    if corpus.name == compare.CONTROL and arguments.corpus == "simulated":
+    if corpus.name == CONTROL and arguments.corpus == "simulated":
         variants = [name for name in variants if name in CONTROLLED]
     return [
         tasks.Task(variant, "val", seed, folder / variant / f"val-seed{seed}.json", digest)

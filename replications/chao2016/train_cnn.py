@@ -22,7 +22,9 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
-from common.evidence import paper as papers
+from common.evidence.paper import PROFILES
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.running import cli, experiment, tasks
 
 PAPER = Path(__file__).with_name("paper.toml")
@@ -56,7 +58,7 @@ class Faces:
 
 def main() -> int:
     arguments = parse()
-    settings = papers.settings(papers.load(PAPER), arguments.profile, arguments.set)
+    settings = resolve_settings(load_paper(PAPER), arguments.profile, arguments.set)
     validate(settings)
     check_writable(arguments.weights)
     faces = usable(find(arguments.faces), arguments)
@@ -78,7 +80,7 @@ def parse() -> argparse.Namespace:
     add = made.add_argument
     add("faces", type=Path, metavar="FACES", help="the folder that has a folder of images for each person")
     add("weights", type=Path, metavar="WEIGHTS", help="the .npz to write")
-    add("--profile", default="quick", choices=papers.PROFILES)
+    add("--profile", default="quick", choices=PROFILES)
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="names stand in paper.toml")
     add("--skip-unusable", action="store_true", help="go on without images that cannot be read")
     add("--threads", type=int, default=experiment.cores(), metavar="N", help="default: one for each core")

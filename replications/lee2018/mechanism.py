@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.evidence import bootstrap
+from common.evidence.bootstrap import bootstrap_ratio
 from datasets import avec2017
 from replications.lee2018 import features
 from replications.lee2018.features import Features
@@ -53,7 +53,7 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
             middle = len(maps) // 2
             examples.append((recording.faces[index[middle]], maps[middle] / maps[middle].sum(), boxes[middle]))
     frames = sum(map(len, hits))
-    rate = bootstrap.ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
+    rate = bootstrap_ratio(np.array([hit.sum() for hit in hits]), np.array([len(hit) for hit in hits]))
     numbers = {
         **dict(zip(("hit_rate", "interval"), rate)),
         "chance": float(np.concatenate(chances).mean()) if frames else None,
@@ -85,7 +85,7 @@ def temporal(recordings: list[Features], attention: list[np.ndarray], settings: 
         steps += int(speaking.sum())
         salient_steps += int((salient & speaking).sum())
         examples.append((time.ravel(), weights.ravel(), salient.ravel()))
-    auc = bootstrap.ratio(np.array(won), np.array(pairs))
+    auc = bootstrap_ratio(np.array(won), np.array(pairs))
     numbers = {**dict(zip(("auc", "interval"), auc)), "chance": 0.5, "frames": steps, "salient": salient_steps}
     return numbers, dict(zip(("example_time", "example_attention", "example_salient"), examples[0]))
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from common import postprocess, storage
 from common.errors import InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.cells import fill_cells
+from common.evidence.reading import load_paper
+from common.evidence.text import format_tables
 from common.media import faces
 from common.running import cli, experiment, tasks
 from common.running.experiment import Corpus
@@ -30,7 +31,7 @@ VERSION = 1  # raise when results change for the same settings
 
 def main() -> int:
     arguments = parse()
-    paper = papers.load(PAPER)
+    paper = load_paper(PAPER)
     overrides = ["precision=mixed_bfloat16"] if arguments.mixed_precision else []
     settings = experiment.settings_of(paper, arguments, overrides)
     validate(settings)
@@ -49,7 +50,7 @@ def main() -> int:
     )
     files = experiment.completed(todo, work, arguments, NAME)
     if arguments.target == paper.protocol.target:
-        print(compare.as_text(paper, compare.cells(paper, files)))
+        print(format_tables(paper, fill_cells(paper, files)))
     else:
         print(
             f"The paper prints no number for {arguments.target}. CCC, {paper.protocol.pooling}, post-processing fitted on devel:"

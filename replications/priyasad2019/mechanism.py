@@ -10,7 +10,7 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
-from common.evidence import bootstrap
+from common.evidence.bootstrap import bootstrap_ratio
 from replications.priyasad2019.features import Clip
 
 CLOSE = 0.1  # seconds
@@ -24,7 +24,7 @@ def speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     if not truth.is_dir():
         return None
     late = np.array([np.subtract(clip.speech, _truth(truth, clip)) for clip in clips])
-    within, interval = bootstrap.ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
+    within, interval = bootstrap_ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
     onset, offset = late.mean(axis=0)
     return {
         "within": within,
@@ -53,14 +53,14 @@ def inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> d
     truth = np.array([clip.label for clip in clips])
     subjects = _subjects(clips)
     gained = (shared == truth).astype(int) - (apart == truth)
-    points, interval = bootstrap.ratio(np.bincount(subjects, 100.0 * gained), np.bincount(subjects))
+    points, interval = bootstrap_ratio(np.bincount(subjects, 100.0 * gained), np.bincount(subjects))
     return {"points": points, "interval": interval, "none": 0.0, "frames": len(clips)}
 
 
 def modalities(beta: np.ndarray, clips: Sequence[Clip], owner: np.ndarray) -> dict:
     """The mean weight of the sound in Eq. 6 over test segments, beta (S, 2), interval over subjects."""
     subject = _subjects(clips)[owner]
-    share, interval = bootstrap.ratio(np.bincount(subject, beta[:, 0]), np.bincount(subject))
+    share, interval = bootstrap_ratio(np.bincount(subject, beta[:, 0]), np.bincount(subject))
     return {"sound": share, "interval": interval, "equal": 0.5, "frames": len(owner)}
 
 

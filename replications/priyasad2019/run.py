@@ -21,9 +21,11 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
+from common.evidence.reading import load_paper
+from common.evidence.runs import ALL_TARGETS
+from common.evidence.text import format_tables
 from common.running import cli, dispatch, experiment, results, tasks
 from common.running.experiment import Corpus
 from datasets import enterface, rml
@@ -40,7 +42,7 @@ VERSION = 1  # raise when results change for the same settings
 
 def main() -> int:
     arguments = parse()
-    paper = papers.load(PAPER)
+    paper = load_paper(PAPER)
     settings = experiment.settings_of(paper, arguments, given(arguments))
     validate(settings)
     source = source_of(arguments, settings)
@@ -57,8 +59,8 @@ def main() -> int:
     done = dispatch.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
     files = [file for plan in asked for file in written(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
-    found = [cell for cell in compare.cells(paper, files) + compare.own_cells(paper, files) if cell.evidence != "none"]
-    print(compare.as_text(paper, found))  # every network stands in a table of ours
+    found = [cell for cell in fill_cells(paper, files) + fill_own_cells(paper, files) if cell.evidence != "none"]
+    print(format_tables(paper, found))  # every network stands in a table of ours
     return 0
 
 
@@ -265,7 +267,7 @@ def written(
     corpus = plan.prepared.corpus
     beside = [p for p in planned if p.prepared is plan.prepared and p.seed == plan.seed]
     beside = [p for p in beside if all(task.done() for task in p.folds)]
-    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
+    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
     files = []
     for variant in arguments.variants:
         compared = [p.protocol for p in beside] if (variant, plan.protocol) == COMPARED else []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.evidence import bootstrap
+from common.evidence.bootstrap import bootstrap_ratio
 from common.networks import training
 from common.running.experiment import Corpus
 from replications.raju2021.features import HOP
@@ -33,7 +33,7 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     delay = planted(corpus, [recording.name for recording in sequences.recordings])
     if delay is not None:
         delay -= sequences.delay * HOP  # labels that were moved to the front are that much nearer
-    offset, interval = bootstrap.ratio(np.array(offsets) * hop, np.ones(len(offsets)))
+    offset, interval = bootstrap_ratio(np.array(offsets) * hop, np.ones(len(offsets)))
     measured = {
         "offset": offset,
         "interval": interval if len(offsets) > 1 else None,

@@ -13,7 +13,7 @@ import numpy as np
 
 from common import splits, storage
 from common.errors import InputError
-from common.evidence import compare
+from common.evidence.runs import ALL_TARGETS
 from common.networks import architecture, training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock
@@ -68,7 +68,7 @@ def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
         raise InputError(f"{problems[0]} ({len(problems)} in all; only the organisers' files are evidence)")
     public = avec2019.read_public(folder)
     digest = storage.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
-    folder = arguments.results / NAME / CORPUS / "paper" / compare.ALL
+    folder = arguments.results / NAME / CORPUS / "paper" / ALL_TARGETS
     planned = [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
         for variant in VARIANTS
@@ -109,7 +109,7 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
         "corpus": CORPUS,
         "evidence": "real",
         "profile": "paper",
-        "target": compare.ALL,
+        "target": ALL_TARGETS,
         "variant": task.variant,
         "fold": task.fold,
         "seed": task.seed,

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from common import storage
 from common.errors import InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
+from common.evidence.reading import load_paper
+from common.evidence.runs import ALL_TARGETS
+from common.evidence.text import format_tables
 from common.running import cli, experiment, tasks
 from common.running.experiment import Corpus
 from datasets import avec2019
@@ -31,7 +33,7 @@ VERSION = 1  # raise when results change for the same settings
 
 def main() -> int:
     arguments = parse()
-    paper = papers.load(PAPER)
+    paper = load_paper(PAPER)
     on_public = arguments.corpus == public.CORPUS
     there = public.VARIANTS if on_public else VARIANTS
     if unknown := [name for name in arguments.variants or () if name not in there]:
@@ -55,10 +57,10 @@ def main() -> int:
 
 def as_text(paper: Paper, files: list) -> str:
     """The printed table, and those of ours for which there are results."""
-    cells = compare.cells(paper, files)
-    own = compare.own_cells(paper, files)
+    cells = fill_cells(paper, files)
+    own = fill_own_cells(paper, files)
     there = {cell.exhibit for cell in own if cell.evidence != "none"}
-    return compare.as_text(paper, [*cells, *(cell for cell in own if cell.exhibit in there)])
+    return format_tables(paper, [*cells, *(cell for cell in own if cell.exhibit in there)])
 
 
 def parse() -> argparse.Namespace:
@@ -131,7 +133,7 @@ def simulate(arguments: argparse.Namespace, settings: dict) -> Path:
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant, fold and seed."""
     digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
+    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
     return [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
         for variant in VARIANTS

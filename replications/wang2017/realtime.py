@@ -29,7 +29,8 @@ import numpy as np
 
 from common import storage
 from common.errors import EXIT_INTERRUPTED, InputError, WriteError
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.media import faces, video
 from common.running import cli, experiment, provenance, results, tasks
 from replications.wang2017 import attributes
@@ -110,7 +111,7 @@ def run_file(arguments: argparse.Namespace) -> Path:
 def settings_of(arguments: argparse.Namespace) -> dict:
     """The settings that the networks were trained with, or those of the profile. Raises InputError."""
     if arguments.weights == RANDOM:
-        settings = papers.settings(papers.load(PAPER), arguments.profile)
+        settings = resolve_settings(load_paper(PAPER), arguments.profile)
     elif run_file(arguments).exists():
         settings = results.read(run_file(arguments))["settings"]
     else:

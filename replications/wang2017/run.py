@@ -17,8 +17,10 @@ from types import ModuleType
 
 from common import storage
 from common.errors import InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.cells import fill_cells
+from common.evidence.reading import load_paper
+from common.evidence.runs import ALL_TARGETS
+from common.evidence.text import format_tables
 from common.media import faces
 from common.networks import architecture
 from common.running import cli, experiment, tasks
@@ -38,7 +40,7 @@ VERSION = 1  # raise when results change for the same settings
 
 def main() -> int:
     arguments = parse()
-    paper = papers.load(PAPER)
+    paper = load_paper(PAPER)
     given = [] if arguments.weights is None else [f"weights={'random' if arguments.weights == 'random' else 'vggface'}"]
     settings = experiment.settings_of(paper, arguments, given)
     validate(settings)
@@ -54,7 +56,7 @@ def main() -> int:
     by_path = {task.path: corpus for task, corpus in planned}
     work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report)
     files = experiment.completed(todo, work, arguments, NAME)
-    print(compare.as_text(paper, [cell for cell in compare.cells(paper, files) if cell.evidence != "none"]))
+    print(format_tables(paper, [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]))
     return 0
 
 
@@ -224,7 +226,7 @@ def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
 def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
     """One task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
     digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / compare.ALL
+    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
     there = (BOTH_TARGETS,) if "recola" in corpus.name else VARIANTS
     return [
         tasks.Task(variant, "devel", seed, folder / variant / f"devel-seed{seed}.json", digest)

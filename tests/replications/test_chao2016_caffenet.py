@@ -622,8 +622,8 @@ def settled(monkeypatch):
     """The settings of this file, changed by `changed`, for those of the paper."""
 
     def settle(**changed):
-        made = SimpleNamespace(load=lambda path: None, settings=lambda *_: SMALL | changed, PROFILES=("paper", "quick"))
-        monkeypatch.setattr(run, "papers", made)
+        monkeypatch.setattr(run, "load_paper", lambda path: None)
+        monkeypatch.setattr(run, "resolve_settings", lambda *_: SMALL | changed)
 
     settle()
     return settle

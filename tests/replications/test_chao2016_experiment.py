@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.evidence import compare
-from common.evidence.paper import papers, settings
+from common.evidence.cells import fill_cells
+from common.evidence.reading import load_papers
+from common.evidence.runs import check_files
+from common.evidence.settings import resolve_settings
 from common.networks import training
 from common.running import results, tasks
 from common.running.experiment import Corpus
@@ -18,9 +20,9 @@ from datasets import afew
 from replications.chao2016 import experiment, models
 from replications.chao2016.features import Features
 
-PAPER = next(paper for paper in papers() if paper.id == "chao2016")
+PAPER = next(paper for paper in load_papers() if paper.id == "chao2016")
 SMALL = {"units": 5, "proposed_units": 5, "select_units": 3, "embedding_units": 3, "epochs": 2, "batch_size": 4}
-TINY = settings(PAPER, "quick", [f"{name}={value}" for name, value in SMALL.items()])
+TINY = resolve_settings(PAPER, "quick", [f"{name}={value}" for name, value in SMALL.items()])
 CNN = {"weights": "random", "faces": 70, "simulated": True, "pool5": 288, "selected": 6}
 LEFT_OUT = {"simulated": ["Train/faceless"]}
 
@@ -141,7 +143,7 @@ def test_partitions_are_scored_apart_and_unlabelled_clips_not():
 @variants
 def test_a_result_says_what_was_done(finished, corpus, variant):
     path, record = finished(variant)
-    compare.checked([(path, record)])
+    check_files([(path, record)])
     expected = {
         "paper": "chao2016", "corpus": "simulated", "evidence": "simulated", "profile": "quick", "target": "all",
         "variant": variant, "fold": "val", "seed": 0, "settings": TINY, "corpus_digest": corpus.digest, "cnn": CNN,
@@ -183,7 +185,7 @@ def test_the_tables_have_the_accuracy_of_the_record(finished, variant):
     path, record = finished(variant)
     cells = {
         (cell.row, cell.column): cell
-        for cell in compare.cells(PAPER, [(path, record)])
+        for cell in fill_cells(PAPER, [(path, record)])
         if cell.exhibit == "table1" and cell.evidence != "none"
     }
     assert len(cells) == 3

@@ -14,19 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running.experiment import Unusable
 from datasets import afew
 from replications.chao2016 import caffenet, features, yaafe
 
-PAPER = next(paper for paper in papers() if paper.id == "chao2016")
+PAPER = next(paper for paper in load_papers() if paper.id == "chao2016")
 CHANGES = {
     "units": 4, "proposed_units": 4, "select_units": 3, "embedding_units": 2, "audio_dimensions": 5,
     "shape_dimensions": 3, "selected": 6, "cnn_width": 0.03, "forest_trees": 5, "epochs": 2, "batch_size": 4,
 }  # fmt: skip
 OVERRIDES = [f"{name}={value}" for name, value in CHANGES.items()]
-TINY = settings(PAPER, "quick", OVERRIDES)
+TINY = resolve_settings(PAPER, "quick", OVERRIDES)
 SHAPE = {name: TINY[name] for name in ("cnn_order", "cnn_width", "cnn_dropout", "cnn_weight_decay")}
 RATE = 44_100
 SEEN = (2, 3, 6, 9, 10, 14)  # numbers of the frames with a face, from 1

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE, InputError
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.runs import CONTROL
+from common.evidence.settings import resolve_settings
 from common.running import results
 from datasets import afew, sfew
 from replications.chao2016 import run
@@ -169,7 +170,7 @@ def test_a_clip_without_a_face_has_zeros_after_whitening(places, tmp_path, calle
 def test_the_report_builds_from_the_results(finished, tmp_path):
     from reports import build
 
-    evaluated = [build.evaluate(papers.load(run.PAPER), finished[0])]
+    evaluated = [build.evaluate(load_paper(run.PAPER), finished[0])]
     _, files, cells, _ = evaluated[0]
     printed = [cell for cell in cells if cell.published]
     assert len(files) == 2 and len(printed) == 65
@@ -285,7 +286,7 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.import_module", load)
     sizes = {"train": 70, "val": 21, "test": 14, "longest": 2.5, "faces": 42}
     overrides = [f"simulated_{name}={count}" for name, count in sizes.items()]
-    settings = papers.settings(papers.load(run.PAPER), "quick", overrides)
+    settings = resolve_settings(load_paper(run.PAPER), "quick", overrides)
     arguments = SimpleNamespace(cache=tmp_path, jobs=2)
     roots = [run.simulate("afew", arguments, settings, control="uniform"), run.simulate("sfew", arguments, settings)]
     assert written == {
@@ -331,7 +332,7 @@ def test_columns_of_pool5_are_selected_once_for_the_same_faces(places, tmp_path,
     """Also the classes of the faces count: a face that is moved into the next class is the same picture elsewhere."""
     root = Path(shutil.copytree(places["FACES"], tmp_path / "sfew"))
     asked = SimpleNamespace(sfew=root, weights="random", cache=tmp_path / "cache", threads=1, jobs=1)
-    settings = papers.settings(papers.load(run.PAPER), "quick", OVERRIDES)
+    settings = resolve_settings(load_paper(run.PAPER), "quick", OVERRIDES)
     calls = []
     monkeypatch.setattr(run, "pool5", lambda static, weights, shape: np.eye(len(static), 288, dtype=np.float32))
     monkeypatch.setattr(run, "selected", lambda *_: calls.append(1) or np.arange(6))
@@ -522,11 +523,11 @@ def test_a_wrong_setting_is_refused_before_anything_is_done(tmp_path, called, se
 def test_the_size_of_pool5_is_that_of_the_network(width):
     from replications.chao2016 import caffenet
 
-    paper = papers.load(run.PAPER)
-    size = caffenet.network(papers.settings(paper, "quick", [f"cnn_width={width}"])).output_shape[1]
-    run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size}"]))
+    paper = load_paper(run.PAPER)
+    size = caffenet.network(resolve_settings(paper, "quick", [f"cnn_width={width}"])).output_shape[1]
+    run.validate(resolve_settings(paper, "quick", [f"cnn_width={width}", f"selected={size}"]))
     with pytest.raises(InputError, match=f"give at most {size}, "):
-        run.validate(papers.settings(paper, "quick", [f"cnn_width={width}", f"selected={size + 1}"]))
+        run.validate(resolve_settings(paper, "quick", [f"cnn_width={width}", f"selected={size + 1}"]))
 
 
 def test_the_control_alone_fills_no_table(places, tmp_path, called):
@@ -582,16 +583,16 @@ def test_wrong_usage(called, words):
 
 
 def test_every_switch_of_the_ledger_is_accepted():
-    paper = papers.load(run.PAPER)
+    paper = load_paper(run.PAPER)
     for entry in paper.ledger:
         words = shlex.split(entry.switch)
         overrides = [value for flag, value in zip(words, words[1:]) if flag == "--set"]
         for profile in ("quick", "paper"):
-            run.validate(papers.settings(paper, profile, overrides))
+            run.validate(resolve_settings(paper, profile, overrides))
 
 
 def test_networks_are_those_of_the_tables():
-    paper = papers.load(run.PAPER)
+    paper = load_paper(run.PAPER)
     asked = {row.variant for table in paper.tables for row in table.rows if row.variant}
     assert asked == set(run.VARIANTS) and set(run.CONTROLLED) < asked
-    assert compare.CONTROL == "simulated-uniform" and sfew.CLASSES == afew.CLASSES
+    assert CONTROL == "simulated-uniform" and sfew.CLASSES == afew.CLASSES

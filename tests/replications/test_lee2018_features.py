@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.media import audio, faces, video
 from datasets import avec2017
 from replications.lee2018 import features, run
 
-SETTINGS = papers.settings(papers.load(run.PAPER), "quick", ["crop_size=16"])
+SETTINGS = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16"])
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.networks import architecture, training
 from replications.lee2018 import experiment, models, run
 
-PAPER = papers.load(run.PAPER)
+PAPER = load_paper(run.PAPER)
 BATCH = 2
 # small enough to be built in no time; three pools halve 8 steps and 16 pixels three times
 SMALL = [
@@ -49,7 +50,7 @@ def small(*changes: str) -> dict:
     overrides = dict(change.split("=", 1) for change in [*SMALL, *changes])
     if "encoder_filters=[3,4,5]" in changes:  # as many steps up as down
         overrides["decoder_filters"] = "[5,4,3]"
-    return papers.settings(PAPER, "quick", [f"{name}={value}" for name, value in overrides.items()])
+    return resolve_settings(PAPER, "quick", [f"{name}={value}" for name, value in overrides.items()])
 
 
 def build(variant: str, settings: dict) -> keras.Model:
@@ -125,7 +126,7 @@ def test_same_seed_same_weights_another_seed_others(variant):
 @pytest.fixture(scope="module")
 def full():
     """The fused network of the paper profile: every other part of the paper's own is inside of it."""
-    settings = papers.settings(PAPER, "paper", [])
+    settings = resolve_settings(PAPER, "paper", [])
     return build("fused", settings), settings
 
 

@@ -17,7 +17,8 @@ import soundfile
 
 from common import storage
 from common.errors import EXIT_INPUT, EXIT_USAGE
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running import cli, results
 from datasets import avec2017
@@ -87,7 +88,7 @@ def records(folder: Path) -> dict[str, dict]:
 @pytest.fixture(scope="module")
 def extracted(corpus, cache):
     """Settings and features of the corpus."""
-    settings = papers.settings(papers.load(run.PAPER), "quick", ["crop_size=16", "clip_frames=8"])
+    settings = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16", "clip_frames=8"])
     return settings, features.extract(avec2017.recordings(corpus), settings, faces.landmark_file(), cache, 1)[0]
 
 
@@ -411,7 +412,7 @@ def test_resampling_on_demand(copied, cache, tmp_path, monkeypatch):
         soundfile.write(path, np.repeat(np.repeat(signal, 3)[:, None], 2, axis=1), 48_000)
     monkeypatch.setattr(sys, "argv", ["run", *arguments(copied, cache, tmp_path / "results", "--set", "resample=true")])
     words = run.parse()
-    settings = papers.settings(papers.load(run.PAPER), words.profile, words.set)
+    settings = resolve_settings(load_paper(run.PAPER), words.profile, words.set)
     (corpus,) = run.prepare(words, settings)
     assert len(corpus.recordings) == 3 and all(np.isfinite(recording.audio).all() for recording in corpus.recordings)
 
@@ -556,12 +557,12 @@ def test_a_wrong_setting_is_refused_before_anything_is_done(tmp_path, called, se
 
 
 def test_every_switch_of_the_ledger_is_accepted():
-    paper = papers.load(run.PAPER)
+    paper = load_paper(run.PAPER)
     for entry in paper.ledger:
         words = shlex.split(entry.switch)
         overrides = [value for flag, value in zip(words, words[1:]) if flag == "--set"]
         for profile in ("quick", "paper"):
-            run.validate(papers.settings(paper, profile, overrides))
+            run.validate(resolve_settings(paper, profile, overrides))
 
 
 # the steps of a run

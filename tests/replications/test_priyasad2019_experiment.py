@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.evidence import compare
-from common.evidence.paper import papers, settings
+from common.evidence.cells import fill_cells, fill_own_cells
+from common.evidence.reading import load_papers
+from common.evidence.runs import check_files
+from common.evidence.settings import resolve_settings
 from common.networks import training
 from common.running import results, tasks
 from common.running.experiment import Corpus, Unusable
@@ -18,13 +20,13 @@ from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome
 from replications.priyasad2019.features import CLASSES, Clip, Segments
 from replications.priyasad2019.protocols import Split, divided
 
-PAPER = next(paper for paper in papers() if paper.id == "priyasad2019")
+PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
 WIDTH, FRAMES, PER_CLIP = 32, 2, 3  # of fc6; faces of a segment; segments of a clip
 SMALL = {
     **{"vgg_fc": WIDTH, "lstm_units": WIDTH, "attention_units": 8, "hidden_units": 16, "segment_frames": FRAMES},
     **{"extraction_epochs": 3, "fusion_epochs": 3, "batch_size": 32, "folds": 3, "held_out": 0.3},
 }
-TINY = settings(PAPER, "quick", [f"{name}={value}" for name, value in SMALL.items()])
+TINY = resolve_settings(PAPER, "quick", [f"{name}={value}" for name, value in SMALL.items()])
 LONG = {"extraction_epochs": 20, "extraction_rate": 0.01, "fusion_epochs": 10, "fusion_rate": 0.01, "stopping": "last"}
 SUBJECTS, TAKES = ("s1", "s2", "s3", "s4"), 3
 CHANCE = 1 / len(CLASSES)
@@ -377,7 +379,7 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
     record, arrays = experiment.record_of(task, corpus, invented(), outcome, "quick", TINY, {"left_out": ["s1/moving"]})
     results.write(path, record, arrays)
     record, arrays = results.read(path), results.read_arrays(path, results.read(path))
-    compare.checked([(path, record)])
+    check_files([(path, record)])
     expected = {
         "paper": "priyasad2019", "corpus": corpus_name, "profile": "quick", "target": "all", "variant": variant,
         "fold": "loso", "seed": 0, "settings": TINY, "corpus_digest": corpus.digest, "task_digest": "digest",
@@ -403,8 +405,8 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
     accuracy = 100 * np.mean(predicted == [one.label for one in CLIPS])
     assert record["scores"]["emotion"]["*"]["accuracy"] == pytest.approx(accuracy) and 40 < accuracy < 100
 
-    own, found = "RML" if corpus_name == "simulated" else "eNTERFACE", compare.own_cells(PAPER, [(path, record)])
-    cells = [cell for cell in compare.cells(PAPER, [(path, record)]) + found if cell.evidence != "none"]
+    own, found = "RML" if corpus_name == "simulated" else "eNTERFACE", fill_own_cells(PAPER, [(path, record)])
+    cells = [cell for cell in fill_cells(PAPER, [(path, record)]) + found if cell.evidence != "none"]
     chosen = [cell for cell in cells if cell.exhibit in ("table1", "protocols")]
     assert len(chosen) == (2 if variant == "proposed" else 1)
     for cell in chosen:

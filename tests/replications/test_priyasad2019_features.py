@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.evidence import paper as papers
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running.experiment import Unusable
 from datasets import enterface, rml
@@ -32,8 +33,8 @@ CHANGES = {
     "hidden_units": 8, "extraction_epochs": 1, "fusion_epochs": 1, "folds": 2,
 }  # fmt: skip
 OVERRIDES = [f"{name}={value}" for name, value in CHANGES.items()]
-PAPER = papers.load(run.PAPER)
-TINY = papers.settings(PAPER, "quick", OVERRIDES)
+PAPER = load_paper(run.PAPER)
+TINY = resolve_settings(PAPER, "quick", OVERRIDES)
 SOURCE = features.Source("random")
 VGG = ("vgg_size", "vgg_width", "vgg_fc")
 WHOLE = (0, 0, 64, 48)  # of a frame of `film`

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.networks import architecture, training
 from replications.priyasad2019 import models
 from replications.priyasad2019.experiment import VARIANTS
 
-PAPER = next(paper for paper in papers() if paper.id == "priyasad2019")
-FULL = settings(PAPER, "paper")
+PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
+FULL = resolve_settings(PAPER, "paper")
 WIDTH, FRAMES, UNITS, HIDDEN = 6, 4, 5, 7
 SMALL = FULL | {
     **{"vgg_fc": WIDTH, "lstm_units": WIDTH, "attention_units": UNITS, "hidden_units": HIDDEN},

@@ -9,12 +9,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from replications.priyasad2019.features import CLASSES
 from replications.priyasad2019.protocols import PROTOCOLS, Split, divided
 
-PAPER = next(paper for paper in papers() if paper.id == "priyasad2019")
-QUICK = settings(PAPER, "quick")
+PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
+QUICK = resolve_settings(PAPER, "quick")
 protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
 few = examples(max_examples=20)
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE
-from common.evidence import compare
-from common.evidence import paper as papers
+from common.evidence.paper import resolve_number
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running import results
 from common.running.experiment import Corpus
@@ -307,8 +308,8 @@ def test_leaving_one_subject_out_has_as_many_folds_as_subjects(tmp_path):
     segments = Segments(np.empty((len(owner), 8)), np.empty((0, 8)), np.empty((0, 20), int), owner, (nothing, nothing))
     prepared = run.Prepared(Corpus("enterface", tmp_path, clips), segments, [])
     asked = SimpleNamespace(protocols=["loso"], seeds=[0], cache=tmp_path)
-    paper = papers.load(run.PAPER)
-    plan = run.plans(prepared, paper, papers.settings(paper, "paper"), asked)[0]
+    paper = load_paper(run.PAPER)
+    plan = run.plans(prepared, paper, resolve_settings(paper, "paper"), asked)[0]
     assert plan.protocol == "loso" and len({task.path for task in plan.folds}) == 42
     subjects = np.array([clips[number].subject for number in owner])
     tested = []
@@ -334,7 +335,7 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     mechanism = done["simulated-enterface", "proposed", "loso"]["mechanism"]
     assert "speech" not in mechanism and "kfold" in mechanism  # there is no truth beside this one
 
-    evaluated = build.evaluate(papers.load(run.PAPER), tmp_path / "results")
+    evaluated = build.evaluate(load_paper(run.PAPER), tmp_path / "results")
     _, found, cells, _ = evaluated
     printed = {(cell.exhibit, cell.row, cell.column): cell for cell in cells if cell.published}
     assert len(found) == 6 and len(printed) == 6 + 6 + 36
@@ -626,7 +627,7 @@ def test_a_file_in_place_of_the_results_folder(places, tmp_path, called):
 def parsed(monkeypatch, *words) -> SimpleNamespace:
     monkeypatch.setattr(sys, "argv", ["run", "--results", "elsewhere", *map(str, words)])
     asked = run.parse()
-    settings = run.experiment.settings_of(papers.load(run.PAPER), asked, run.given(asked))
+    settings = run.experiment.settings_of(load_paper(run.PAPER), asked, run.given(asked))
     return SimpleNamespace(settings=settings, source=run.source_of(asked, settings), asked=asked)
 
 
@@ -663,7 +664,7 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.import_module", loaded)
     sizes = {"rml_subjects": 3, "rml_sentences": 4, "enterface_subjects": 5, "enterface_sentences": 6}
     overrides = [f"simulated_{name}={count}" for name, count in sizes.items()]
-    settings = papers.settings(papers.load(run.PAPER), "quick", overrides)
+    settings = resolve_settings(load_paper(run.PAPER), "quick", overrides)
     asked = SimpleNamespace(cache=tmp_path, jobs=2)
     roots = [run.simulate(name, asked, settings) for name in run.READERS]
     assert written == {
@@ -698,7 +699,7 @@ def test_wrong_usage(called, words):
 
 
 def test_every_switch_of_the_ledger_is_accepted(monkeypatch):
-    paper = papers.load(run.PAPER)
+    paper = load_paper(run.PAPER)
     for entry in paper.ledger:
         for profile in ("quick", "paper"):
             words = ["run", "--results", "elsewhere", "--profile", profile, *shlex.split(entry.switch)]
@@ -708,9 +709,9 @@ def test_every_switch_of_the_ledger_is_accepted(monkeypatch):
 
 
 def test_networks_and_protocols_are_those_of_the_tables():
-    paper = papers.load(run.PAPER)
+    paper = load_paper(run.PAPER)
     assert {row.variant for table in paper.tables for row in table.rows if row.variant} == set(VARIANTS)
-    asked = {compare.wanted(paper, row, column).fold for t in paper.tables for row in t.rows for column in t.columns}
+    asked = {resolve_number(paper, row, column).fold for t in paper.tables for row in t.rows for column in t.columns}
     assert asked == set(run.PROTOCOLS) == set(FOLDS)
     assert set(run.READERS) == set(paper.corpora)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from common import metrics, splits
 from common.errors import InputError
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.running import tasks
 from common.running.experiment import Corpus
 from datasets.avec2017 import LABEL_HOP, Labels
@@ -17,8 +18,8 @@ from replications.raju2021 import experiment, mechanism
 from replications.raju2021.experiment import TARGETS, Moments, Sequences
 from replications.raju2021.features import Features
 
-PAPER = next(paper for paper in papers() if paper.id == "raju2021")
-QUICK = {**settings(PAPER, "quick"), "hop": 0.2}
+PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
+QUICK = {**resolve_settings(PAPER, "quick"), "hop": 0.2}
 RNG = np.random.default_rng(0)
 
 

@@ -4,18 +4,19 @@ import keras
 import numpy as np
 import pytest
 
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.networks import architecture
 from replications.raju2021 import experiment, models
 
-PAPER = next(paper for paper in papers() if paper.id == "raju2021")
+PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
 SMALL = ["eaf_units=[4, 3]", "encoder_units=4", "decoder_units=5", "attention_units=6", "eaf_window=1.2", "hop=0.4"]
 STEPS, AUDIO, VISUAL = 7, 6, 5
 RNG = np.random.default_rng(0)
 
 
 def small(*overrides: str) -> dict:
-    return settings(PAPER, "quick", [*SMALL, *overrides])
+    return resolve_settings(PAPER, "quick", [*SMALL, *overrides])
 
 
 def built(variant: str, *overrides: str) -> keras.Model:
@@ -101,7 +102,7 @@ class TestStructure:
 
     def test_sizes_of_the_paper_profile(self):
         """Ledger 9: 64 and 32 in each direction for EAF, 64 and 64 for AED; inputs of 386 and 153."""
-        paper = settings(PAPER, "paper")
+        paper = resolve_settings(PAPER, "paper")
         layers = {layer["name"]: layer for layer in architecture.describe(models.eaf(paper, 50, 386, 153))}
         assert models.window_steps(paper) == 40
         assert layers["bilstm_1"]["shape"] == [40, 128] and layers["bilstm_2"]["shape"] == [64]

@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.running import results
 from datasets import avec2019
 from datasets.avec2017 import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
-PAPER = next(paper for paper in papers() if paper.id == "raju2021")
+PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
 TINY = ["--set", "epochs=1", "--set", "encoder_units=4", "--set", "decoder_units=4", "--set", "attention_units=4"]
 REAL = {  # the scores of each published file, in thousandths: arousal, valence, liking of DE+HU, DE, HU
     "deepspectrum": (312, 380, 156, 233, 317, 84, 142, 164, 121),
@@ -153,7 +154,13 @@ def invented():
 
 
 class TestPublic:
-    small = {**settings(PAPER, "paper"), "epochs": 1, "encoder_units": 3, "decoder_units": 3, "attention_units": 3}
+    small = {
+        **resolve_settings(PAPER, "paper"),
+        "epochs": 1,
+        "encoder_units": 3,
+        "decoder_units": 3,
+        "attention_units": 3,
+    }
 
     def computed(self, invented, tmp_path, variant, fold):
         path = tmp_path / "raju2021" / public.CORPUS / "paper" / "all" / variant / f"{fold}-seed0.json"
@@ -210,15 +217,16 @@ def test_the_published_baseline_and_its_erratum(real_data, tmp_path, called, mon
         "--variants", "baseline-fusion", *public.SYSTEMS,
     )  # fmt: skip
     assert code == 0, err
-    from common.evidence import compare
+    from common.evidence.cells import fill_cells, fill_own_cells
+    from common.evidence.runs import check_files
 
-    files = compare.checked(results.find(tmp_path, "raju2021"))
-    column = [cell for cell in compare.cells(PAPER, files) if cell.column == "Baseline [24]"]
+    files = check_files(results.find(tmp_path, "raju2021"))
+    column = [cell for cell in fill_cells(PAPER, files) if cell.column == "Baseline [24]"]
     verdicts = {cell.row: cell.verdict for cell in column}
     assert verdicts.pop("liking: German") == "ERRATUM" and set(verdicts.values()) == {"MATCH"} and len(verdicts) == 8
     assert {cell.evidence for cell in column} == {"real"}
     assert "0.048 is the score of `system-visual-vgg` (0.0" in next(c.note for c in column if c.verdict == "ERRATUM")
-    own = {(c.row, c.column): c.ours for c in compare.own_cells(PAPER, files) if c.exhibit == "systems"}
+    own = {(c.row, c.column): c.ours for c in fill_own_cells(PAPER, files) if c.exhibit == "systems"}
     assert len(own) == 90
     for system, scores in REAL.items():
         rows = [f"{t}: {p}" for t in experiment.TARGETS for p in ("German + Hungarian", "German", "Hungarian")]
@@ -242,7 +250,7 @@ def test_sizes_of_the_simulated_corpus(tmp_path, monkeypatch):
     written = {}
     monkeypatch.setattr(simulated, "write", lambda root, **options: written.update({root.name: options}))
     sizes = {"train": 4, "devel": 2, "seconds": 9.0, "fps": 6}
-    chosen = settings(PAPER, "quick", [f"simulated_{name}={value}" for name, value in sizes.items()])
+    chosen = resolve_settings(PAPER, "quick", [f"simulated_{name}={value}" for name, value in sizes.items()])
     root = run.simulate(SimpleNamespace(cache=tmp_path, jobs=2), chosen)
     assert written == {f"avec2019-salient-v{simulated.VERSION}-train4-devel2-seconds9-fps6": {**sizes, "jobs": 2}}
     assert root.parent == tmp_path / "corpora"

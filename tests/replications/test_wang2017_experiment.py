@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from common import metrics
 from common.errors import InputError
-from common.evidence.compare import checked
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.runs import check_files
+from common.evidence.settings import resolve_settings
 from common.running import results, tasks
 from common.running.experiment import Corpus
 from datasets.avec2012 import RATE, Labels
@@ -19,8 +20,10 @@ from datasets.simulated.corpus import lengths
 from replications.wang2017 import experiment, models
 from replications.wang2017.features import TARGETS, Features
 
-PAPER = next(paper for paper in papers() if paper.id == "wang2017")
-TINY = settings(PAPER, "quick", ["clip_frames=10", "clip_step=4", "clip_stride=7", "epochs=2", "lstm_units=[6, 5]"])
+PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
+TINY = resolve_settings(
+    PAPER, "quick", ["clip_frames=10", "clip_step=4", "clip_stride=7", "epochs=2", "lstm_units=[6, 5]"]
+)
 WIDTH = 8
 FC6 = {"name": "fc6", "kind": "Dense", "shape": [WIDTH], "parameters": 80, "inputs": []}
 CNN = {"weights": "random", "architecture": [FC6], "accuracy": {"PublicTest": 0.5}, "uar": {"PublicTest": None}}
@@ -63,7 +66,7 @@ def test_only_whole_twins(frames, count):
 
 
 def test_the_stride_of_the_paper_profile_teaches_all_phases():
-    chosen = settings(PAPER, "paper")
+    chosen = resolve_settings(PAPER, "paper")
     starts = np.array([start for _, start in experiment.Clips([invented("train_001", 2000)], chosen, "arousal").starts])
     assert set(starts % chosen["clip_step"]) == set(range(chosen["clip_step"]))
 
@@ -119,7 +122,7 @@ def both(corpus, tmp_path_factory):
 
 def test_result_of_both_targets(corpus, both):
     _, path, record = both
-    checked([(path, record)])
+    check_files([(path, record)])
     arrays = results.read_arrays(path, record)
     for recording in corpus.recordings[3:]:
         for target in TARGETS:
@@ -182,7 +185,7 @@ def test_recordings_shorter_than_a_clip(tmp_path):
 
 def test_the_quick_profile_learns_clips_of_all_ten_phases():
     """The stack reads every tenth frame, from any of the first ten on (ledger 10)."""
-    quick = settings(PAPER, "quick")
+    quick = resolve_settings(PAPER, "quick")
     sizes = SimpleNamespace(seed=0, seconds=quick["simulated_seconds"])
     seconds = lengths(sizes, {"train": quick["simulated_train"]}, avec2012.SPREAD, digits=3)
     recola = int(2 * quick["simulated_seconds"] * 25)  # all of one length

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running.experiment import Unusable
 from datasets.avec2012 import Labels
 from replications.wang2017 import attributes, features
 
-PAPER = next(paper for paper in papers() if paper.id == "wang2017")
-SMALL = settings(PAPER, "quick", ["face_size=32", "cnn_width=0.02", "fc_units=6"])
+PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
+SMALL = resolve_settings(PAPER, "quick", ["face_size=32", "cnn_width=0.02", "fc_units=6"])
 FPS, FRAMES, GAP = 25, 20, range(8, 12)
 EMPTY = np.full((240, 320, 3), 128, np.uint8)
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from replications.wang2017 import layers
 
-PAPER = next(paper for paper in papers() if paper.id == "wang2017")
+PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
 N, M = 12, 3
 ALL = {"label": True, "trend_weight": 2.0, "local_weight": 3.0, "global_weight": 5.0, "siamese_weight": 7.0}
 few = examples(max_examples=20)
@@ -172,13 +173,13 @@ class TestLosses:
 
     def test_printed_weights(self):
         """Section 4.3: w1 = w2 = w3 = 10, lambda = 1000; Section 3.1: N = 50, of which M must be a divisor."""
-        paper = settings(PAPER, "paper")
+        paper = resolve_settings(PAPER, "paper")
         config = layers.loss("ast-net", paper).get_config()
         assert [config[f"{term}_weight"] for term in ("trend", "local", "global", "siamese")] == [10, 10, 10, 1000]
         assert config["label"] and paper["clip_frames"] == 50 and paper["clip_frames"] % config["intervals"] == 0
 
     def test_what_a_variant_has_not_does_not_count(self):
-        config = layers.loss("t", settings(PAPER, "paper", ["prediction_loss=earlier"])).get_config()
+        config = layers.loss("t", resolve_settings(PAPER, "paper", ["prediction_loss=earlier"])).get_config()
         assert config.pop("name") == "twin_loss" and config == {
             "label": False, "trend_weight": 10.0, "local_weight": 0.0, "global_weight": 0.0, "siamese_weight": 0.0,
             "intervals": 5, "prediction_loss": "earlier",

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.settings import resolve_settings
 from replications.wang2017 import layers, models
 
-PAPER = next(paper for paper in papers() if paper.id == "wang2017")
-SMALL = settings(PAPER, "paper", ["lstm_units=[5, 4]", "clip_frames=10"])
+PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
+SMALL = resolve_settings(PAPER, "paper", ["lstm_units=[5, 4]", "clip_frames=10"])
 FEATURES = 6
 
 
@@ -44,7 +45,7 @@ class TestStacked:
 
     def test_sizes_of_the_paper(self):
         """Section 4.3: 4096 features, 50 and 40 cells; four gates each, with a bias, and a linear unit."""
-        model = models.stacked(settings(PAPER, "paper"), 4096)
+        model = models.stacked(resolve_settings(PAPER, "paper"), 4096)
         learnt = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
         assert learnt == 4 * 50 * (4096 + 50 + 1) + 4 * 40 * (50 + 40 + 1) + (40 + 1)
         assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [50, 40, 1]

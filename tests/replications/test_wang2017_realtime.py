@@ -218,8 +218,8 @@ def test_the_thread_is_one_item_ahead_and_hands_on_errors():
 @pytest.fixture
 def command(monkeypatch, tmp_path, networks):
     """Runs the command line with the tiny settings; returns its exit code."""
-    monkeypatch.setattr(realtime.papers, "load", lambda path: None)
-    monkeypatch.setattr(realtime.papers, "settings", lambda paper, profile: SETTINGS)
+    monkeypatch.setattr(realtime, "load_paper", lambda path: None)
+    monkeypatch.setattr(realtime, "resolve_settings", lambda paper, profile: SETTINGS)
     monkeypatch.setattr(realtime, "load", lambda arguments, settings: networks[arguments.precision])
 
     def call(*options) -> int:

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from common import metrics, storage
-from common.evidence.paper import Paper, load, settings
+from common.evidence.paper import Paper
+from common.evidence.reading import load_paper
+from common.evidence.settings import resolve_settings
 from common.running import results
 from reports import figures
 
-CLASSES = load(Path(__file__).with_name("classes.toml"))
+CLASSES = load_paper(Path(__file__).with_name("classes.toml"))
 
 METRICS = {"RMSE": metrics.rmse, "CC": metrics.cc, "CCC": metrics.ccc}
 QUALITY = {  # how closely the invented prediction follows the invented gold standard
@@ -27,7 +29,7 @@ def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="qui
     generator = np.random.default_rng([seed, len(variant), len(corpus), *variant.encode()])
     arrays = _series(generator, QUALITY[variant], names=[f"Devel_{n:02}" for n in range(1, 15)])
     mechanism, examples = _mechanism(generator, variant, corpus)
-    values = settings(paper, profile, overrides)
+    values = resolve_settings(paper, profile, overrides)
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": paper.protocol.target, "variant": variant, "fold": paper.protocol.fold,
@@ -65,7 +67,7 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
             kind, recording = name.split("/")
             if kind != "post":
                 arrays[f"{kind}/{recording}" if kind == "time" else f"{kind}/{target}/{recording}"] = series
-    values = settings(paper, profile)
+    values = resolve_settings(paper, profile)
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": fold, "seed": seed, "settings": values,
@@ -111,7 +113,7 @@ def fabricate_frames(root, paper: Paper, variant: str, corpus="simulated", profi
             part = [value for name, value in values.items() if name.startswith(partition)]
             found = {"CC": float(np.mean(part)), "CC_max": max(part), "CC_min": min(part)}
             scores.setdefault(target, {})[f"{partition}_*"] = found
-    values = settings(paper, profile)
+    values = resolve_settings(paper, profile)
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": "devel", "seed": seed, "settings": values,
@@ -158,7 +160,7 @@ def fabricate_classes(root, paper: Paper, variant: str, corpus="simulated", prof
     for number in range(1, 11):
         arrays[f"alignment/Test/{number:09}"] = generator.random((4, 20 + number))
     arrays["embeddings/before"], arrays["embeddings/after"] = generator.normal(size=(2, len(classes), 8))
-    values = settings(paper, profile)
+    values = resolve_settings(paper, profile)
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": paper.protocol.fold, "seed": seed,

@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import metrics
-from common.evidence import compare
-from common.evidence.arithmetic import printed
-from common.evidence.paper import Audit, load, numbers, papers
+from common.evidence.arithmetic import parse_number
+from common.evidence.cells import fill_cells
+from common.evidence.paper import Audit, collect_numbers
+from common.evidence.reading import load_paper, load_papers
 from reports import audit, build, page, tables
 from reports.audit import Reading, counts_of, deviation, one_slip, readings, shares_of, smallest_total
 from tests.reports.fabricate import CLASSES
 
-PAPERS = {paper.id: paper for paper in papers()}
+PAPERS = {paper.id: paper for paper in load_papers()}
 CHAO, LEE, PRIYASAD, RAJU, WANG = (
     PAPERS[name] for name in ("chao2016", "lee2018", "priyasad2019", "raju2021", "wang2017")
 )
@@ -175,15 +176,15 @@ class TestShares:
     @settings(max_examples=60, deadline=None)
     @given(st.integers(2, 400), st.lists(st.floats(0, 1), min_size=1, max_size=5))
     def test_the_true_total_fits(self, total, parts):
-        shares = [printed(f"{100 * round(part * total) / total:.2f}") for part in parts]
+        shares = [parse_number(f"{100 * round(part * total) / total:.2f}") for part in parts]
         assert shares_of(shares, total)
 
     def test_zero_percent_is_of_any_total(self):
-        assert shares_of([printed("0.00")], 7)
-        assert not shares_of([printed("0.01")], 7)
+        assert shares_of([parse_number("0.00")], 7)
+        assert not shares_of([parse_number("0.01")], 7)
 
     def test_whole_percentages_are_rounded_too(self):
-        assert shares_of([printed("33"), printed("67")], 3) and not shares_of([printed("40")], 3)
+        assert shares_of([parse_number("33"), parse_number("67")], 3) and not shares_of([parse_number("40")], 3)
 
 
 class TestDeviation:
@@ -194,7 +195,7 @@ class TestDeviation:
         truth = 0.2 * generator.normal(size=200)
         prediction = gain * (quality * truth + (1 - quality) * 0.2 * generator.normal(size=200)) + bias
         scores = [metrics.rmse(truth, prediction), metrics.cc(truth, prediction), metrics.ccc(truth, prediction)]
-        bounds = deviation(*(printed(f"{score:.3f}") for score in scores))
+        bounds = deviation(*(parse_number(f"{score:.3f}") for score in scores))
         if float(f"{scores[2]:.3f}") <= 0:
             return
         assert bounds is not None and bounds[0] - 1e-9 <= truth.std() <= bounds[1] + 1e-9
@@ -202,7 +203,7 @@ class TestDeviation:
     def test_by_solving_for_it(self):
         """Bounds of exact scores: predictions without bias reach both ends."""
         rmse, cc, ccc = 0.1, 0.6, 0.5
-        low, high = deviation(*(printed(f"{n:.9f}") for n in (rmse, cc, ccc)))
+        low, high = deviation(*(parse_number(f"{n:.9f}") for n in (rmse, cc, ccc)))
         for deviation_of_labels in (low, high):
             s = deviation_of_labels
             t = ccc * rmse**2 / (1 - ccc) / (2 * cc) / s
@@ -210,7 +211,7 @@ class TestDeviation:
             assert math.isclose(2 * cc * s * t / (s * s + t * t), ccc, rel_tol=1e-5)
 
     def test_ccc_above_cc_is_impossible(self):
-        assert deviation(printed("0.100"), printed("0.500"), printed("0.600")) is None
+        assert deviation(parse_number("0.100"), parse_number("0.500"), parse_number("0.600")) is None
         table = LEE.tables[0]
         row = dataclasses.replace(table.rows[0], published={"RMSE": "0.100", "CC": "0.500", "CCC": "0.600"})
         paper = dataclasses.replace(LEE, tables=(dataclasses.replace(table, rows=(row,)),), claims=(), audit=())
@@ -233,12 +234,12 @@ class TestCorrectedCells:
         return cell.exhibit, cell.row, cell.column
 
     def cell(self, **changes):
-        (cell,) = (cell for cell in compare.cells(CHAO, ()) if self.place(cell) == self.WRONG)
+        (cell,) = (cell for cell in fill_cells(CHAO, ()) if self.place(cell) == self.WRONG)
         return dataclasses.replace(cell, **changes)
 
     @pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
     def test_those_that_cannot_be_right(self, paper):
-        before = compare.cells(paper, ())
+        before = fill_cells(paper, ())
         after = audit.corrected(before, found(paper))
         changed = [new for old, new in zip(before, after, strict=True) if new != old]
         assert [self.place(cell) for cell in changed] == [self.WRONG] * (paper is CHAO)
@@ -325,11 +326,11 @@ class TestPapers:
         assert {f.severity for f in found(LEE)} == {"none"}
 
     def test_every_severity_has_a_word(self):
-        assert {f.severity for paper in papers() for f in found(paper)} == set(audit.SEVERITIES)
+        assert {f.severity for paper in load_papers() for f in found(paper)} == set(audit.SEVERITIES)
 
     def test_fast_and_without_tensorflow(self):
         code = (
-            "import sys, time\nfrom common.evidence.paper import papers\nfrom reports import audit\nsuite = papers()\n"
+            "import sys, time\nfrom common.evidence.reading import load_papers\nfrom reports import audit\nsuite = load_papers()\n"
             "start = time.process_time()\n"
             "for paper in suite: audit.findings(paper, audit.statements(paper, []))\n"
             "assert time.process_time() - start < 3, time.process_time() - start\n"
@@ -341,8 +342,8 @@ class TestPapers:
 
 class TestStatements:
     def test_at_least_40_claims_and_30_of_them_arithmetic(self):
-        assert sum(len(paper.claims) for paper in papers()) >= 70
-        assert sum(bool(claim.holds) for paper in papers() for claim in paper.claims) >= 30
+        assert sum(len(paper.claims) for paper in load_papers()) >= 70
+        assert sum(bool(claim.holds) for paper in load_papers() for claim in paper.claims) >= 30
 
     def test_gains_of_lee2018_follow(self):
         gains = [
@@ -385,16 +386,16 @@ class TestCompleteness:
 
     def test_as_many_as_the_papers_print(self):
         counted = {
-            paper.id: sum(len(row.published) for table in paper.tables for row in table.rows) for paper in papers()
+            paper.id: sum(len(row.published) for table in paper.tables for row in table.rows) for paper in load_papers()
         }
         counted["wang2017"] -= 1  # 41 frames per second: a second number for the speed, in the text
         assert counted == PRINTED and sum(PRINTED.values()) == 302
-        speeds = numbers(WANG)["text"].values()
+        speeds = collect_numbers(WANG)["text"].values()
         assert list(speeds) == ["40.1", "41"]
 
     @pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
     def test_no_number_without_a_row(self, paper):
-        rows = {(c.exhibit, c.row, c.column): c.published for c in compare.cells(paper, [])}
+        rows = {(c.exhibit, c.row, c.column): c.published for c in fill_cells(paper, [])}
         toml = tomllib.loads(paper.path.read_text())
         published = {
             (table["id"], row["label"], column): text
@@ -405,12 +406,12 @@ class TestCompleteness:
         assert rows == published
 
     def test_numbers_of_the_text_are_further_rows(self):
-        texts = {paper.id: audit.text_cells(paper, audit.statements(paper, [])) for paper in papers()}
+        texts = {paper.id: audit.text_cells(paper, audit.statements(paper, [])) for paper in load_papers()}
         assert all(c.exhibit == "text" and c.evidence == "audit" for cells in texts.values() for c in cells)
         assert {c.published for c in texts["lee2018"]} >= {"0.125", "0.097", "0.053", "0.045"}
         assert {c.published for c in texts["raju2021"]} >= {"0.637", "0.614", "0.689", "0.615", "0.625", "0.222"}
         assert {c.published for c in texts["priyasad2019"]} >= {"76.1", "78.5", "98.7", "97.8"}
-        results = {(p.id, s.claim.text): s.result for p in papers() for s in audit.statements(p, [])}
+        results = {(p.id, s.claim.text): s.result for p in load_papers() for s in audit.statements(p, [])}
         verdicts = {"follows": "MATCH", "contradicted": "MISMATCH", "unclear": "NOT_COMPARABLE"}
         assert "NOT_COMPARABLE" in {cell.verdict for cells in texts.values() for cell in cells}
         for cells in texts.values():
@@ -424,5 +425,5 @@ def test_the_audit_needs_no_result_and_reads_any_paper(tmp_path):
     path = tmp_path / "paper.toml"
     path.write_text(CLASSES.path.read_text())
     start = time.process_time()
-    assert [f.place for f in audit.findings(load(path))][0] == "Figure 5"
+    assert [f.place for f in audit.findings(load_paper(path))][0] == "Figure 5"
     assert time.process_time() - start < 2

@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 from common.errors import EXIT_INTERRUPTED, InputError
-from common.evidence import compare
-from common.evidence.paper import papers
+from common.evidence.cells import VERDICTS, fill_cells
+from common.evidence.claims import judge_claims
+from common.evidence.paper import format_value
+from common.evidence.reading import load_papers
+from common.evidence.runs import select_runs
 from common.running import cli, results
 from reports import architecture, audit, build, drawing, figures, page, tables
 from tests.reports.fabricate import (
@@ -31,9 +34,9 @@ from tests.reports.fabricate import (
     fabricate_frames,
 )
 
-LEE = next(paper for paper in papers() if paper.id == "lee2018")
-CHAO = next(paper for paper in papers() if paper.id == "chao2016")
-WANG = next(paper for paper in papers() if paper.id == "wang2017")
+LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
+CHAO = next(paper for paper in load_papers() if paper.id == "chao2016")
+WANG = next(paper for paper in load_papers() if paper.id == "wang2017")
 
 
 SMALL = dataclasses.replace(LEE, figures=LEE.figures[1::2])  # one of each kind: drawing takes seconds
@@ -268,7 +271,7 @@ class TestPage:
         fabricate_all(tmp_path, LEE, ["simulated"])
         text = "".join(Reader(page_of(tmp_path)).text)
         for cell in evaluated(tmp_path)[2]:
-            assert cell.published in text and compare.shown(cell.ours, cell.published) in text
+            assert cell.published in text and format_value(cell.ours, cell.published) in text
         assert text.count("◇ not comparable") >= 30 and "neither confirm nor refute" in text
 
     def test_every_protocol_is_there(self, tmp_path):
@@ -291,7 +294,7 @@ class TestPage:
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         text = page_of(tmp_path)
         offered = re.findall(r'<input type="checkbox" value="(\w+)" checked> .*?</span> (\d+)</label>', text)
-        counted = {verdict: text.count(f'data-verdict="{verdict}"') for verdict in compare.VERDICTS}
+        counted = {verdict: text.count(f'data-verdict="{verdict}"') for verdict in VERDICTS}
         assert (
             dict(offered) == {verdict: str(count) for verdict, count in counted.items() if count} and len(offered) > 1
         )
@@ -348,7 +351,7 @@ class TestPage:
 
         entry = Choice(1, "Crop `size`", "nothing", "64 or 96", "96 & more", "habit", "low", "--set crop_size=64")
         paper = dataclasses.replace(LEE, ledger=(entry,))
-        text = page.paper_page(paper, compare.cells(paper, []), compare.claims(paper, []), [], [])
+        text = page.paper_page(paper, fill_cells(paper, []), judge_claims(paper, []), [], [])
         assert '<li id="ledger-1">' in text and '<a href="#ledger-1">1</a>' in text and "<code>size</code>" in text
         assert "96 &amp; more" in text and "#ledger-2" not in text
 
@@ -381,7 +384,7 @@ class TestClaimsAndAudit:
         assert "◇ undecided" in text and "– not run" in text
 
     def test_page_has_what_is_contradicted(self):
-        paper = next(paper for paper in papers() if paper.id == "priyasad2019")
+        paper = next(paper for paper in load_papers() if paper.id == "priyasad2019")
         stated = audit.statements(paper, [])
         text = "".join(Reader(page.paper_page(paper, [], stated, [], [])).text)
         assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in stated) > 0
@@ -438,7 +441,7 @@ class TestTables:
     def test_same_numbers_in_all_formats(self, small):
         folder = small / "report/tables"
         for cell in evaluated(small / "results")[2]:
-            shown = compare.shown(cell.ours, cell.published)
+            shown = format_value(cell.ours, cell.published)
             for kind in ("md", "tex"):
                 text = (folder / f"lee2018-{cell.exhibit}.{kind}").read_text()
                 assert cell.published in text and shown in text and tables.WORDS[cell.verdict] in text
@@ -548,7 +551,7 @@ class TestClasses:
     def test_maps_of_chosen_recordings(self, root):
         files = list(results.find(root, CLASSES.id))
         figure = next(f for f in CLASSES.figures if f.kind == "maps")
-        runs = compare.select(CLASSES, files, "proposed")
+        runs = select_runs(CLASSES, files, "proposed")
         chosen = dataclasses.replace(figure, recordings=("Test/*4", "Test/*2"))
         assert list(figures._examples(runs, chosen)) == ["Test/000000002", "Test/000000004"]
 
@@ -683,8 +686,8 @@ class TestColours:
         assert (high + 0.05) / (low + 0.05) >= 4.5
 
     def test_verdicts_differ_in_sign_and_word(self):
-        assert set(page.SYMBOLS) == set(compare.VERDICTS)
-        assert all(len({names[v] for v in compare.VERDICTS}) == 5 for names in (page.SYMBOLS, tables.WORDS))
+        assert set(page.SYMBOLS) == set(VERDICTS)
+        assert all(len({names[v] for v in VERDICTS}) == 5 for names in (page.SYMBOLS, tables.WORDS))
 
 
 # --- what is run first, and what stands in -----------------------------------------------------------------------

@@ -6,13 +6,13 @@ import shutil
 import pytest
 
 from common.errors import EXIT_DIFFERS, InputError
-from common.evidence import compare
-from common.evidence.paper import papers
+from common.evidence.cells import fill_cells
+from common.evidence.reading import load_papers
 from common.running import results
 from reports import build, check
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
 
-LEE = next(paper for paper in papers() if paper.id == "lee2018")
+LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
 TOLERANCES = {
     "parameters": 0,
     "frames": 0,
@@ -29,7 +29,7 @@ NUMBERS = 1 + 3 * 2 * 3  # of a result file without mechanism: parameters; fitte
 
 def state(root):
     files = list(results.find(root, LEE.id))
-    return files, compare.cells(LEE, files)
+    return files, fill_cells(LEE, files)
 
 
 def findings(root, folder):
@@ -209,10 +209,10 @@ def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
 
     def found():
         files = list(results.find(root, CLASSES.id))
-        return check.check(CLASSES, files, compare.cells(CLASSES, files), folder)
+        return check.check(CLASSES, files, fill_cells(CLASSES, files), folder)
 
     files = list(results.find(root, CLASSES.id))
-    check.accept(CLASSES, files, compare.cells(CLASSES, files), folder)
+    check.accept(CLASSES, files, fill_cells(CLASSES, files), folder)
     assert found() == ([], 1 + 2 * (9 + 2) + 5 + 5 + 2)
     record = json.loads(path.read_text())
     del record["arrays"]  # the scores will not follow from them
@@ -261,7 +261,7 @@ class TestCommand:
     @pytest.fixture(autouse=True)
     def elsewhere(self, locked, monkeypatch):
         monkeypatch.setattr(check, "REFERENCE", locked[1])
-        monkeypatch.setattr("common.evidence.paper.papers", lambda: [LEE])
+        monkeypatch.setattr("common.evidence.reading.load_papers", lambda: [LEE])
 
     def command(self, root, *options):
         return build.main(["--results", str(root), "--out", str(root.parent / "report"), *options])
@@ -278,7 +278,7 @@ class TestCommand:
 
 
 def test_shipped_references_state_their_tolerances():
-    for paper in papers():
+    for paper in load_papers():
         reference = check._read(check.REFERENCE / f"{paper.id}.json")
         assert reference and all(entry["why"] for entry in reference["tolerances"].values())
 

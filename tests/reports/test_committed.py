@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from common.evidence import compare
-from common.evidence.paper import papers, settings
+from common.evidence.reading import load_papers
+from common.evidence.runs import check_files
+from common.evidence.settings import resolve_settings
 from common.running import results
 from reports import build, check, page, tables
 
 FOLDER = Path(build.__file__).parent / "results"
-THERE = [paper for paper in papers() if (FOLDER / paper.id).is_dir()]
+THERE = [paper for paper in load_papers() if (FOLDER / paper.id).is_dir()]
 
 
 def test_there_are_some():
@@ -20,7 +21,7 @@ def test_there_are_some():
 
 @pytest.mark.parametrize("paper", THERE, ids=lambda paper: paper.id)
 def test_they_are_what_they_say(paper):
-    files = compare.checked(results.find(FOLDER, paper.id))
+    files = check_files(results.find(FOLDER, paper.id))
     assert files
     for path, record in files:
         assert ("arrays" in record) == (
@@ -32,7 +33,7 @@ def test_they_are_what_they_say(paper):
         assert made["commit"] and made["dirty"] is False and made["processor"] and made["date"]
         assert record["corpus"].startswith("simulated") == (record["evidence"] == "simulated")
         assert record["unusable"] == []
-        declared = settings(paper, record["profile"])
+        declared = resolve_settings(paper, record["profile"])
         assert {
             name: record["settings"][name] for name in record["settings"] if name in declared
         }.items() <= declared.items()
@@ -55,7 +56,7 @@ def test_a_report_without_results_of_ones_own_says_where_they_come_from(paper, t
 
 def test_a_fresh_clone_has_real_evidence(tmp_path):
     """Table I's baseline column of raju2021, from the scores of the organisers' published predictions."""
-    (raju,) = (paper for paper in papers() if paper.id == "raju2021")
+    (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
     _, _, cells, _ = build.evaluate(raju, tmp_path, FOLDER)
     verdicts = {(c.row, c.column): c.verdict for c in cells if c.evidence == "real" and c.published}
     assert len(verdicts) == 9 and {column for _, column in verdicts} == {"Baseline [24]"}
@@ -68,7 +69,7 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
 
 def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     """Real numbers stand in one column, simulated ones in those beside it, each with its notes and its tolerance."""
-    (raju,) = (paper for paper in papers() if paper.id == "raju2021")
+    (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
     _, _, cells, *_ = build.evaluate(raju, tmp_path, FOLDER)
     (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
     note = page._row_note([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
@@ -84,7 +85,7 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
 
 
 def test_what_arithmetic_says_is_no_simulated_result(tmp_path):
-    (chao,) = (paper for paper in papers() if paper.id == "chao2016")
+    (chao,) = (paper for paper in load_papers() if paper.id == "chao2016")
     paper, files, cells, checked, findings = build.audited(*build.evaluate(chao, tmp_path, FOLDER))
     text = page.paper_page(paper, cells, checked, files, [], findings)
     assert "<b>–</b><small>1.03, right: 10.34 " in text and '<b class="ours">10.34</b>' not in text

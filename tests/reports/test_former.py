@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from common import storage
-from common.evidence import compare
-from common.evidence.paper import papers
+from common.evidence import scores
+from common.evidence.reading import load_papers
 from reports import build, drawing, figures, former
 from tests.reports.fabricate import fabricate
 
-LEE = next(paper for paper in papers() if paper.id == "lee2018")
+LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
 SMALL = dataclasses.replace(LEE, figures=LEE.figures[:1])
 
 
@@ -91,7 +91,7 @@ def test_another_paper_is_drawn_anew(root, drawings):
 
 def test_other_code_draws_anew(monkeypatch):
     code = former._code()
-    assert {storage.digest_file(Path(module.__file__)) for module in (figures, drawing, compare)} <= set(code)
+    assert {storage.digest_file(Path(module.__file__)) for module in (figures, drawing, scores)} <= set(code)
     before = former.key(LEE, [])
     monkeypatch.setattr(former, "_code", lambda: [*code[:-1], "other"])
     assert former.key(LEE, []) != before

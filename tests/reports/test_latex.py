@@ -7,11 +7,11 @@ import subprocess
 
 import pytest
 
-from common.evidence.paper import papers
+from common.evidence.reading import load_papers
 from reports import build, tables
 from tests.reports.fabricate import CLASSES, fabricate_all, fabricate_classes, fabricate_frames, fabricate_targets
 
-PAPERS = {paper.id: paper for paper in papers()}
+PAPERS = {paper.id: paper for paper in load_papers()}
 pytestmark = pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed: tables not compiled")
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from common.evidence.paper import papers
+from common.evidence.reading import load_papers
 from reports import build
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_classes, fabricate_targets
 
-LEE, RAJU = (next(paper for paper in papers() if paper.id == name) for name in ("lee2018", "raju2021"))
+LEE, RAJU = (next(paper for paper in load_papers() if paper.id == name) for name in ("lee2018", "raju2021"))
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: pages not tested in a browser")
 PHONE, DESK = 390, 1280  # pixels
@@ -130,7 +130,7 @@ def evaluated(tmp_path_factory):
     fabricate(root, LEE, "lstm", LEE.corpus, "paper", scores={"devel": {"per_recording": scores}}, **undrawn)
     fabricate_targets(root, RAJU, "aed", **undrawn)
     fabricate_classes(root, CLASSES, "proposed", **undrawn)
-    others = [drawn_less(paper) for paper in papers() if paper.id != LEE.id]
+    others = [drawn_less(paper) for paper in load_papers() if paper.id != LEE.id]
     suite = (drawn_less(LEE, LEE.figures[1:2]), *others, drawn_less(CLASSES))
     return [build.audited(*build.evaluate(paper, root)) for paper in suite]
 
@@ -181,7 +181,7 @@ def head(number, table=0):
     return f"document.querySelectorAll('#tables table.cells')[{table}].tHead.rows[0].cells[{number}]"
 
 
-PAGES = ["index", *(paper.id for paper in papers()), CLASSES.id]
+PAGES = ["index", *(paper.id for paper in load_papers()), CLASSES.id]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common.evidence import compare
-from common.evidence.paper import papers
+from common.evidence.cells import fill_cells
+from common.evidence.claims import judge_claims
+from common.evidence.reading import load_papers
 from common.running import results
 from reports import figures, page
 from tests.reports.fabricate import class_scores, draw, fabricate_classes
 
-PAPER = next(paper for paper in papers() if paper.id == "priyasad2019")
+PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
 MEASURED = {
     "speech": {"within": 0.9, "interval": [0.8, 1.0], "all": 1.0, "onset": 0.01, "offset": -0.02, "frames": 96},
     "modalities": {"sound": 0.4, "interval": [0.3, 0.5], "equal": 0.5, "frames": 300},
@@ -180,7 +181,7 @@ def test_measures_are_drawn_and_listed(tmp_path, monkeypatch):
     assert title == ["SIMULATED data: quick profile, seed 0", "data: quick profile, seed 0"]
 
     files = list(results.find(tmp_path, PAPER.id))
-    cells, claims = compare.cells(PAPER, files), compare.claims(PAPER, files)
+    cells, claims = fill_cells(PAPER, files), judge_claims(PAPER, files)
     text = page.paper_page(PAPER, cells, claims, files, [])
     for _, heading, _ in (figures.MEASURES[measure] for measure in ("speech", "modalities", "kfold")):
         assert heading in text

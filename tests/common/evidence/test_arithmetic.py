@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.evidence.arithmetic import LONGEST, Refused, Value, mentions, overlap, printed, shown, statement, values
+from common.evidence.arithmetic import (
+    LONGEST,
+    Refused,
+    Value,
+    can_be_equal,
+    evaluate_statement,
+    evaluate_values,
+    format_fraction,
+    mentions_name,
+    parse_number,
+)
 
 TABLES = {
     "table1": {("a", "CC"): "0.50", ("a", "n"): "12", ("b", "CC"): "0.75", ("b", "n"): "30"},
@@ -15,13 +25,13 @@ TABLES = {
 
 
 def result(text):
-    return statement(text, TABLES).result
+    return evaluate_statement(text, TABLES).result
 
 
 def test_a_number_stands_for_what_rounds_to_it_and_a_count_for_itself():
-    assert printed("0.621") == Value(Fraction("0.6205"), Fraction("0.621"), Fraction("0.6215"))
-    assert printed("34") == Value(Fraction(34), Fraction(34), Fraction(34)) and printed("34").exact
-    assert printed("-0.1").low == Fraction("-0.15") and printed("44.90").high == Fraction("44.905")
+    assert parse_number("0.621") == Value(Fraction("0.6205"), Fraction("0.621"), Fraction("0.6215"))
+    assert parse_number("34") == Value(Fraction(34), Fraction(34), Fraction(34)) and parse_number("34").exact
+    assert parse_number("-0.1").low == Fraction("-0.15") and parse_number("44.90").high == Fraction("44.905")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +54,7 @@ def test_a_number_stands_for_what_rounds_to_it_and_a_count_for_itself():
     ],
 )
 def test_face_values(text, face):
-    assert statement(text, TABLES).ours.face == face
+    assert evaluate_statement(text, TABLES).ours.face == face
 
 
 @pytest.mark.parametrize(
@@ -75,16 +85,19 @@ def test_results(text, expected):
 
 
 def test_the_stated_number_as_printed():
-    assert statement("1 + 1 == 2.00", TABLES).literal == "2.00"
-    assert statement("1 - 3 == -2", TABLES).literal == "-2"
-    assert statement("1 == near(2, 1)", TABLES).literal == "2" and statement("2 == 1 + 1", TABLES).literal == ""
+    assert evaluate_statement("1 + 1 == 2.00", TABLES).literal == "2.00"
+    assert evaluate_statement("1 - 3 == -2", TABLES).literal == "-2"
+    assert (
+        evaluate_statement("1 == near(2, 1)", TABLES).literal == "2"
+        and evaluate_statement("2 == 1 + 1", TABLES).literal == ""
+    )
 
 
 def test_names():
-    assert statement("frames == near(38000, 500)", {}, {"frames": 40032}).result == "contradicted"
-    assert mentions("frames > 1", "frames") and not mentions("1 > 'frames'", "frames")
+    assert evaluate_statement("frames == near(38000, 500)", {}, {"frames": 40032}).result == "contradicted"
+    assert mentions_name("frames > 1", "frames") and not mentions_name("1 > 'frames'", "frames")
     with pytest.raises(Refused, match="`frames` is not accepted"):
-        statement("frames > 1", {})
+        evaluate_statement("frames > 1", {})
 
 
 @pytest.mark.parametrize(
@@ -135,14 +148,14 @@ def test_names():
 )
 def test_refused_in_one_line(text):
     with pytest.raises(Refused) as caught:
-        statement(text, TABLES)
+        evaluate_statement(text, TABLES)
     assert str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["-" * (LONGEST - 10) + "1 == 1", "1+" * (LONGEST // 2 - 10) + "1 == 1"])
 def test_deep_expressions_end_well(text):
     def below(depth):
-        return below(depth - 1) if depth else statement(text, {})
+        return below(depth - 1) if depth else evaluate_statement(text, {})
 
     for depth in (0, 500, 800):
         try:
@@ -153,8 +166,8 @@ def test_deep_expressions_end_well(text):
 
 def test_a_diagonal_needs_a_square():
     with pytest.raises(Refused, match="square"):
-        values("diagonal(oblong)", {"oblong": {("a", "x"): "1", ("a", "y"): "2"}})
-    assert [v.face for v in values("table1[:, 'n']", TABLES)] == [12, 30]
+        evaluate_values("diagonal(oblong)", {"oblong": {("a", "x"): "1", ("a", "y"): "2"}})
+    assert [v.face for v in evaluate_values("table1[:, 'n']", TABLES)] == [12, 30]
 
 
 decimal = st.decimals(-1000, 1000, places=3)
@@ -176,13 +189,13 @@ def test_what_was_true_before_rounding_is_never_contradicted(a, b, places):
 
 @given(decimal, decimal, decimal)
 def test_bounds_hold_the_face_value(a, b, c):
-    x, y, z = (printed(str(number)) for number in (a, b, c))
+    x, y, z = (parse_number(str(number)) for number in (a, b, c))
     for value in (x + y - z, x * y, -(x * z), *([x / y] if abs(b) > 1 else [])):
         assert value.low <= value.face <= value.high
-    assert overlap(x, x) and overlap(x, y) == overlap(y, x)
+    assert can_be_equal(x, x) and can_be_equal(x, y) == can_be_equal(y, x)
 
 
 def test_shown():
-    assert [shown(Fraction(n)) for n in ("0.125", "7", "-0.153", "36.77853", "-0.00001")] == [
+    assert [format_fraction(Fraction(n)) for n in ("0.125", "7", "-0.153", "36.77853", "-0.00001")] == [
         "0.125", "7", "-0.153", "36.7785", "0",
     ]  # fmt: skip

@@ -10,19 +10,13 @@ from hypothesis import strategies as st
 
 from common import metrics
 from common.errors import InputError
-from common.evidence.compare import (
-    CONTROL,
-    about,
-    as_text,
-    cells,
-    claims,
-    classified,
-    concatenated,
-    interval,
-    own_cells,
-    shown,
-)
-from common.evidence.paper import Part, papers
+from common.evidence.cells import fill_cells, fill_own_cells
+from common.evidence.claims import judge_claims
+from common.evidence.paper import Part, format_value
+from common.evidence.reading import load_papers
+from common.evidence.runs import CONTROL, find_corpus
+from common.evidence.scores import estimate_interval, score_classes, score_concatenated
+from common.evidence.text import format_tables
 from common.running import results
 from tests.reports.fabricate import (
     CLASSES,
@@ -35,14 +29,14 @@ from tests.reports.fabricate import (
     fabricate_targets,
 )
 
-LEE = next(paper for paper in papers() if paper.id == "lee2018")
+LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
 RAJU, WANG = (  # invented results have fewer recordings than theirs
-    dataclasses.replace(paper, recordings={}) for paper in papers() if paper.id in ("raju2021", "wang2017")
+    dataclasses.replace(paper, recordings={}) for paper in load_papers() if paper.id in ("raju2021", "wang2017")
 )
 
 
 def compared(root, paper=LEE):
-    return cells(paper, results.find(root, paper.id))
+    return fill_cells(paper, results.find(root, paper.id))
 
 
 def cell_of(root, variant="lstm", column="CCC", paper=LEE):
@@ -61,12 +55,12 @@ POOLINGS = ("per_recording", "concatenated")
 
 def test_what_a_corpus_is_about():
     """A corpus of the paper, its public part, or what simulates it; the first corpus where the name says nothing."""
-    paper = next(paper for paper in papers() if paper.id == "priyasad2019")
+    paper = next(paper for paper in load_papers() if paper.id == "priyasad2019")
     assert set(paper.corpora) == {"rml", "enterface"} and paper.corpus == "rml"
     names = {"rml": ["rml", "rml-public", "simulated", "simulated-rml", "simulated-uniform", "unknown"]}
     names |= {"enterface": ["enterface", "enterface-public", "simulated-enterface"]}
     for corpus, told in names.items():
-        assert [about(paper, name) for name in told] == [corpus] * len(told)
+        assert [find_corpus(paper, name) for name in told] == [corpus] * len(told)
 
 
 class TestCells:
@@ -79,7 +73,7 @@ class TestCells:
         assert [cell.published for cell in found[-3:]] == ["0.091", "0.664", "0.641"]
 
     def test_columns(self):
-        from common.evidence.compare import Cell
+        from common.evidence.cells import Cell
 
         names = "paper,exhibit,row,column,published,origin,evidence,corpus,profile,seeds,ours,ci_low,ci_high,difference,tolerance,verdict,note"
         assert ",".join(field.name for field in dataclasses.fields(Cell)) == names
@@ -328,7 +322,7 @@ class TestInterval:
 class TestClaims:
     def test_holds_in_simulation(self, tmp_path):
         fabricate_all(tmp_path, LEE, ["simulated"])
-        found = claims(LEE, results.find(tmp_path, LEE.id))
+        found = judge_claims(LEE, results.find(tmp_path, LEE.id))
         assert len(found) == len([claim for claim in LEE.claims if claim.better]) == 5
         assert found[0].result == "holds in simulation" and 0 < found[0].ci_low < found[0].advantage < found[0].ci_high
         assert [direction.published for direction in found] == [0.097, 0.045, 0.115, 0.029, 0.024]
@@ -340,19 +334,19 @@ class TestClaims:
             record, arrays = results.read(path), results.read_arrays(path, results.read(path))
             target = tmp_path / "lee2018/simulated/quick/valence" / variant / "devel-seed0.json"
             results.write(target, {**record, "variant": variant}, arrays)
-        assert claims(LEE, results.find(tmp_path, LEE.id))[0].result == "does not hold in simulation"
+        assert judge_claims(LEE, results.find(tmp_path, LEE.id))[0].result == "does not hold in simulation"
 
     def test_undecided_against_itself(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm")
         itself = dataclasses.replace(LEE, claims=(dataclasses.replace(LEE.claims[0], better="lstm"),))
-        (found,) = claims(itself, results.find(tmp_path, LEE.id))
+        (found,) = judge_claims(itself, results.find(tmp_path, LEE.id))
         assert found.advantage == 0 and found.result == "undecided in simulation"
 
     def test_real_evidence_is_not_called_simulation(self, tmp_path):
         for variant in ("lstm", "lstm-ta"):
             fabricate(tmp_path, LEE, variant, LEE.corpus, "paper")
             fabricate(tmp_path, LEE, variant)
-        assert claims(LEE, results.find(tmp_path, LEE.id))[0].result == "holds"
+        assert judge_claims(LEE, results.find(tmp_path, LEE.id))[0].result == "holds"
 
     @pytest.mark.parametrize(
         ("profile", "changes", "why"),
@@ -365,7 +359,7 @@ class TestClaims:
     def test_of_another_experiment_it_is_undecided(self, tmp_path, profile, changes, why):
         for variant in ("lstm", "lstm-ta"):
             fabricate(tmp_path, LEE, variant, LEE.corpus, profile, **changes)
-        found = claims(LEE, results.find(tmp_path, LEE.id))[0]
+        found = judge_claims(LEE, results.find(tmp_path, LEE.id))[0]
         assert found.result == "undecided" and why in found.note and found.ci_low > 0
 
     def test_of_scores_that_do_not_follow_it_is_undecided(self, tmp_path):
@@ -374,32 +368,32 @@ class TestClaims:
         record, arrays = results.read(path), results.read_arrays(path, results.read(path))
         record["scores"]["devel"]["per_recording"]["CCC"] = -0.9
         results.write(path, record, arrays)
-        found = claims(LEE, results.find(tmp_path, LEE.id))[0]
+        found = judge_claims(LEE, results.find(tmp_path, LEE.id))[0]
         assert found.result == "undecided in simulation" and "does not follow" in found.note
 
     def test_both_networks_from_one_corpus(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         fabricate(tmp_path, LEE, "lstm-ta")
-        found = claims(LEE, results.find(tmp_path, LEE.id))[0]
+        found = judge_claims(LEE, results.find(tmp_path, LEE.id))[0]
         assert found.result == "not run" and found.note == "not run on the same recordings in the same way"
-        assert claims(LEE, [])[0].note == ""
+        assert judge_claims(LEE, [])[0].note == ""
         fabricate(tmp_path, LEE, "lstm")
-        assert claims(LEE, results.find(tmp_path, LEE.id))[0].corpus == "simulated"
+        assert judge_claims(LEE, results.find(tmp_path, LEE.id))[0].corpus == "simulated"
 
     def test_other_settings_are_not_paired(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm")
         fabricate(tmp_path, LEE, "lstm-ta", overrides=["epochs_audio=1"])
-        assert claims(LEE, results.find(tmp_path, LEE.id))[0].result == "not run"
+        assert judge_claims(LEE, results.find(tmp_path, LEE.id))[0].result == "not run"
 
     def test_control_is_added_where_it_was_run(self, tmp_path):
         fabricate_all(tmp_path, LEE)
-        corpora = [direction.corpus for direction in claims(LEE, results.find(tmp_path, LEE.id))]
+        corpora = [direction.corpus for direction in judge_claims(LEE, results.find(tmp_path, LEE.id))]
         assert corpora == ["simulated", CONTROL] * 5
 
     def test_less_is_more_for_rmse(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm"), fabricate(tmp_path, LEE, "lstm-ta")
         paper = dataclasses.replace(LEE, claims=(dataclasses.replace(LEE.claims[0], metric="RMSE"),))
-        (found,) = claims(paper, results.find(tmp_path, LEE.id))
+        (found,) = judge_claims(paper, results.find(tmp_path, LEE.id))
         assert found.published == 0.013 and found.advantage > 0 and found.result == "holds in simulation"
 
 
@@ -444,7 +438,7 @@ class TestSeveralTargets:
     def test_fold_of_the_column(self, tmp_path):
         fabricate_targets(tmp_path, RAJU, "aed", fold="heldout")
         assert self.cell(tmp_path, "arousal: German", "AED").evidence == "none"
-        own = [c for c in own_cells(RAJU, results.find(tmp_path, RAJU.id)) if c.evidence != "none"]
+        own = [c for c in fill_own_cells(RAJU, results.find(tmp_path, RAJU.id)) if c.evidence != "none"]
         assert {(c.exhibit, c.column) for c in own} == {("honest", "AED")} and len(own) == 9
         assert all(c.verdict == c.published == "" and c.difference is c.tolerance is None and c.ci_low for c in own)
 
@@ -466,7 +460,7 @@ class TestSeveralTargets:
         assert self.cell(tmp_path, row.label, "Baseline [24]").verdict == "MISMATCH"
         fabricate_targets(tmp_path, RAJU, "system-visual-vgg", "avec2019-public", "paper", quality=0.2)
         assert self.cell(tmp_path, row.label, "Baseline [24]").verdict == "MISMATCH"
-        systems = own_cells(RAJU, results.find(tmp_path, RAJU.id))
+        systems = fill_own_cells(RAJU, results.find(tmp_path, RAJU.id))
         other = next(c.ours for c in systems if c.row == row.label and c.column == "visual-vgg")
         printed = dataclasses.replace(row, published=row.published | {"Baseline [24]": f"{other:.3f}"})
         rows = tuple(printed if r is row else r for r in RAJU.tables[0].rows)
@@ -487,7 +481,7 @@ class TestSeveralTargets:
 
     def test_claim_about_a_target(self, tmp_path):
         fabricate_targets(tmp_path, RAJU, "aed", quality=0.9), fabricate_targets(tmp_path, RAJU, "eaf", quality=0.3)
-        found = {d.claim.text: d for d in claims(RAJU, results.find(tmp_path, RAJU.id))}
+        found = {d.claim.text: d for d in judge_claims(RAJU, results.find(tmp_path, RAJU.id))}
         arousal = found["An encoder and decoder with attention does better than the final state alone, for arousal."]
         assert arousal.published == 0.272 and arousal.result == "holds in simulation"
         assert found["AED improves on the baseline for arousal."].result == "not run"
@@ -497,7 +491,7 @@ class TestSeveralTargets:
         path = fabricate_targets(tmp_path, RAJU, "baseline-fusion", f"{RAJU.corpus}-public", "paper", quality=0.2)
 
         def improves():
-            found = {d.claim.text: d for d in claims(RAJU, results.find(tmp_path, RAJU.id))}
+            found = {d.claim.text: d for d in judge_claims(RAJU, results.find(tmp_path, RAJU.id))}
             return found["AED improves on the baseline for arousal."]
 
         assert improves().result == "holds" and improves().published == 0.023 and improves().ci_low > 0
@@ -521,7 +515,7 @@ def test_sums_give_the_score_of_the_joined_series(metric, variance):
     pairs = [(5 + rng.normal(size=n), 5 + rng.normal(size=n)) for n in (10, 25, 40)]
     weights = np.array([[1, 1, 1], [3, 0, 2], [0, 0, 1]])
     options = {} if metric == "RMSE" else {"variance": variance}
-    for row, found in zip(weights, concatenated(metric, pairs, weights, variance)):
+    for row, found in zip(weights, score_concatenated(metric, pairs, weights, variance)):
         truth, series = (np.concatenate([p[k] for p, n in zip(pairs, row) for _ in range(n)]) for k in (0, 1))
         assert found == pytest.approx(getattr(metrics, metric.lower())(truth, series, **options), rel=1e-9)
 
@@ -719,7 +713,7 @@ class TestClasses:
         for seed in (0, 1):
             fabricate_classes(tmp_path, CLASSES, "proposed", quality=0.9, seed=seed)
             fabricate_classes(tmp_path, CLASSES, "average", quality=0.2, seed=seed)
-        (found,) = claims(CLASSES, results.find(tmp_path, CLASSES.id))
+        (found,) = judge_claims(CLASSES, results.find(tmp_path, CLASSES.id))
         assert found.published == 3.71 and found.result == "holds in simulation" and found.seeds == 2
         assert found.ci_low < found.advantage < found.ci_high
 
@@ -730,7 +724,7 @@ class TestClasses:
         for variant in ("average", "proposed"):
             path = tmp_path / "classes/simulated/quick/all" / variant / made.name
             results.write(path, {**record, "variant": variant}, arrays)
-        (found,) = claims(CLASSES, results.find(tmp_path, CLASSES.id))
+        (found,) = judge_claims(CLASSES, results.find(tmp_path, CLASSES.id))
         assert found.advantage == found.ci_low == found.ci_high == 0 and found.result.startswith("undecided")
 
     @pytest.mark.parametrize("label", [np.array([3]), np.array([-1]), np.array([0, 1]), np.array([0.5])])
@@ -744,12 +738,12 @@ class TestClasses:
     def test_as_text(self, tmp_path):
         fabricate_classes(tmp_path, CLASSES, "proposed")
         found = compared(tmp_path, CLASSES)
-        lines = as_text(CLASSES, found).splitlines()
+        lines = format_tables(CLASSES, found).splitlines()
         ours = [f"{self.cells(tmp_path)['Angry', column].ours:.2f}" for column in ("angry", "happy", "sad")]
         assert ["Angry", "ours", *ours] in [line.split() for line in lines]
         assert ["published", "75.95", "0", "24.05"] in [line.split() for line in lines]
         assert "verdicts: 9 NOT_COMPARABLE" in lines
-        assert as_text(CLASSES, compared(tmp_path / "none", CLASSES)).count("published") == 4
+        assert format_tables(CLASSES, compared(tmp_path / "none", CLASSES)).count("published") == 4
 
 
 @pytest.mark.parametrize("part", [{"metric": "accuracy"}, {"metric": "UAR"},
@@ -760,7 +754,7 @@ class TestClasses:
 def test_weights_give_the_score_of_the_repeated_labels(part, labels):
     truth, predicted, often = np.array(labels).T
     pairs = [(np.array([t]), np.array([p])) for t, p in zip(truth, predicted)]
-    (found,) = classified(Part(**part), "abc", pairs, often[None].astype(float))
+    (found,) = score_classes(Part(**part), "abc", pairs, often[None].astype(float))
     repeated = class_scores(np.repeat(truth, often), np.repeat(predicted, often), "abc")
     expected = repeated["b as c" if part["metric"] == "share" else part["metric"]]
     assert found == pytest.approx(np.nan if expected is None else expected, nan_ok=True)
@@ -769,9 +763,9 @@ def test_weights_give_the_score_of_the_repeated_labels(part, labels):
 def test_draws_without_a_score_are_left_out_if_they_are_few():
     values = np.arange(1000.0)
     values[:49] = np.nan
-    assert interval(values) == pytest.approx(tuple(np.percentile(values[49:], [2.5, 97.5])))
+    assert estimate_interval(values) == pytest.approx(tuple(np.percentile(values[49:], [2.5, 97.5])))
     values[49] = np.nan
-    assert interval(values) == (None, None) == interval(None)
+    assert estimate_interval(values) == (None, None) == estimate_interval(None)
 
 
 class TestDamage:
@@ -804,20 +798,20 @@ class TestDamage:
 class TestText:
     def test_says_what_simulation_is_worth(self, tmp_path):
         fabricate_all(tmp_path, LEE, ["simulated"])
-        text = as_text(LEE, compared(tmp_path))
+        text = format_tables(LEE, compared(tmp_path))
         assert "neither confirm nor refute" in text and "corpus simulated, quick profile" in text
         assert text.count("NOT_COMPARABLE") == 30 and text.count("NOT_RUN") == 2
         assert all(row.label in text for table in LEE.tables for row in table.rows)
 
     def test_without_results(self, tmp_path):
-        text = as_text(LEE, compared(tmp_path))
+        text = format_tables(LEE, compared(tmp_path))
         assert text.count("NOT_RUN") == 32 and "simulat" not in text.lower()
 
 
 def test_shown_has_the_printed_decimals():
-    assert shown(0.12345, "0.122") == "0.123" and shown(12.3456, "44.9") == "12.3"
-    assert shown(-0.00001, "0.122") == "0.000" and shown(0.00001, "0.122", sign=True) == "0.000"
-    assert shown(0.1, "0.122", sign=True) == "+0.100" and shown(None, "0.122") == ""
+    assert format_value(0.12345, "0.122") == "0.123" and format_value(12.3456, "44.9") == "12.3"
+    assert format_value(-0.00001, "0.122") == "0.000" and format_value(0.00001, "0.122", sign=True) == "0.000"
+    assert format_value(0.1, "0.122", sign=True) == "+0.100" and format_value(None, "0.122") == ""
 
 
 def test_every_network_has_an_invented_quality():

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
-from common.evidence.paper import decimals, ledger_markdown, load, numbers, papers, settings, shrunk, wanted
+from common.evidence.paper import collect_numbers, count_decimals, format_ledger, list_shrunk, resolve_number
+from common.evidence.reading import load_paper, load_papers
+from common.evidence.settings import resolve_settings
 
-PAPERS = {paper.id: paper for paper in papers()}
+PAPERS = {paper.id: paper for paper in load_papers()}
 
 MINIMAL = """
 [paper]
@@ -96,19 +98,19 @@ class TestSuite:
                     assert printed.setdefault(row.variant, row.published) == row.published
 
     def test_quick_profile_is_smaller(self):
-        changed = {setting.name for setting in shrunk(PAPERS["lee2018"])}
+        changed = {setting.name for setting in list_shrunk(PAPERS["lee2018"])}
         assert {"crop_size", "epochs_video"} <= changed and "clip_frames" not in changed
 
     @pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
     def test_readme_holds_the_ledger(self, paper):
         readme = paper.path.with_name("README.md")
         held = re.search(r"<!-- ledger -->\n(.*)<!-- /ledger -->", readme.read_text(), re.DOTALL)
-        assert held and held[1].strip() == ledger_markdown(paper).strip()
+        assert held and held[1].strip() == format_ledger(paper).strip()
 
 
 class TestRefused:
     def test_minimal_is_accepted(self, toml):
-        paper = load(toml())
+        paper = load_paper(toml())
         assert paper.tables[0].rows[0].published == {"CCC": "0.500"} and paper.settings["size"].quick == 48
 
     @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ class TestRefused:
     )
     def test_one_line_names_file_and_key(self, toml, old, new, named):
         with pytest.raises(InputError) as caught:
-            load(toml(old, new))
+            load_paper(toml(old, new))
         message = str(caught.value)
         assert "paper.toml: " in message and named in message and "\n" not in message
 
@@ -185,7 +187,7 @@ class TestRefused:
     )
     def test_classes(self, toml, old, new, named):
         with pytest.raises(InputError) as caught:
-            load(toml(old, new, CLASSES))
+            load_paper(toml(old, new, CLASSES))
         message = str(caught.value)
         assert "paper.toml: " in message and named in message and "\n" not in message
 
@@ -216,11 +218,11 @@ class TestRefused:
     def test_statements_and_audit(self, toml, old, new, named):
         both = self.STATEMENT + self.AUDIT + "[settings.size]"
         text = MINIMAL.replace("[settings.size]", both)
-        paper = load(toml(text=text))
+        paper = load_paper(toml(text=text))
         assert paper.claims[1].holds == "table1['a', 'CCC'] == 0.5" and paper.audit[0].total == 9
-        assert numbers(paper) == {"table1": {("a", "CCC"): "0.500"}}
+        assert collect_numbers(paper) == {"table1": {("a", "CCC"): "0.500"}}
         with pytest.raises(InputError) as caught:
-            load(toml(both, both.replace(old, new, 1), text))
+            load_paper(toml(both, both.replace(old, new, 1), text))
         message = str(caught.value)
         assert "paper.toml: " in message and named in message and "\n" not in message
 
@@ -234,24 +236,24 @@ class TestRefused:
     )
     def test_audit_of_a_matrix(self, toml, entry, named):
         with pytest.raises(InputError, match=re.escape(named)):
-            load(toml("[settings.size]", f'[[audit]]\nwhere = "w"\n{entry}\n[settings.size]', CLASSES))
+            load_paper(toml("[settings.size]", f'[[audit]]\nwhere = "w"\n{entry}\n[settings.size]', CLASSES))
 
     def test_no_toml(self, toml, tmp_path):
         with pytest.raises(InputError, match="paper.toml: not a readable TOML"):
-            load(toml("[paper]", "[paper"))
+            load_paper(toml("[paper]", "[paper"))
         with pytest.raises(InputError, match="nowhere.toml"):
-            load(tmp_path / "nowhere.toml")
+            load_paper(tmp_path / "nowhere.toml")
 
 
 class TestSettings:
     lee = PAPERS["lee2018"]
 
     def test_profiles(self):
-        assert settings(self.lee, "paper")["crop_size"] == 96
-        assert settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
-        assert settings(self.lee, "quick")["clip_frames"] == 16
+        assert resolve_settings(self.lee, "paper")["crop_size"] == 96
+        assert resolve_settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
+        assert resolve_settings(self.lee, "quick")["clip_frames"] == 16
         with pytest.raises(InputError, match="paper, quick"):
-            settings(self.lee, "fast")
+            resolve_settings(self.lee, "fast")
 
     @pytest.mark.parametrize(
         ("override", "value"),
@@ -268,7 +270,7 @@ class TestSettings:
         ],
     )
     def test_override(self, override, value):
-        found = settings(self.lee, "quick", [override])[override.partition("=")[0].strip()]
+        found = resolve_settings(self.lee, "quick", [override])[override.partition("=")[0].strip()]
         assert found == value and type(found) is type(value)
 
     @pytest.mark.parametrize(
@@ -290,27 +292,27 @@ class TestSettings:
     )
     def test_override_refused(self, override, accepted):
         with pytest.raises(InputError, match=f"(?s)^setting .*{accepted}"):
-            settings(self.lee, "quick", [override])
+            resolve_settings(self.lee, "quick", [override])
 
     def test_overrides_leave_the_paper_alone(self):
-        settings(self.lee, "quick", ["crop_size=64"])
-        assert settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
+        resolve_settings(self.lee, "quick", ["crop_size=64"])
+        assert resolve_settings(self.lee, "quick")["crop_size"] == self.lee.settings["crop_size"].quick
 
 
 def test_an_entry_of_a_confusion_matrix_is_of_its_row_and_its_column(toml):
-    paper = load(toml(text=CLASSES))
+    paper = load_paper(toml(text=CLASSES))
     accuracy, matrix = paper.tables
-    number = wanted(paper, matrix.rows[2], matrix.columns[1])
+    number = resolve_number(paper, matrix.rows[2], matrix.columns[1])
     assert (number.metric, number.truth, number.predicted) == ("share", "Sad", "Happy") and number.tolerance == 5.0
     assert matrix.confusion and not accuracy.confusion
     assert paper.protocol.classes == ("Angry", "Happy", "Sad")
 
 
 def test_decimals():
-    assert [decimals(text) for text in ("0.122", "44.9", "32")] == [3, 1, 0]
+    assert [count_decimals(text) for text in ("0.122", "44.9", "32")] == [3, 1, 0]
 
 
 def test_ledger_markdown_has_every_field(toml):
-    text = ledger_markdown(load(toml()))
+    text = format_ledger(load_paper(toml()))
     assert text.startswith("1. **Size**") and "`--set size=64`" in text
     assert all(word in text for word in ("nothing", "64 or 96", "habit", "low"))
