@@ -15,6 +15,7 @@ from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
 TOLERANCES = {
     "parameters": 0,
+    "first": 0.001,
     "frames": 0,
     "salient": 0,
     "RMSE": 0.002,
@@ -24,7 +25,7 @@ TOLERANCES = {
     "hit_rate": 0.02,
 }
 TOLERANCES |= {"interval_low": 0.03, "interval_high": 0.03, "chance": 0.005}
-NUMBERS = 1 + 3 * 2 * 3  # of a result file without mechanism: parameters; fitted on x pooling x metric
+NUMBERS = 2 + 3 * 2 * 3  # of a result file without mechanism: parameters, loss; fitted on x pooling x metric
 
 
 def state(root):
@@ -120,6 +121,11 @@ class TestCaught:
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.9))
         self.caught(locked, "lee2018, table1, LSTM-RNN, CCC: our score does not follow")
 
+    def test_first_epoch_moved(self, locked):
+        """Whatever the network becomes: what it is given, and how it learns, shows in the loss of its first epoch."""
+        change(locked[0], lambda r: r["history"]["loss"].__setitem__(0, r["history"]["loss"][0] + 0.01))
+        self.caught(locked, "lstm/devel-seed0 history/loss/first: was", "difference +0.01, tolerance 0.001")
+
     def test_mechanism_moved(self, locked):
         change(locked[0], lambda r: r["mechanism"]["spatial"].update(hit_rate=0.3), "cnn3d-sta")
         self.caught(locked, "spatial/hit_rate")
@@ -201,7 +207,7 @@ class TestCaught:
 def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
     root, folder = tmp_path / "results", tmp_path / "reference"
     folder.mkdir()
-    steps = {"* as *": 5.1, "accuracy": 1.7, "*/UAR": 1.7, "parameters": 0}  # one of 20, one of 60 recordings
+    steps = {"* as *": 5.1, "accuracy": 1.7, "*/UAR": 1.7, "parameters": 0, "first": 0.001}  # one of 20, one of 60 recordings
     locked = {"*/perception/*": 1, "*/synchrony/*": 1, "*/drift/*": 1}
     tolerances = {name: {"value": value, "why": "for the tests"} for name, value in {**steps, **locked}.items()}
     (folder / "classes.json").write_text(json.dumps({"tolerances": tolerances, "cells": 0, "results": {}}))
@@ -213,7 +219,7 @@ def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
 
     files = list(results.find(root, CLASSES.id))
     check.accept(CLASSES, files, fill_cells(CLASSES, files), folder)
-    assert found() == ([], 1 + 2 * (9 + 2) + 5 + 5 + 2)
+    assert found() == ([], 2 + 2 * (9 + 2) + 5 + 5 + 2)
     record = json.loads(path.read_text())
     del record["arrays"]  # the scores will not follow from them
     scores = record["scores"]["emotion"]["Test/*"]
