@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from common.errors import InputError
-from datasets.rml import CLASSES
+from datasets.acted import CLASSES
 from datasets.simulated import afew, corpus, face, fer2013, script, speech
 from datasets.simulated.script import Episodes, Script, stream
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from datasets import avec2012
+from datasets import avec2012, traces
 from datasets.simulated import corpus, script, speech
 from datasets.simulated.corpus import Manifest, Scene
 from datasets.simulated.cultures import Culture
@@ -64,7 +64,7 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     write_audio(folder / "audio" / name / "wav" / f"{name}_audio{number}.wav", scene)
     points = corpus.write_video(folder / "video" / name / f"{name}_video{number}.avi", scene)
     labels = script.rate(scene.plan, scene.raters, scene.label_time)
-    for target in avec2012.TARGETS:
+    for target in traces.TARGETS:
         path = folder / "audio" / name / "labels" / f"labels_continuous_{name}{number}_{target}.dat"
         np.savetxt(path, labels[:, script.DIMENSIONS.index(target)], fmt="%.6f")
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)

@@ -76,7 +76,7 @@ def test_check_compares_with_the_published_counts(tmp_path):
     assert f"{tmp_path / 'fer2013.csv'}: 1 of Disgust, expected 547" in problems
     assert len(problems) == 10
     assert fer2013.count(tmp_path) == {"Training": 1, "PublicTest": 0, "PrivateTest": 0}
-    assert fer2013.simulation(tmp_path) is None
+    assert fer2013.read_simulation(tmp_path) is None
 
 
 def test_published_counts_agree():
@@ -109,7 +109,7 @@ def test_simulated_corpus_has_the_shares_of_the_real_one(made):
 
 
 def test_check_of_a_simulated_corpus(made, tmp_path):
-    assert fer2013.check(made) == [] and fer2013.simulation(made)["images"] == 700
+    assert fer2013.check(made) == [] and fer2013.read_simulation(made)["images"] == 700
     lines = (made / "fer2013.csv").read_text().splitlines()
     write(tmp_path, lines[1:-1])
     (tmp_path / "simulated.json").write_bytes((made / "simulated.json").read_bytes())
@@ -134,7 +134,7 @@ def test_written_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(simulated, "picture", lambda seed, number, label: np.zeros((48, 48), np.uint8))
     monkeypatch.setattr("sys.argv", ["simulate", "fer2013", str(tmp_path / "fer"), "--images", "700", "--seed", "3"])
     assert simulate.main() == 0
-    assert fer2013.simulation(tmp_path / "fer") == {"layout": "fer2013", "seed": 3, "images": 700, "version": 1}
+    assert fer2013.read_simulation(tmp_path / "fer") == {"layout": "fer2013", "seed": 3, "images": 700, "version": 1}
     assert "written" in capsys.readouterr().out
 
 

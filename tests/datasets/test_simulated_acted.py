@@ -113,7 +113,7 @@ def test_enterface_lies_as_distributed_with_its_slips(wide):
 @pytest.mark.parametrize("name", WIDE)
 def test_the_readers_find_all_clips_and_their_classes(wide, name):
     root, subjects = wide[name], WIDE[name]["subjects"]
-    clips = READERS[name].recordings(root)
+    clips = READERS[name].list_recordings(root)
     assert Counter(clip.label for clip in clips) == dict.fromkeys(rml_reader.CLASSES, subjects)
     assert len({clip.subject for clip in clips}) == subjects
     for clip in clips:
@@ -151,7 +151,7 @@ def test_sentences_are_numbered():
 @pytest.mark.parametrize(("name", "channels"), [("rml", 1), ("enterface", 2)])
 def test_picture_and_sound_have_the_form_of_the_corpus(wide, name, channels):
     reader = READERS[name]
-    for clip in reader.recordings(wide[name])[::7]:
+    for clip in reader.list_recordings(wide[name])[::7]:
         with av.open(str(clip.video)) as container:
             video, track = container.streams
             form = (video.codec_context.name, video.width, video.height, video.average_rate)
@@ -265,7 +265,7 @@ def test_the_noted_speech_is_that_of_the_file(wide, name):
     """Loud from its first sample to its last; not so before and after, but for clicks and breaths."""
     quiet, rate = [], READERS[name].RATE
     level = lambda sound, start, end: np.sqrt(np.mean(sound[round(start * rate) : round(end * rate)] ** 2))  # noqa: E731
-    for clip in READERS[name].recordings(wide[name]):
+    for clip in READERS[name].list_recordings(wide[name]):
         found, sound = truth(wide[name], clip), audio.of_video(clip.video, rate)
         start, end = float(found["speech_start"]), float(found["speech_end"])
         edges = level(sound, start, start + 0.02), level(sound, end - 0.02, end)
@@ -276,7 +276,7 @@ def test_the_noted_speech_is_that_of_the_file(wide, name):
 
 
 def test_truth_has_the_promised_arrays(wide):
-    for clip in rml_reader.recordings(wide["rml"]):
+    for clip in rml_reader.list_recordings(wide["rml"]):
         found = truth(wide["rml"], clip)
         f = len(found["frame_time"])
         shapes = dict.fromkeys(("label", "subject", "speech_start", "speech_end"), ())
@@ -320,7 +320,7 @@ def test_about_one_clip_in_40_hides_the_face_for_a_while():
 def test_the_face_is_where_the_landmarks_are(filmed):
     """In the speech: dlib finds it in all frames, about there."""
     model = faces.landmark_file()
-    for clip in rml_reader.recordings(filmed)[::2]:
+    for clip in rml_reader.list_recordings(filmed)[::2]:
         found = truth(filmed, clip)
         with av.open(str(clip.video)) as container:
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from common.errors import InputError
 from common.media import faces
 from datasets import afew as reader
+from datasets import afew_files, simulate
 from datasets import sfew as sfew_reader
-from datasets import simulate
 from datasets.simulated import afew, face, fer2013, script, sfew, speech
 from datasets.simulated.script import stream
 
@@ -86,7 +86,7 @@ def film(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def test_files_lie_where_the_organisers_put_them(filmed):
-    clips, found = reader.recordings(filmed), set(contents(filmed))
+    clips, found = reader.list_recordings(filmed), set(contents(filmed))
     expected = {"simulated.json", "truth/test_labels.csv"}
     for clip in clips:
         name, label = clip.video.stem, f"{clip.label}/" if clip.label else ""
@@ -113,14 +113,14 @@ def test_files_lie_where_the_organisers_put_them(filmed):
 def test_the_reader_finds_a_whole_corpus(filmed):
     assert reader.check(filmed) == []
     labels = reader.read_test_labels(filmed / "truth" / "test_labels.csv")
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         label = clip.label or labels[clip.video.stem]
         assert truth(filmed, clip)["label"] == label
     assert len(labels) == 1
 
 
 def test_clips_have_25_frames_a_second_and_44_100_mono_samples(filmed):
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         with av.open(str(clip.video)) as container:
             video, audio = container.streams
             assert (video.codec_context.name, video.width, video.height, video.average_rate) == ("mpeg4", 320, 240, 25)
@@ -132,23 +132,23 @@ def test_clips_have_25_frames_a_second_and_44_100_mono_samples(filmed):
 
 def test_points_are_49_of_the_true_landmarks_with_noise(filmed):
     kept = [i for i in range(17, 68) if i not in (60, 64)]
-    for clip in reader.recordings(filmed):
-        frames, points = reader.read_points(clip)
-        assert frames.tolist() == [reader.frame_of(path) for path in clip.faces]
+    for clip in reader.list_recordings(filmed):
+        frames, points = afew_files.read_points(clip)
+        assert frames.tolist() == [afew_files.read_frame_number(path) for path in clip.faces]
         error = points - truth(filmed, clip)["landmarks"][frames][:, kept]
         assert points.shape[1:] == (49, 2) and abs(error.std() - afew.TRACKER_NOISE) < 0.05 and abs(error.mean()) < 0.1
 
 
 def test_audio_features_are_the_1582_of_2010(filmed):
-    for clip in reader.recordings(filmed):
-        name, values = reader.read_audio_features(clip.audio_features)
+    for clip in reader.list_recordings(filmed):
+        name, values = afew_files.read_audio_features(clip.audio_features)
         assert name == clip.video.stem and values.shape == (1582,) and np.isfinite(values).all() and values.std() > 0
 
 
 def test_aligned_faces_are_upright_and_in_place(filmed):
     model = faces.landmark_file()
-    for clip in reader.recordings(filmed):
-        picture = reader.read_face(clip.faces[len(clip.faces) // 2])
+    for clip in reader.list_recordings(filmed):
+        picture = afew_files.read_face(clip.faces[len(clip.faces) // 2])
         assert picture.shape == (128, 128, 3)
         found = faces.landmarks(picture, model)
         eyes = [found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)]
@@ -157,7 +157,7 @@ def test_aligned_faces_are_upright_and_in_place(filmed):
 
 def test_dlib_finds_the_face_in_nearly_all_visible_frames(filmed):
     model, seen = faces.landmark_file(), []
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         frames, visible = film(clip.video)[0], truth(filmed, clip)["frame_visible"]
         seen += [faces.landmarks(frames[i], model) is not None for i in np.flatnonzero(visible)[::6]]
     assert np.mean(seen) >= 0.9 and len(seen) > 20
@@ -256,12 +256,12 @@ def test_about_one_clip_in_30_has_no_face_and_one_in_5_a_gap(partition, count):
 
 def test_frames_without_a_face_have_neither_picture_nor_points(unfilmed):
     root, kinds = unfilmed["larger"], Counter()
-    for clip in reader.recordings(root):
+    for clip in reader.list_recordings(root):
         visible = truth(root, clip)["frame_visible"]
-        assert [reader.frame_of(path) for path in clip.faces] == np.flatnonzero(visible).tolist()
+        assert [afew_files.read_frame_number(path) for path in clip.faces] == np.flatnonzero(visible).tolist()
         assert (clip.points is not None) == visible.any()
         if clip.points:
-            assert reader.read_points(clip)[0].tolist() == np.flatnonzero(visible).tolist()
+            assert afew_files.read_points(clip)[0].tolist() == np.flatnonzero(visible).tolist()
         kinds[clip.partition, "faceless" if not visible.any() else "whole" if visible.all() else "gap"] += 1
     assert kinds["Train", "faceless"] == 1 and kinds["Train", "gap"] == 3 and kinds["Val", "gap"] == 1
     assert reader.count(root)["clips without a face"] == 1
@@ -269,7 +269,7 @@ def test_frames_without_a_face_have_neither_picture_nor_points(unfilmed):
 
 def test_truth_has_the_promised_arrays(unfilmed):
     root = unfilmed["larger"]
-    for clip in reader.recordings(root):
+    for clip in reader.list_recordings(root):
         found = truth(root, clip)
         f, k = len(found["frame_time"]), len(found["episode_start"])
         shapes = {"label": (), "person": (), "strength": (), "offset": (), "landmarks": (f, 68, 2), "frame_time": (f,)}
@@ -286,7 +286,7 @@ def test_truth_has_the_promised_arrays(unfilmed):
 
 
 def test_controls_differ_in_what_is_shown_and_in_nothing_else(unfilmed):
-    pairs = list(zip(*(reader.recordings(unfilmed[control]) for control in script.CONTROLS)))
+    pairs = list(zip(*(reader.list_recordings(unfilmed[control]) for control in script.CONTROLS)))
     for clip, twin in pairs:
         one, other = truth(unfilmed["salient"], clip), truth(unfilmed["uniform"], twin)
         assert clip.name == twin.name and (other["frame_shown"] == 1).all()

@@ -178,7 +178,7 @@ def test_a_recording_of_recola_shorter_than_the_corpus_says_is_refused(unfilmed,
 @pytest.mark.parametrize("name", ["avec2012", "recola"])
 def test_labels_are_the_latent_about_2_s_later(unfilmed, name):
     reader = {"avec2012": avec2012_reader, "recola": recola_reader}[name]
-    recordings = [recording for recording in reader.recordings(unfilmed[name]) if recording.labels]
+    recordings = [recording for recording in reader.list_recordings(unfilmed[name]) if recording.labels]
     fit = []
     for recording in recordings:
         labels, found = reader.read_labels(recording), truth(unfilmed[name], recording.name)
@@ -209,7 +209,7 @@ def test_test_partition_of_recola_has_no_labels(unfilmed):
 def test_recordings_of_recola_are_equally_long_and_those_of_avec2012_are_not(unfilmed):
     both = {}
     for name, reader in (("avec2012", avec2012_reader), ("recola", recola_reader)):
-        read = [reader.read_labels(one).time for one in reader.recordings(unfilmed[name]) if one.labels]
+        read = [reader.read_labels(one).time for one in reader.list_recordings(unfilmed[name]) if one.labels]
         both[name] = {len(time) for time in read}
     assert both["recola"] == {1001} and len(both["avec2012"]) > 2
 

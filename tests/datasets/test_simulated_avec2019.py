@@ -60,7 +60,7 @@ def test_manifest_names_all_parameters(root):
 
 
 def test_the_reader_finds_a_whole_corpus(root):
-    found = reader.recordings(root)
+    found = reader.list_recordings(root)
     assert {recording.name for recording in found} == set(STEMS)
     assert all("openface" in recording.features for recording in found) and reader.check(root) == []
 
