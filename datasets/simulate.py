@@ -11,7 +11,7 @@ from common.running import cli
 CORPORA = ("afew", "avec2012", "avec2017", "avec2019", "enterface", "fer2013", "recola", "rml", "sfew")
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m datasets.simulate",
         description="Write a simulated corpus. Each has defaults of its own, and not every option.",
@@ -85,7 +85,7 @@ def write_cached(kind: str, cache: Path, jobs: int, **sizes) -> Path:
 
 
 def main() -> int:
-    options = {name: value for name, value in vars(parser().parse_args()).items() if value is not None}
+    options = {name: value for name, value in vars(build_parser().parse_args()).items() if value is not None}
     if options.get("jobs", 1) < 1:
         raise InputError("--jobs is 1 or more")
     corpus, folder = options.pop("corpus"), options.pop("folder")

@@ -49,8 +49,8 @@ def write(
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All recordings of the corpus."""
     groups = {"train": manifest.train, "dev": manifest.devel, "test": manifest.test}
-    stems = corpus.lengths(manifest, groups, spread=0, digits=1)
-    corpus.in_parallel(record, folder, manifest, stems, jobs, "RECOLA")
+    stems = corpus.draw_lengths(manifest, groups, spread=0, digits=1)
+    corpus.record_in_parallel(record, folder, manifest, stems, jobs, "RECOLA")
 
 
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
@@ -62,9 +62,9 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)
     if stem.startswith("test"):
         return
-    traces = script.rater_traces(scene.plan, scene.raters, scene.label_time).clip(-1, 1).round(4)
+    said = script.trace_raters(scene.plan, scene.raters, scene.label_time).clip(-1, 1).round(4)
     for target in traces.TARGETS:
-        ratings = traces[..., script.DIMENSIONS.index(target)]
+        ratings = said[..., script.DIMENSIONS.index(target)]
         write_ratings(folder / "ratings_individual" / target / f"{stem}.csv", scene.label_time, ratings)
         gold = recola.make_gold_standard(ratings)
         write_gold(folder / "ratings_gold_standard" / target / f"{stem}.arff", scene.label_time, gold)

@@ -17,7 +17,12 @@ from common.media import faces
 from datasets import afew as reader
 from datasets import afew_files, simulate
 from datasets import sfew as sfew_reader
-from datasets.simulated import afew, face, fer2013, script, sfew, speech
+from datasets.simulated import afew, corpus, emotions, script, sfew, speech
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.canvas import HEIGHT, ORIGIN, UNIT, WIDTH
+from datasets.simulated.face.expression import Expression, form_expression
+from datasets.simulated.face.geometry import place_landmarks, shape_jaw, shape_parts, turn_head
+from datasets.simulated.face.people import Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import stream
 
 SMALL = {"train": 1, "val": 1, "test": 1}
@@ -26,12 +31,12 @@ DEFAULT = afew.Manifest("afew", "salient", 0, 140, 42, 28, 0.04, afew.VERSION)
 CLIPS = afew.draw_clips(DEFAULT)
 
 
-def unseen(camera: face.Camera, now: face.Expression, state: face.Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
+def unseen(camera: Camera, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
     """As Camera.shot, of which only the landmarks are worked out: the picture is empty."""
-    place = camera.placement(state, i)
-    points = face.landmarks(camera.jaw, face.turned(face.curves(camera.who, now), state.turn[i]))
-    points = (points * face.UNIT + face.ORIGIN) @ place[:, :2].T + place[:, 2]
-    return np.zeros((face.HEIGHT, face.WIDTH, 3), np.uint8), points.astype(np.float32)
+    place = camera.place(state, i)
+    points = place_landmarks(camera.jaw, turn_head(shape_parts(camera.who, now), state.turn[i]))
+    points = (points * UNIT + ORIGIN) @ place[:, :2].T + place[:, 2]
+    return np.zeros((HEIGHT, WIDTH, 3), np.uint8), points.astype(np.float32)
 
 
 def hum(seed: int, person: str, woman: bool) -> list[np.ndarray]:
@@ -55,7 +60,7 @@ def unfilmed(tmp_path_factory) -> dict[str, Path]:
     """More clips, all brief, of which nothing is seen and a steady voice is heard; and both controls of a few."""
     parent = tmp_path_factory.mktemp("unfilmed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face.Camera, "shot", unseen)
+        patch.setattr(Camera, "shoot", unseen)
         patch.setattr(afew, "speak", hum)
         patch.setattr(afew, "draw_length", brief)
         patch.setattr(afew, "write_features", lambda path, track: path.write_text("@relation none\n"))
@@ -176,7 +181,7 @@ def test_command_line_gives_the_same_bytes_in_any_number_of_jobs(filmed, tmp_pat
 def test_another_seed_gives_other_people_and_names():
     other = afew.draw_clips(afew.Manifest("afew", "salient", 1, 140, 42, 28, 0.04, afew.VERSION))
     assert {clip.name for clip in CLIPS}.isdisjoint(clip.name for clip in other)
-    one, another = (face.draw_identity(stream(seed, CLIPS[0].person, "identity")) for seed in (0, 1))
+    one, another = (draw_identity(stream(seed, CLIPS[0].person, "identity")) for seed in (0, 1))
     assert (one.skin != another.skin).any()
 
 
@@ -222,7 +227,7 @@ def test_partitions_share_no_person_and_one_name():
 
 
 def test_names_are_times_in_a_film_of_two_hours():
-    for code in afew.time_codes(np.random.default_rng(0), 500):
+    for code in afew.draw_time_codes(np.random.default_rng(0), 500):
         hour, minute, second, millisecond = (int(part) for part in (code[:2], code[2:4], code[4:6], code[6:]))
         assert len(code) == 9 and hour < 2 and minute < 60 and second < 60 and millisecond % 40 == 0
 
@@ -250,7 +255,7 @@ def test_episodes_are_one_or_two_short_and_half_of_the_clip_at_most():
 
 @pytest.mark.parametrize(("partition", "count"), [("Train", 140), ("Val", 42), ("Test", 28), ("Train", 20)])
 def test_about_one_clip_in_30_has_no_face_and_one_in_5_a_gap(partition, count):
-    found = Counter(afew.defect(seed, partition, i, count) for seed in range(3) for i in range(count))
+    found = Counter(afew.draw_defect(seed, partition, i, count) for seed in range(3) for i in range(count))
     assert found["faceless"] == 3 * round(count / 30) >= 3 and found["gap"] == 3 * round(count / 5)
 
 
@@ -301,22 +306,14 @@ def test_controls_differ_in_what_is_shown_and_in_nothing_else(unfilmed):
 # the face
 
 
-def test_positions_are_those_of_the_action_units():
-    for name, units in fer2013.ACTION_UNITS.items():
-        moved = fer2013.positions(name, [0.5] * len(units))
-        assert set(moved) == {part for unit in units for part in fer2013.MOVES[unit]}
-        for part, move in moved.items():
-            assert move == pytest.approx(0.5 * sum(fer2013.MOVES[unit].get(part, 0) for unit in units))
-
-
 def test_outside_of_episodes_the_face_only_talks_and_blinks():
     for clip in CLIPS[:14]:
-        state = face.draw_nuisance(clip.plan, clip.times)
-        calm = [face.expression(np.zeros((2, 2)), state, i) for i in range(len(clip.times))]
-        shown = afew.shown(clip, clip.times, "salient")
-        same = [one == other for one, other in zip(afew.expressions(clip, state, "salient"), calm)]
+        state = draw_nuisance(clip.plan, clip.times)
+        calm = [form_expression(np.zeros((2, 2)), state, i) for i in range(len(clip.times))]
+        shown = afew.trace_display(clip, clip.times, "salient")
+        same = [one == other for one, other in zip(afew.pose_clip(clip, state, "salient"), calm)]
         np.testing.assert_array_equal(same, (shown == 0) | (clip.label == "Neutral"))
-        always = [one == other for one, other in zip(afew.expressions(clip, state, "uniform"), calm)]
+        always = [one == other for one, other in zip(afew.pose_clip(clip, state, "uniform"), calm)]
         assert not any(always) or clip.label == "Neutral"
 
 
@@ -324,13 +321,13 @@ def shapes(clips: list[afew.Clip]) -> np.ndarray:
     """Landmarks without motion (n, 2, 102): of the middle of a salient episode, and of the frame farthest from any."""
     found = []
     for clip in clips:
-        state, episodes = face.draw_nuisance(clip.plan, clip.times), clip.plan.episodes
+        state, episodes = draw_nuisance(clip.plan, clip.times), clip.plan.episodes
         away = np.abs(clip.times[:, None] - (episodes.start + episodes.end) / 2).min(axis=1)
-        shown = afew.shown(clip, clip.times, "salient")
+        shown = afew.trace_display(clip, clip.times, "salient")
         moments = [shown.argmax(), np.where(shown == 0, away, -1).argmax()]
-        who = face.draw_identity(stream(0, clip.person, "identity"))
-        positions = afew.expressions(clip, state, "salient")
-        points = [face.landmarks(face.jaw(who), face.curves(who, positions[i])) for i in moments]
+        who = draw_identity(stream(0, clip.person, "identity"))
+        positions = afew.pose_clip(clip, state, "salient")
+        points = [place_landmarks(shape_jaw(who), shape_parts(who, positions[i])) for i in moments]
         found.append([one[17:].ravel() for one in points])  # the jaw does not move
     return np.array(found)
 
@@ -349,18 +346,18 @@ def test_a_simple_classifier_recognises_the_emotion_in_salient_frames_alone():
 def heard(clip: afew.Clip, offset: float) -> np.ndarray:
     """The sound of a clip, a steady voice instead of words, (n,) at speech.RATE."""
     manifest = afew.Manifest("afew", "salient", 0, 140, 42, 28, offset, afew.VERSION)
-    who = face.draw_identity(stream(0, clip.person, "identity"))
-    return afew.voice(clip, who, hum(0, "", True), manifest)
+    who = draw_identity(stream(0, clip.person, "identity"))
+    return afew.record_voice(clip, who, hum(0, "", True), manifest)
 
 
 @pytest.mark.parametrize("offset", [-0.05, 0.2])
 def test_the_offset_is_in_the_file(tmp_path, offset):
     """Sound tracks of a clip with and without it, written and read again, fit best when one is shifted by it."""
     for clip in CLIPS[:3]:
-        frames = [np.zeros((face.HEIGHT, face.WIDTH, 3), np.uint8)] * len(clip.times)
+        frames = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * len(clip.times)
         tracks = []
         for late in (0.0, offset):
-            afew.write_film(tmp_path / f"{late}.avi", frames, heard(clip, late))
+            corpus.write_film(tmp_path / f"{late}.avi", frames, heard(clip, late), afew.FPS, afew.RATE)
             tracks.append(film(tmp_path / f"{late}.avi")[1])
         fit = correlate(tracks[1], tracks[0], mode="full")
         assert (fit.argmax() - len(tracks[0]) + 1) / afew.RATE == pytest.approx(offset, abs=1e-3)
@@ -379,7 +376,7 @@ def test_the_voice_is_louder_in_the_excited_episodes_and_only_there():
         level = 20 * np.log10([sound[int((t - 0.05) * 16e3) : int((t + 0.05) * 16e3)].std() for t in times])
         ((start, end),) = clip.plan.turns + offset
         speaking = (times > start + 0.1) & (times < end - 0.1)
-        scripted = afew.shown(clip, times - offset, "salient") * afew.CIRCUMPLEX[clip.label][0]
+        scripted = afew.trace_display(clip, times - offset, "salient") * emotions.CIRCUMPLEX[clip.label][0]
         assert np.corrcoef(level[speaking], scripted[speaking])[0, 1] > 0.8, clip.label
 
 
@@ -399,7 +396,7 @@ def stills(tmp_path_factory) -> Path:
 
 
 def test_sfew_has_the_layout_of_the_distribution(stills):
-    found = sfew_reader.recordings(stills)
+    found = sfew_reader.list_recordings(stills)
     assert Counter((one.partition, one.label) for one in found) == {
         (partition, label): count for partition, count in (("Train", 2), ("Val", 1)) for label in sfew_reader.CLASSES
     }
@@ -420,7 +417,7 @@ def test_sfew_is_the_same_in_any_number_of_jobs_and_another_for_another_seed(sti
 
 def test_faces_of_sfew_are_upright_and_in_place(stills):
     model, middle = faces.landmark_file(), []
-    for one in sfew_reader.recordings(stills)[::2]:
+    for one in sfew_reader.list_recordings(stills)[::2]:
         picture = cv2.copyMakeBorder(sfew_reader.read(one.path), *[40] * 4, cv2.BORDER_REPLICATE)
         found = faces.landmarks(picture, model) - 40
         middle.append([found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)])

@@ -259,16 +259,18 @@ def test_labels_of_the_classes_and_none(clip, cnn, tmp_path):
 def rendered(tmp_path_factory) -> afew.Clip:
     """The shortest of some simulated clips, with sound that nobody spoke."""
     from datasets.simulated import afew as simulated
-    from datasets.simulated import face, speech
+    from datasets.simulated import speech
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity
     from datasets.simulated.script import stream
 
     manifest = simulated.Manifest("afew", "salient", 0, 7, 0, 0, 0.04, 1)
     chosen = min((c for c in simulated.draw_clips(manifest) if not len(c.plan.hidden)), key=lambda c: c.plan.length)
     root = tmp_path_factory.mktemp("rendered")
-    for folder in simulated.folders():
+    for folder in simulated.list_folders():
         (root / folder).mkdir(parents=True, exist_ok=True)
-    who = face.draw_identity(stream(0, chosen.person, "identity"))
-    camera = face.Camera(stream(0, chosen.person, "paint"), who)
+    who = draw_identity(stream(0, chosen.person, "identity"))
+    camera = Camera(stream(0, chosen.person, "paint"), who)
     track = 0.1 * np.random.default_rng(0).standard_normal(round(chosen.plan.length * speech.RATE))
     simulated.record(root, manifest, chosen, camera, track)
     film(root / "Val_AFEW/Angry/000000001.avi")

@@ -103,7 +103,7 @@ def staged(tmp_path_factory) -> tuple[Path, list[acted.Clip]]:
 
     root = tmp_path_factory.mktemp("staged") / "enterface"
     manifest = stage.Manifest("enterface", 0, 1, 1, 1.8, simulated.VERSION)
-    takes = simulated.takes(manifest)[:2]
+    takes = simulated.list_takes(manifest)[:2]
     stage.write(root, manifest, simulated.FORM, takes, jobs=1)
     return root, [acted.Clip(take.name, take.subject, take.label, root / take.path) for take in takes]
 

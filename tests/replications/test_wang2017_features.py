@@ -34,12 +34,14 @@ def write(path, images):
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """One person who shows from the third frame on, but for GAP."""
-    from datasets.simulated import face, script
+    from datasets.simulated import script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     plan, times = script.write_script(0, "Train_01", 20.0), np.arange(FRAMES) / FPS
-    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
-    state, affect = face.draw_nuisance(plan, times), script.face_affect(plan, times, "uniform")
-    images = [camera.frame(state, index, affect[index])[0] for index in range(FRAMES)]
+    camera = Camera(script.stream(0, "paint"), draw_identity(script.stream(0, "Train_01", "identity")))
+    state, affect = draw_nuisance(plan, times), script.trace_face(plan, times, "uniform")
+    images = [camera.film(state, index, affect[index])[0] for index in range(FRAMES)]
     for index in (0, 1, *GAP):
         images[index] = EMPTY
     return write(tmp_path_factory.mktemp("video") / "devel_video001.avi", images)
