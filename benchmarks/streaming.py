@@ -123,7 +123,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, float]:
 
 def recording(folder: Path, number: int, in_memory: bool):
     """Random features as `features.extract` returns them, with labels that nothing could be learnt from."""
-    from datasets.avec2017 import LABEL_HOP, Labels
+    from datasets.sewa import LABEL_HOP, Labels
     from replications.raju2021.features import Features
 
     files = [folder / f"{name}-{number}.npy" for name in ("audio", "visual")]

@@ -27,23 +27,17 @@ def main() -> int:
     parser.add_argument("root", type=Path, help="the folder into which the corpus was unpacked")
     arguments = parser.parse_args()
 
-    if arguments.corpus == "avec2019-public":
-        from datasets import avec2019
-
-        problems, counts = avec2019.check_public(arguments.root), avec2019.count_public(arguments.root)
-        made, access, notes = None, "`python -m datasets.fetch avec2019` downloads what is not there", []
-    else:
-        corpus = importlib.import_module(f"datasets.{arguments.corpus}")
-        problems, counts = corpus.check(arguments.root), corpus.count(arguments.root)
-        made, access = corpus.simulation(arguments.root), corpus.ACCESS
-        notes = corpus.notes(arguments.root) if hasattr(corpus, "notes") else []
+    corpus = importlib.import_module(f"datasets.{arguments.corpus.replace('-', '_')}")
+    problems, counts = corpus.check(arguments.root), corpus.count(arguments.root)
+    made = corpus.read_simulation(arguments.root)
+    notes = corpus.list_notes(arguments.root) if hasattr(corpus, "list_notes") else []
     counted = ", ".join(f"{count} {what}" for what, count in counts.items())
     print(f"{arguments.root}: {'simulated ' if made else ''}{arguments.corpus}: {counted}")
     for line in [f"note: {note}" for note in notes] + problems:
         print(f"  {line}")
     print(f"{len(problems)} problems" if problems else "complete")
     if problems and not made:
-        print(access)
+        print(corpus.ACCESS)
     return EXIT_DIFFERS if problems else 0
 
 

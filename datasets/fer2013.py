@@ -8,7 +8,6 @@ Layout as distributed, one file with a header and a row for each face, its 2304 
 In some copies the pixels stand in quotation marks.
 """
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
+from datasets import layout
 
-FILE, MARKER = "fer2013.csv", "simulated.json"
+FILE = "fer2013.csv"
 SIZE = 48  # pixels, wide and high
 CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 COUNTS = (4953, 547, 5121, 8989, 6077, 4002, 6198)  # Section 4.1 of Wang and Hsu 2017, in the order of CLASSES
@@ -57,12 +57,12 @@ def read(path: Path) -> Fer2013:
     try:
         with path.open(encoding="utf-8-sig") as file, warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)  # NumPy's word for a pixel that is no number
-            if _fields(file.readline()) != HEADER:
+            if _split_fields(file.readline()) != HEADER:
                 raise InputError(f"{path}: line 1 is not {','.join(HEADER)}; restore the file from the distribution")
             for number, line in enumerate(file, 2):
                 if not line.strip():
                     continue
-                label, image, kind = _face(_fields(line), f"{path}: line {number}")
+                label, image, kind = _read_face(_split_fields(line), f"{path}: line {number}")
                 labels.append(label)
                 images.append(image)
                 usage.append(kind)
@@ -75,12 +75,12 @@ def read(path: Path) -> Fer2013:
     return Fer2013(np.array(images), np.array(labels), np.array(usage))
 
 
-def _fields(line: str) -> list[str]:
+def _split_fields(line: str) -> list[str]:
     """No field has a comma in it, so this is a csv row, in half the time that Python's csv takes."""
     return line.strip().replace('"', "").split(",")
 
 
-def _face(row: list[str], where: str) -> tuple[int, np.ndarray, str]:
+def _read_face(row: list[str], where: str) -> tuple[int, np.ndarray, str]:
     if len(row) != len(HEADER):
         raise InputError(f"{where} has {len(row)} fields, expected {','.join(HEADER)}; restore the file")
     emotion, text, usage = row
@@ -99,16 +99,9 @@ def _face(row: list[str], where: str) -> tuple[int, np.ndarray, str]:
     return int(emotion), pixels.reshape(SIZE, SIZE).astype(np.uint8), usage
 
 
-def simulation(path: Path) -> dict | None:
+def read_simulation(path: Path) -> dict | None:
     """What the simulator noted of itself beside the csv, or None for the real data. Raises InputError."""
-    marker = locate(path).with_name(MARKER)
-    if not marker.exists():
-        return None
-    try:
-        made = json.loads(marker.read_text(encoding="utf-8"))
-        return {"images": made["images"], **made}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{marker}: cannot be read; delete the corpus and let it be simulated again") from error
+    return layout.read_marker(locate(path).parent, images=int)
 
 
 def count(path: Path) -> dict[str, int]:
@@ -119,7 +112,7 @@ def count(path: Path) -> dict[str, int]:
 
 def check(path: Path) -> list[str]:
     """What differs from the published counts, one line each; empty for the whole data. Raises InputError."""
-    made, faces = simulation(path), read(path)
+    made, faces = read_simulation(path), read(path)
     if made:
         pairs = [("images", len(faces.labels), made["images"])]
     else:

@@ -38,15 +38,15 @@ class TransferError(Exception):
 
 
 def main() -> int:
-    options = parser().parse_args()
+    options = build_parser().parse_args()
     folder = options.cache / "public" / options.corpus
     print(NOTICES[options.corpus])
-    fetched = fetch(manifest(options.corpus), options.mirror or SOURCES[options.corpus], folder)
+    fetched = fetch(read_manifest(options.corpus), options.mirror or SOURCES[options.corpus], folder)
     print(f"{folder}: complete, {fetched} files downloaded")
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m datasets.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def manifest(corpus: str) -> dict[str, str]:
+def read_manifest(corpus: str) -> dict[str, str]:
     """Path -> SHA-256 of each public file of `corpus`. Raises InputError for a line that names none below a folder."""
     file = Path(__file__).with_name(f"{corpus}.sha256")
     return parse_manifest(file.read_text(encoding="utf-8"), str(file))
@@ -90,7 +90,7 @@ def fetch(files: dict[str, str], base: str, folder: Path) -> int:
 
     if not base.startswith(("http://", "https://")):
         raise InputError(f"{base}: is no http(s) address; name one with --mirror")
-    todo = {path: sha256 for path, sha256 in files.items() if problem(folder / path, sha256)}
+    todo = {path: sha256 for path, sha256 in files.items() if find_problem(folder / path, sha256)}
     with (
         tqdm(desc="downloading", total=len(files), initial=len(files) - len(todo), unit="file", leave=False) as bar,
         ThreadPoolExecutor(AT_A_TIME) as pool,
@@ -109,9 +109,9 @@ def fetch(files: dict[str, str], base: str, folder: Path) -> int:
     return len(todo)
 
 
-def problem(path: Path, sha256: str) -> str | None:
+def find_problem(path: Path, sha256: str) -> str | None:
     """What is wrong with the file, in one line; None when it is whole."""
-    found = _sha256(path)
+    found = _hash_file(path)
     if found == sha256:
         return None
     return f"{path}: missing" if found is None else f"{path}: is not the published file (SHA-256); fetch it again"
@@ -124,12 +124,12 @@ def download(url: str, path: Path, sha256: str) -> None:
     for tried in range(TRIES):
         time.sleep(PAUSE * 2 ** (tried - 1) if tried else 0)
         try:
-            if _sha256(part) != sha256:
+            if _hash_file(part) != sha256:
                 receive(url, part)
         except TransferError as error:
             reason = str(error)
             continue
-        if _sha256(part) == sha256:
+        if _hash_file(part) == sha256:
             os.replace(part, path)
             return
         part.unlink()
@@ -170,7 +170,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise TransferError(f"the transfer broke off ({error})") from error
 
 
-def _sha256(path: Path) -> str | None:
+def _hash_file(path: Path) -> str | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:

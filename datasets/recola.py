@@ -20,9 +20,9 @@ import numpy as np
 
 from common import metrics
 from common.errors import InputError
-from datasets import avec2012, avec2017
-from datasets.avec2012 import TARGETS, Labels, Recording, missing  # noqa: F401 missing is part of a reader
+from datasets import layout, traces
 from datasets.tables import read_lines, read_numbers
+from datasets.traces import TARGETS, Labels, Recording
 
 PARTITIONS = {"train": 9, "dev": 9, "test": 9}
 ALL = "all"
@@ -36,36 +36,37 @@ ACCESS = (
 )
 
 
-def recordings(root: Path, partitions: tuple[str, ...] = ("train", "dev")) -> list[Recording]:
+def list_recordings(root: Path, partitions: tuple[str, ...] = ("train", "dev")) -> list[Recording]:
     """All recordings that `partitions` should have, in order, whether or not their files exist.
 
     Of the original distribution `partitions` can only be ("all",): choose by name. Raises InputError when `root` is
     not this corpus, has no recording of one of the partitions, or has none of the challenges' partitions.
     """
-    groups = _groups(root)
+    groups = _group_recordings(root)
     if ALL in groups and tuple(partitions) != (ALL,):
         raise InputError(
             f"{root}: the original distribution has no partitions, and the challenges' are not known for its "
             f"participants; ask the organisers for the files of AV+EC 2015 or AVEC 2016"
         )
-    return avec2012.choose(groups, partitions, root, "recola")
+    return traces.choose_recordings(groups, partitions, root, "recola")
 
 
-def expected(root: Path) -> dict[str, int]:
+def count_expected(root: Path) -> dict[str, int]:
     """Partition -> number of recordings: the challenges', those that the simulator noted, or the participants there."""
-    return {partition: len(group) for partition, group in _groups(root).items()}
+    return {partition: len(group) for partition, group in _group_recordings(root).items()}
 
 
 def locate(root: Path) -> Path:
     """`root`, or the folder of either layout just below it (archives unpack into one of their own)."""
-    return avec2012.find(
-        root, [VIDEOS, GOLD, RATINGS, ORIGINAL_VIDEOS, ORIGINAL_RATINGS], f"RECOLA ({VIDEOS}/, {GOLD}/); {ACCESS}"
+    folders = [VIDEOS, GOLD, RATINGS, ORIGINAL_VIDEOS, ORIGINAL_RATINGS]
+    return layout.find_root(
+        root, lambda folder: layout.holds_any(folder, folders), f"RECOLA ({VIDEOS}/, {GOLD}/); {ACCESS}"
     )
 
 
-def simulation(root: Path) -> dict | None:
+def read_simulation(root: Path) -> dict | None:
     """What the simulator noted of itself (datasets.simulated), or None for a real corpus."""
-    return avec2017.read_marker(locate(root))
+    return _read_marker(locate(root))
 
 
 def read_labels(recording: Recording) -> Labels:
@@ -74,16 +75,16 @@ def read_labels(recording: Recording) -> Labels:
     Raises InputError for a file with other columns, a value that is no number (`?`), a rating outside [-1, 1], and
     any other time than every 40 ms from 0 to 300 s (to the end that the simulator noted, in a simulated corpus).
     """
-    arousal, valence = map(_read, avec2012.label_files(recording))
+    arousal, valence = map(_read_gold_standard, traces.find_labels(recording))
     return Labels(np.arange(len(arousal)) * HOP, arousal, valence)
 
 
-def rows(seconds: float) -> int:
+def count_rows(seconds: float) -> int:
     """Number of labels of a recording: there is one at 0 and one at the end."""
     return round(seconds / HOP) + 1
 
 
-def gold_standard(ratings: np.ndarray) -> np.ndarray:
+def make_gold_standard(ratings: np.ndarray) -> np.ndarray:
     """The challenges' gold standard (n,) of the `ratings` (raters, n): their mean, moved to a weighted level.
 
     The weight of a rater is the mean of the CCCs with the others, two equal constants left out; the level is the mean
@@ -100,48 +101,52 @@ def gold_standard(ratings: np.ndarray) -> np.ndarray:
 
 def count(root: Path) -> dict[str, int]:
     """Partition -> number of recordings of which at least one file is there."""
-    return avec2012.counts(_groups(root))
+    return traces.count_recordings(_group_recordings(root))
 
 
 def check(root: Path) -> list[str]:
     """What is missing or unreadable below `root`, one line each; empty when the corpus is whole."""
-    return avec2012.problems(_groups(root), read_labels)
+    return traces.check_recordings(_group_recordings(root), read_labels)
 
 
-def _groups(root: Path) -> dict[str, list[Recording]]:
+def _read_marker(folder: Path) -> dict | None:
+    return layout.read_marker(folder, train=int, devel=int, test=int, seconds=float, control=str)
+
+
+def _group_recordings(root: Path) -> dict[str, list[Recording]]:
     """Partition -> the recordings that it should have; of the original distribution, those that are there."""
     root = locate(root)
     if any((root / folder).is_dir() for folder in (ORIGINAL_VIDEOS, ORIGINAL_RATINGS)):
         files = [*root.glob(f"{ORIGINAL_VIDEOS}/P[0-9][0-9].mp4"), *root.glob(f"{ORIGINAL_RATINGS}/*/P[0-9][0-9].csv")]
-        return {ALL: [_original(root, name) for name in sorted({path.stem for path in files})]}
-    made = avec2017.read_marker(root)
+        return {ALL: [_name_original(root, name) for name in sorted({path.stem for path in files})]}
+    made = _read_marker(root)
     totals = {"train": made["train"], "dev": made["devel"], "test": made["test"]} if made else PARTITIONS
     return {
-        partition: [_recording(root, partition, f"{partition}_{number}") for number in range(1, total + 1)]
+        partition: [_name_files(root, partition, f"{partition}_{number}") for number in range(1, total + 1)]
         for partition, total in totals.items()
     }
 
 
-def _original(root: Path, name: str) -> Recording:
+def _name_original(root: Path, name: str) -> Recording:
     labels = {target: root / ORIGINAL_RATINGS / target / f"{name}.csv" for target in TARGETS}
     return Recording(name, ALL, root / ORIGINAL_VIDEOS / f"{name}.mp4", labels)
 
 
-def _recording(root: Path, partition: str, name: str) -> Recording:
+def _name_files(root: Path, partition: str, name: str) -> Recording:
     gold = {target: root / GOLD / target / f"{name}.arff" for target in TARGETS}
     ratings = {target: root / RATINGS / target / f"{name}.csv" for target in TARGETS}
     labels = {t: ratings[t] if ratings[t].exists() and not gold[t].exists() else gold[t] for t in TARGETS}
     return Recording(name, partition, root / VIDEOS / f"{name}.mp4", {} if partition == "test" else labels)
 
 
-def _read(path: Path) -> np.ndarray:
-    gold = _read_gold(path) if path.suffix == ".arff" else gold_standard(_read_ratings(path))
+def _read_gold_standard(path: Path) -> np.ndarray:
+    gold = _read_arff(path) if path.suffix == ".arff" else make_gold_standard(_read_ratings(path))
     if not np.isfinite(gold).all():
         raise InputError(f"{path}: no rating ever moves, so that there is no gold standard; leave the recording out")
     return gold
 
 
-def _read_gold(path: Path) -> np.ndarray:
+def _read_arff(path: Path) -> np.ndarray:
     lines = read_lines(path)
     start = next((i for i, (_, line) in enumerate(lines) if line.strip().lower() == "@data"), len(lines))
     columns = [
@@ -163,15 +168,15 @@ def _read_ratings(path: Path) -> np.ndarray:
         raise InputError(f"{path}: line 1 is not time;FM1;FM2;FM3;FF1;FF2;FF3; restore the file from the distribution")
     time, *ratings = read_numbers(path, lines, ";", columns, list(range(len(columns)))).T
     _check_time(path, time)
-    avec2012.check_range(path, np.array(ratings))
+    traces.check_range(path, np.array(ratings))
     return np.array(ratings)
 
 
 def _check_time(path: Path, time: np.ndarray) -> None:
     """Raise InputError where `time` (n,) is not every 40 ms to the end of the recording."""
-    made = avec2017.read_marker(path.parents[2])  # three folders up is the root of the challenges' layout
+    made = _read_marker(path.parents[2])  # three folders up is the root of the challenges' layout
     seconds = made["seconds"] if made else SECONDS
-    expected = np.arange(rows(seconds)) * HOP
+    expected = np.arange(count_rows(seconds)) * HOP
     if len(time) != len(expected):
         raise InputError(
             f"{path}: has {len(time)} labels, expected {len(expected)}, one every {HOP} s from 0 to {seconds:g} s; "

@@ -15,10 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
-from datasets import afew
+from datasets import afew_files, layout
 from datasets.afew import CLASSES
-from datasets.avec2012 import find
-from datasets.avec2017 import attempt
 
 PARTITIONS = ("Train", "Val")
 COUNTS = {"Train": 891, "Val": 431}  # aligned faces
@@ -41,10 +39,10 @@ class Face:
     label: str
 
 
-def recordings(root: Path) -> list[Face]:
+def list_recordings(root: Path) -> list[Face]:
     """All faces, by partition, class and name. Raises InputError when there are none for training."""
     root = locate(root)
-    faces = [face for partition in PARTITIONS for face in _faces(root, partition)]
+    faces = [face for partition in PARTITIONS for face in _list_faces(root, partition)]
     if not any(face.partition == "Train" for face in faces):
         raise InputError(f"{root}: no faces of the partition Train; see `python -m datasets.check sfew {root}`")
     return faces
@@ -52,46 +50,50 @@ def recordings(root: Path) -> list[Face]:
 
 def read(path: Path) -> np.ndarray:
     """The RGB picture, (height, width, 3) uint8. Raises InputError."""
-    return afew.read_face(path)
+    return afew_files.read_face(path)
 
 
-def expected(root: Path) -> dict[str, int]:
+def count_expected(root: Path) -> dict[str, int]:
     """Partition -> number of faces: the distribution's, or those that the simulator noted."""
-    made = simulation(root)
+    made = read_simulation(root)
     return {partition: made[partition.lower()] for partition in PARTITIONS} if made else COUNTS
 
 
 def locate(root: Path) -> Path:
     """`root`, or the folder just below it, that holds the partitions. Raises InputError."""
     patterns = [folder.format(partition) for partition in PARTITIONS for folder in _FOLDERS]
-    return find(root, patterns, f"SFEW (Train/Train_Aligned_Faces/ or Train_Aligned_Faces/); {ACCESS}")
+    return layout.find_root(
+        root,
+        lambda folder: layout.holds_any(folder, patterns),
+        f"SFEW (Train/Train_Aligned_Faces/ or Train_Aligned_Faces/); {ACCESS}",
+    )
 
 
-def simulation(root: Path) -> dict | None:
+def read_simulation(root: Path) -> dict | None:
     """What the simulator noted of itself (datasets.simulated), or None for a real corpus. Raises InputError."""
-    return afew.read_marker(locate(root), PARTITIONS)
+    return layout.read_marker(locate(root), train=int, val=int)
 
 
 def count(root: Path) -> dict[str, int]:
     """Number of faces of each partition."""
     root = locate(root)
-    return {f"{partition} faces": len(_faces(root, partition)) for partition in PARTITIONS}
+    return {f"{partition} faces": len(_list_faces(root, partition)) for partition in PARTITIONS}
 
 
 def check(root: Path) -> list[str]:
     """What is missing, unreadable or in two classes below `root`, one line each; empty when the corpus is whole."""
     found = []
-    for partition, total in expected(root).items():
-        faces = _faces(locate(root), partition)
+    for partition, total in count_expected(root).items():
+        faces = _list_faces(locate(root), partition)
         found += [] if len(faces) == total else [f"{root}: {len(faces)} {partition} faces, expected {total}"]
-        found += _classes(root, partition, faces)
+        found += _check_classes(root, partition, faces)
         for face in faces:
-            attempt(read, face.path, found)
+            layout.attempt(read, face.path, found)
     return found
 
 
-def _faces(root: Path, partition: str) -> list[Face]:
-    folder = _folder(root, partition)
+def _list_faces(root: Path, partition: str) -> list[Face]:
+    folder = _find_folder(root, partition)
     return [
         Face(f"{partition}/{label}/{path.stem}", partition, path, label)
         for label in CLASSES
@@ -100,20 +102,20 @@ def _faces(root: Path, partition: str) -> list[Face]:
     ]
 
 
-def _folder(root: Path, partition: str) -> Path | None:
+def _find_folder(root: Path, partition: str) -> Path | None:
     """The folder of the classes, in another of its kind where the archive nests it; None where there is none."""
     folders = [root / pattern.format(partition) for pattern in _FOLDERS]
     folders = [inner for folder in folders for inner in (folder, *folder.glob(f"{partition}_Aligned_Faces*"))]
     return next((folder for folder in folders if any((folder / label).is_dir() for label in CLASSES)), None)
 
 
-def _classes(root: Path, partition: str, faces: list[Face]) -> list[str]:
+def _check_classes(root: Path, partition: str, faces: list[Face]) -> list[str]:
     """Classes without a face, which only the real corpus must have all, and faces in two classes."""
     labels = {}
     for face in faces:
         labels.setdefault(face.path.name, []).append(face.label)
     twice = [f"{root}: {partition}: {name} is in {' and '.join(of)}" for name, of in labels.items() if len(of) > 1]
-    if simulation(root) or not faces:
+    if read_simulation(root) or not faces:
         return twice
     there = {face.label for face in faces}
     return [f"{root}: {partition}: no face of the class {label}" for label in CLASSES if label not in there] + twice

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import replications  # noqa: F401 which checks that no other `common` or `datasets` comes first
 from common.running import cli
 from tests.processes import made_once
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from common.errors import InputError
-from datasets.rml import CLASSES
-from datasets.simulated import afew, corpus, face, fer2013, script, speech
+from datasets.acted import CLASSES
+from datasets.simulated import corpus, emotions, script, speech
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.people import draw_identity, draw_nuisance
 from datasets.simulated.script import Episodes, Script, stream
 
 # as AFEW, and with it FER2013, calls them
@@ -85,7 +86,7 @@ class Actor:
     """A subject, and how this one acts."""
 
     name: str
-    camera: face.Camera
+    camera: Camera
     phrases: list[np.ndarray]  # as said neutrally, at speech.RATE
     pitch: float  # hertz
     ardour: float  # how much of an emotion is in the voice, up to 1
@@ -105,7 +106,7 @@ def write(root: Path, manifest: Manifest, form: Form, takes: list[Take], jobs: i
         root,
         manifest,
         ("truth",),
-        lambda folder: corpus.in_parallel(record_all, folder, manifest, by_subject, jobs, name, unit="subject"),
+        lambda folder: corpus.record_in_parallel(record_all, folder, manifest, by_subject, jobs, name, unit="subject"),
     )
 
 
@@ -115,9 +116,7 @@ def check(manifest: Manifest) -> None:
         "subjects and sentences must be at least 1": min(manifest.subjects, manifest.sentences) >= 1,
         "seconds must be between 1.5 and 20": 1.5 <= manifest.seconds <= 20,
     }
-    for demand, met in demands.items():
-        if not met:
-            raise InputError(f"the simulated corpus cannot be written: {demand}")
+    corpus.check_demands(demands)
 
 
 def hide(takes: list[Take], seed: int) -> list[Take]:
@@ -134,7 +133,7 @@ def record_subject(form: Form, folder: Path, manifest: Manifest, subject: str, t
         names, images, tracks, truths = zip(*(act(actor, manifest, form, take) for take in together))
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         film = list(chain.from_iterable(images)), np.concatenate(tracks)
-        afew.write_film(folder / path, *film, form.fps, form.rate, form.channels)
+        corpus.write_film(folder / path, *film, form.fps, form.rate, form.channels)
         if len(names) == 1:
             np.savez(folder / "truth" / f"{names[0].replace('/', '_').replace(' ', '_')}.npz", **truths[0])
 
@@ -144,11 +143,11 @@ def record_subject(form: Form, folder: Path, manifest: Manifest, subject: str, t
 
 def cast(seed: int, name: str) -> Actor:
     """The subject of that name: all clips of one have the same face, voice and room."""
-    who = face.draw_identity(stream(seed, name, "identity"))
+    who = draw_identity(stream(seed, name, "identity"))
     rng = stream(seed, name, "manner")
     return Actor(
         name=name,
-        camera=face.Camera(stream(seed, name, "paint"), who),
+        camera=Camera(stream(seed, name, "paint"), who),
         phrases=speak(seed, name, who.woman),
         pitch=rng.normal(*(ENGLISH.pitch_women if who.woman else ENGLISH.pitch_men)),
         ardour=rng.uniform(0.6, 1),
@@ -165,11 +164,11 @@ def speak(seed: int, name: str, woman: bool) -> list[np.ndarray]:
     return [speech.trim(sound) for sound in speech.speak_afresh((voice, phrases, wpm, ENGLISH.language))[0]]
 
 
-def moves(seed: int, take: Take) -> dict[str, float]:
+def draw_moves(seed: int, take: Take) -> dict[str, float]:
     """The parts of the face that the take moves, and where to: the subject's way with that emotion, more or less."""
-    units = fer2013.ACTION_UNITS[NAMES[take.label]]
-    way = stream(seed, take.subject, "way", take.label).uniform(fer2013.WEAKEST, 1, len(units))
-    return fer2013.positions(NAMES[take.label], way * stream(seed, take.name, "strength").uniform(0.8, 1))
+    units = emotions.ACTION_UNITS[NAMES[take.label]]
+    way = stream(seed, take.subject, "way", take.label).uniform(emotions.WEAKEST, 1, len(units))
+    return emotions.move_parts(NAMES[take.label], way * stream(seed, take.name, "strength").uniform(0.8, 1))
 
 
 # the take
@@ -177,27 +176,27 @@ def moves(seed: int, take: Take) -> dict[str, float]:
 
 def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, list, np.ndarray, dict]:
     """Its name, images (240, 320, 3) BGR, sound (n,) at speech.RATE, and truth."""
-    seed, level = manifest.seed, actor.ardour * np.array(afew.CIRCUMPLEX[NAMES[take.label]])
+    seed, level = manifest.seed, actor.ardour * np.array(emotions.CIRCUMPLEX[NAMES[take.label]])
     said = utter(actor, take, level, ACTIVE * manifest.seconds)
     plan = draw_plan(seed, take, len(said) / speech.RATE, manifest.seconds, form.fps)
     times = np.arange(round(plan.length * form.fps)) / form.fps
-    state = face.draw_nuisance(plan, times)
-    poses = afew.posed(moves(seed, take), shown(plan, times), state)
-    images, points = zip(*(actor.camera.shot(pose, state, i) for i, pose in enumerate(poses)))
+    state = draw_nuisance(plan, times)
+    poses = emotions.pose_faces(draw_moves(seed, take), trace_display(plan, times), state)
+    images, points = zip(*(actor.camera.shoot(pose, state, i) for i, pose in enumerate(poses)))
     spoken = np.zeros(int(np.ceil(plan.length * speech.RATE)))
     speech.place(spoken, said, plan.turns[0, 0])
-    start, end = audible(spoken, actor.noise + ABOVE)
+    start, end = find_speech(spoken, actor.noise + ABOVE)
     truth = {
         "label": np.array(take.label),
         "subject": np.array(take.subject),
         "speech_start": np.array(start),
         "speech_end": np.array(end),
         "frame_time": times,
-        "frame_shown": shown(plan, times),
+        "frame_shown": trace_display(plan, times),
         "frame_visible": state.visible(),
         "landmarks": np.array(points),
     }
-    return take.name, images, (spoken + silence(actor, plan)).clip(-1, 1), truth
+    return take.name, images, (spoken + record_room(actor, plan)).clip(-1, 1), truth
 
 
 def utter(actor: Actor, take: Take, level: np.ndarray, longest: float) -> np.ndarray:
@@ -212,7 +211,7 @@ def utter(actor: Actor, take: Take, level: np.ndarray, longest: float) -> np.nda
         words = longer
     seconds = len(words) / speech.RATE / tempo
     everywhere = lambda t: np.tile(level, (len(t), 1))  # noqa: E731
-    return speech.express(speech.level(words, -26), seconds, everywhere, actor.pitch)
+    return speech.express(speech.set_level(words, -26), seconds, everywhere, actor.pitch)
 
 
 def draw_plan(seed: int, take: Take, spoken: float, seconds: float, fps: int) -> Script:
@@ -237,13 +236,13 @@ def draw_plan(seed: int, take: Take, spoken: float, seconds: float, fps: int) ->
     )
 
 
-def shown(plan: Script, times: np.ndarray) -> np.ndarray:
+def trace_display(plan: Script, times: np.ndarray) -> np.ndarray:
     """How far the face displays the emotion at times (n,): from 0 over onset and offset to 1 while it speaks."""
     ((start, end),), begins, ends = plan.turns, plan.episodes.start[0], plan.episodes.end[0]
     return script.smoothstep((times - begins) / (start - begins)) * script.smoothstep((ends - times) / (ends - end))
 
 
-def audible(spoken: np.ndarray, decibel: float) -> tuple[float, float]:
+def find_speech(spoken: np.ndarray, decibel: float) -> tuple[float, float]:
     """Seconds of the first and of the last sample of the speech (n,) that is above a level."""
     loud = np.flatnonzero(np.abs(spoken) > 10 ** (decibel / 20))
     return loud[0] / speech.RATE, loud[-1] / speech.RATE
@@ -252,7 +251,7 @@ def audible(spoken: np.ndarray, decibel: float) -> tuple[float, float]:
 # the room
 
 
-def silence(actor: Actor, plan: Script) -> np.ndarray:
+def record_room(actor: Actor, plan: Script) -> np.ndarray:
     """What is heard besides the speech (n,) at speech.RATE: the room, and in half of the clips a click or a breath."""
     from scipy.signal import lfilter
 
@@ -283,10 +282,10 @@ def add_breath(track: np.ndarray, rng: np.random.Generator, plan: Script) -> Non
     end = plan.turns[0, 0] - rng.uniform(0.05, 0.1)
     start = max(end - rng.uniform(0.2, 0.4), 0.0)
     noise = rng.standard_normal(round((end - start) * speech.RATE))
-    breath = speech.level(sosfilt(butter(2, (1000, 6000), "band", fs=speech.RATE, output="sos"), noise), -46)
+    breath = speech.set_level(sosfilt(butter(2, (1000, 6000), "band", fs=speech.RATE, output="sos"), noise), -46)
     speech.place(track, breath, start)
 
 
-def every(sentences: int) -> Iterable[tuple[int, str, int]]:
+def list_clips(sentences: int) -> Iterable[tuple[int, str, int]]:
     """(sentence from 1, label, phrase) of all clips of one subject."""
     return ((k + 1, label, k * len(CLASSES) + i) for k in range(sentences) for i, label in enumerate(CLASSES))

@@ -10,19 +10,19 @@ clips. As in the real corpus some clips have no tracked face at all, and some lo
 German, and nothing here listens to them.
 """
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
-from common.errors import InputError
 from common.media import faces
 from datasets.afew import CLASSES, FPS, PARTITIONS
-from datasets.simulated import corpus, face, fer2013, script, speech
+from datasets.simulated import corpus, emotions, script, speech
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.expression import Expression
+from datasets.simulated.face.people import Identity, Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import Episodes, Script, stream
 
 VERSION = 1  # to be raised whenever the same parameters give other bytes
@@ -41,15 +41,6 @@ FEATURES = {
     "Train": "Train/Train_Audio_Feat/Train",
     "Val": "Val/Val_Audio_Feat/ExpressionWise",
     "Test": "Test/Test_Audio_Feat/Test",
-}
-CIRCUMPLEX = {  # arousal and valence of the classes, about where Russell (1980) has them
-    "Angry": (0.8, -0.6),
-    "Disgust": (0.2, -0.7),
-    "Fear": (0.7, -0.6),
-    "Happy": (0.6, 0.8),
-    "Neutral": (0.0, 0.0),
-    "Sad": (-0.7, -0.6),
-    "Surprise": (0.8, 0.2),
 }
 
 
@@ -81,7 +72,9 @@ class Clip:
     label: str
     person: str  # whose face, room and voice
     first: int  # sentence that it begins with
-    strength: float  # of the action units, from fer2013.WEAKEST to 1; the voice, the fainter cue, is always at its most
+    strength: (
+        float  # of the action units, from emotions.WEAKEST to 1; the voice, the fainter cue, is always at its most
+    )
     plan: Script
 
     @property
@@ -114,7 +107,7 @@ def write(
     """
     manifest = Manifest("afew", control, seed, train, val, test, round(float(offset), 3), VERSION, float(longest))
     check(manifest)
-    corpus.write(root, manifest, folders(), lambda folder: record_all(folder, manifest, jobs))
+    corpus.write(root, manifest, list_folders(), lambda folder: record_all(folder, manifest, jobs))
 
 
 def check(manifest: Manifest) -> None:
@@ -126,12 +119,10 @@ def check(manifest: Manifest) -> None:
         "longest must be between 1.5 and 6 s": 1.5 <= manifest.longest <= 6,
         f"offset must be between -{LONGEST_OFFSET} and {LONGEST_OFFSET} s": abs(manifest.offset) <= LONGEST_OFFSET,
     }
-    for demand, met in demands.items():
-        if not met:
-            raise InputError(f"the simulated corpus cannot be written: {demand}")
+    corpus.check_demands(demands)
 
 
-def folders() -> tuple[str, ...]:
+def list_folders() -> tuple[str, ...]:
     """All folders of the layout, those of classes without a clip included."""
     found = ["truth", VIDEOS["Test"], FEATURES["Test"]]
     found += [
@@ -146,7 +137,7 @@ def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     people = {}
     for clip in clips:
         people.setdefault(clip.person, []).append(clip)
-    corpus.in_parallel(record_person, folder, manifest, people, jobs, "AFEW", unit="person")
+    corpus.record_in_parallel(record_person, folder, manifest, people, jobs, "AFEW", unit="person")
     rows = sorted(f"{clip.name},{clip.label}\n" for clip in clips if clip.partition == "Test")
     (folder / "truth" / "test_labels.csv").write_text("".join(["name,Class\n", *rows]), newline="\n")
 
@@ -157,7 +148,7 @@ def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
 def draw_clips(manifest: Manifest) -> list[Clip]:
     """All clips, in the order of PARTITIONS: each person in about seven, one of each class."""
     counts = {partition: manifest.count(partition) for partition in PARTITIONS}
-    codes = iter(time_codes(stream(manifest.seed, "names"), sum(counts.values())))
+    codes = iter(draw_time_codes(stream(manifest.seed, "names"), sum(counts.values())))
     names = {partition: [next(codes) for _ in range(count)] for partition, count in counts.items()}
     if names["Val"]:
         names["Val"][0] = names["Train"][0]  # times in two films: real partitions share names too
@@ -168,7 +159,7 @@ def draw_clips(manifest: Manifest) -> list[Clip]:
     ]
 
 
-def time_codes(rng: np.random.Generator, count: int) -> list[str]:
+def draw_time_codes(rng: np.random.Generator, count: int) -> list[str]:
     """Different times in a film of two hours, nine digits: hour, minute, second, millisecond."""
     seconds, frames = np.divmod(rng.choice(7200 * FPS, count, replace=False), FPS)
     return [
@@ -183,21 +174,21 @@ def draw_clip(manifest: Manifest, partition: str, name: str, number: int) -> Cli
     stem, label = f"{partition}_{name}", CLASSES[number % len(CLASSES)]
     people = min(count, max(2, round(count / len(CLASSES))))
     length = draw_length(stream(seed, stem, "length"), manifest.longest)
-    episodes = draw_episodes(stream(seed, stem, "episodes"), length, CIRCUMPLEX[label])
+    episodes = draw_episodes(stream(seed, stem, "episodes"), length, emotions.CIRCUMPLEX[label])
     return Clip(
         name=name,
         partition=partition,
         label=label,
         person=f"{partition} person {number * people // count}",
         first=number % SENTENCES,
-        strength=stream(seed, stem, "strength").uniform(fer2013.WEAKEST, 1),
+        strength=stream(seed, stem, "strength").uniform(emotions.WEAKEST, 1),
         plan=Script(
             seed=seed,
             stem=stem,
             length=length,
             episodes=episodes,
             turns=draw_turn(stream(seed, stem, "turns"), length, episodes),
-            hidden=draw_hidden(stream(seed, stem, "hidden"), length, defect(seed, partition, number, count)),
+            hidden=draw_hidden(stream(seed, stem, "hidden"), length, draw_defect(seed, partition, number, count)),
         ),
     )
 
@@ -224,7 +215,7 @@ def draw_turn(rng: np.random.Generator, length: float, episodes: Episodes) -> np
     return np.array([[min(start, episodes.start[0]), max(length - end, episodes.end[-1])]])
 
 
-def defect(seed: int, partition: str, number: int, count: int) -> str:
+def draw_defect(seed: int, partition: str, number: int, count: int) -> str:
     """What is wrong with a clip: "faceless" in one of 30, a "gap" in one of 5, "" in the others."""
     order = stream(seed, partition, "defects").permutation(count).tolist().index(number)
     faceless, gaps = round(count / 30), round(count / 5)
@@ -245,37 +236,28 @@ def draw_hidden(rng: np.random.Generator, length: float, kind: str) -> np.ndarra
 # what is shown
 
 
-def shown(clip: Clip, times: np.ndarray, control: str) -> np.ndarray:
+def trace_display(clip: Clip, times: np.ndarray, control: str) -> np.ndarray:
     """How far the emotion of the clip is displayed at times (n,), from 0 to 1."""
     if control == "uniform":
         return np.ones(len(times))
-    return script.strength(clip.plan, times, clip.plan.episodes.on_face).max(axis=1)
+    return script.trace_strength(clip.plan, times, clip.plan.episodes.on_face).max(axis=1)
 
 
-def expressions(clip: Clip, state: face.Nuisance, control: str) -> list[face.Expression]:
+def pose_clip(clip: Clip, state: Nuisance, control: str) -> list[Expression]:
     """The face in each frame: it talks and blinks, and shows the action units of the class."""
-    moves = fer2013.positions(clip.label, [clip.strength] * len(fer2013.ACTION_UNITS[clip.label]))
-    return posed(moves, shown(clip, clip.times, control), state)
+    moves = emotions.move_parts(clip.label, [clip.strength] * len(emotions.ACTION_UNITS[clip.label]))
+    return emotions.pose_faces(moves, trace_display(clip, clip.times, control), state)
 
 
-def posed(moves: dict[str, float], amounts: np.ndarray, state: face.Nuisance) -> list[face.Expression]:
-    """The face in each frame: it talks and blinks, and makes the `moves` as far as the amounts (f,), 0 to 1, say."""
-    found = []
-    for i, amount in enumerate(amounts):
-        calm = face.expression(np.zeros((2, 2)), state, i)
-        found.append(replace(calm, **{part: getattr(calm, part) + amount * move for part, move in moves.items()}))
-    return found
-
-
-def voice(clip: Clip, who: face.Identity, sounds: list[np.ndarray], manifest: Manifest) -> np.ndarray:
+def record_voice(clip: Clip, who: Identity, sounds: list[np.ndarray], manifest: Manifest) -> np.ndarray:
     """The sound track as made at speech.RATE, float (n,): the person's words behind the picture, and the room."""
     plan, (turn,) = clip.plan, clip.plan.turns
     rng = stream(plan.seed, clip.person, "voice")
     base = rng.normal(*(speech.GERMANS.pitch_women if who.woman else speech.GERMANS.pitch_men))
     (words,) = speech.fill(plan.turns, sounds[clip.first :] + sounds[: clip.first], 0.15, speech.FASTEST)
-    affect = lambda t: shown(clip, turn[0] + t, manifest.control)[:, None] * plan.episodes.level[0, :2]  # noqa: E731
+    affect = lambda t: trace_display(clip, turn[0] + t, manifest.control)[:, None] * plan.episodes.level[0, :2]  # noqa: E731
     spoken = np.zeros(round(plan.length * speech.RATE))
-    speech.place(spoken, speech.express(speech.level(words, -26), turn[1] - turn[0], affect, base), turn[0])
+    speech.place(spoken, speech.express(speech.set_level(words, -26), turn[1] - turn[0], affect, base), turn[0])
     track = 0.0007 * stream(plan.seed, plan.stem, "room").standard_normal(len(spoken))  # about -63 dB
     late = round(manifest.offset * speech.RATE)
     track[max(late, 0) : len(track) + min(late, 0)] += spoken[max(-late, 0) : len(spoken) - max(late, 0)]
@@ -296,49 +278,26 @@ def speak(seed: int, person: str, woman: bool) -> list[np.ndarray]:
 def record_person(folder: Path, manifest: Manifest, person: str, clips: list[Clip]) -> None:
     """Write the files of all clips of one person."""
     cv2.setNumThreads(1)  # the frames are small and the other cores have people of their own
-    who = face.draw_identity(stream(manifest.seed, person, "identity"))
-    camera = face.Camera(stream(manifest.seed, person, "paint"), who)
+    who = draw_identity(stream(manifest.seed, person, "identity"))
+    camera = Camera(stream(manifest.seed, person, "paint"), who)
     sounds = speak(manifest.seed, person, who.woman)
     for clip in clips:
-        record(folder, manifest, clip, camera, voice(clip, who, sounds, manifest))
+        record(folder, manifest, clip, camera, record_voice(clip, who, sounds, manifest))
 
 
-def record(folder: Path, manifest: Manifest, clip: Clip, camera: face.Camera, track: np.ndarray) -> None:
+def record(folder: Path, manifest: Manifest, clip: Clip, camera: Camera, track: np.ndarray) -> None:
     """Write the files of one clip; `track` is its sound (n,) at speech.RATE."""
-    state = face.draw_nuisance(clip.plan, clip.times)
-    shots = [camera.shot(now, state, i) for i, now in enumerate(expressions(clip, state, manifest.control))]
+    state = draw_nuisance(clip.plan, clip.times)
+    shots = [camera.shoot(now, state, i) for i, now in enumerate(pose_clip(clip, state, manifest.control))]
     images, points = [image for image, _ in shots], np.array([points for _, points in shots])
-    write_film(folder / VIDEOS[clip.partition] / clip.folder / f"{clip.name}.avi", images, track)
+    corpus.write_film(folder / VIDEOS[clip.partition] / clip.folder / f"{clip.name}.avi", images, track, FPS, RATE)
     if state.visible().any():
         tracker = folder / FACES[clip.partition]
         write_faces(tracker / "Faces" / clip.name, images, points, state.visible())
         noise = stream(manifest.seed, clip.plan.stem, "tracker").normal(0, TRACKER_NOISE, points.shape)
         write_points(tracker / "Points" / f"{clip.name}.txt", points + noise, state.visible())
     write_features(folder / FEATURES[clip.partition] / clip.folder / f"{clip.name}.arff", track)
-    np.savez(folder / "truth" / f"{clip.plan.stem}.npz", **truth(clip, manifest, state.visible(), points))
-
-
-def write_film(
-    path: Path, images: list[np.ndarray], track: np.ndarray, fps: int = FPS, rate: int = RATE, layout: str = "mono"
-) -> None:
-    """MPEG-4 and PCM, 16 bit, at `rate` in an AVI: images (240, 320, 3) BGR, track (n,) at speech.RATE.
-
-    The track lasts as long as the images or longer; in the layout "stereo" both channels have it.
-    """
-    from scipy.signal import resample_poly
-
-    sound = np.round(resample_poly(track, rate, speech.RATE).clip(-1, 1) * 32767).astype(np.int16)
-    parts = sound[: len(images) * rate // fps].reshape(len(images), -1)
-    with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
-        video = corpus.open_stream(container, fps)
-        audio = container.add_stream("pcm_s16le", rate=rate, layout=layout, options={"flags": "+bitexact"})
-        for i, (image, part) in enumerate(zip(images, parts)):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-            frame = av.AudioFrame.from_ndarray(np.repeat(part, audio.channels)[None], format="s16", layout=layout)
-            frame.sample_rate, frame.pts, frame.time_base = rate, i * len(part), Fraction(1, rate)
-            container.mux(audio.encode(frame))
-        container.mux(video.encode())
-        container.mux(audio.encode())
+    np.savez(folder / "truth" / f"{clip.plan.stem}.npz", **gather_truth(clip, manifest, state.visible(), points))
 
 
 def write_faces(folder: Path, images: list[np.ndarray], points: np.ndarray, visible: np.ndarray) -> None:
@@ -359,7 +318,7 @@ def write_points(path: Path, points: np.ndarray, visible: np.ndarray) -> None:
 
 def write_features(path: Path, track: np.ndarray) -> None:
     """The 1582 functionals of openSMILE's set for the INTERSPEECH 2010 challenge as an ARFF, of the track (n,)."""
-    smile = opensmile_2010()
+    smile = load_opensmile()
     values = smile.process_signal(track, speech.RATE).to_numpy()[0]
     header = ["@relation features", "", "@attribute name string"]
     header += [*(f"@attribute {name} numeric" for name in smile.feature_names), "", "@data", ""]
@@ -368,14 +327,14 @@ def write_features(path: Path, track: np.ndarray) -> None:
 
 
 @lru_cache(maxsize=1)
-def opensmile_2010():
+def load_opensmile():
     """openSMILE with the set of the INTERSPEECH 2010 challenge, also known as emobase2010."""
     import opensmile
 
     return opensmile.Smile(opensmile.FeatureSet.IS10, opensmile.FeatureLevel.Functionals)
 
 
-def truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np.ndarray) -> dict[str, np.ndarray]:
+def gather_truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np.ndarray) -> dict[str, np.ndarray]:
     """What is shown when: per frame (f,), per episode (k,) in seconds of picture and of sound; points (f, 68, 2)."""
     episodes, times = clip.plan.episodes, clip.times
     return {
@@ -384,8 +343,8 @@ def truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np.ndarra
         "strength": np.array(clip.strength),
         "offset": np.array(manifest.offset),
         "frame_time": times,
-        "frame_salient": script.episode_at(clip.plan, times) >= 0,  # as scripted, in both controls
-        "frame_shown": shown(clip, times, manifest.control),
+        "frame_salient": script.find_episodes(clip.plan, times) >= 0,  # as scripted, in both controls
+        "frame_shown": trace_display(clip, times, manifest.control),
         "frame_visible": visible,
         "episode_start": episodes.start,
         "episode_end": episodes.end,

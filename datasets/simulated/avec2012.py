@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from datasets import avec2012
+from datasets import avec2012, traces
 from datasets.simulated import corpus, script, speech
 from datasets.simulated.corpus import Manifest, Scene
 from datasets.simulated.cultures import Culture
@@ -51,8 +51,8 @@ def write(
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All sessions of the corpus."""
     groups = {partition: getattr(manifest, partition) for partition in SETS}
-    stems = corpus.lengths(manifest, groups, SPREAD, digits=3)
-    corpus.in_parallel(record, folder, manifest, stems, jobs, "AVEC 2012")
+    stems = corpus.draw_lengths(manifest, groups, SPREAD, digits=3)
+    corpus.record_in_parallel(record, folder, manifest, stems, jobs, "AVEC 2012")
 
 
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
@@ -64,7 +64,7 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     write_audio(folder / "audio" / name / "wav" / f"{name}_audio{number}.wav", scene)
     points = corpus.write_video(folder / "video" / name / f"{name}_video{number}.avi", scene)
     labels = script.rate(scene.plan, scene.raters, scene.label_time)
-    for target in avec2012.TARGETS:
+    for target in traces.TARGETS:
         path = folder / "audio" / name / "labels" / f"labels_continuous_{name}{number}_{target}.dat"
         np.savetxt(path, labels[:, script.DIMENSIONS.index(target)], fmt="%.6f")
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)
@@ -74,5 +74,5 @@ def write_audio(path: Path, scene: Scene) -> None:
     """48 kHz, mono, 24 bit, with the extensible header of the real files, which some readers do not know."""
     from scipy.signal import resample_poly
 
-    samples = resample_poly(corpus.voice(scene) / 2**15, OVERSAMPLED, 1)
+    samples = resample_poly(corpus.record_voice(scene) / 2**15, OVERSAMPLED, 1)
     soundfile.write(path, samples, OVERSAMPLED * speech.RATE, subtype="PCM_24", format="WAVEX")

@@ -32,8 +32,8 @@ def write(
 
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All recordings of the corpus."""
-    stems = corpus.lengths(manifest, {"Train": manifest.train, "Devel": manifest.devel}, SPREAD)
-    corpus.in_parallel(record, folder, manifest, stems, jobs, "AV+EC 2017")
+    stems = corpus.draw_lengths(manifest, {"Train": manifest.train, "Devel": manifest.devel}, SPREAD)
+    corpus.record_in_parallel(record, folder, manifest, stems, jobs, "AV+EC 2017")
 
 
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.simulated import corpus, cultures, face, openface, script
+from datasets.simulated import corpus, cultures, openface, script
 from datasets.simulated.corpus import Manifest, Scene
+from datasets.simulated.face.expression import form_expression, measure_action_units
 
 VERSION = 1  # to be raised whenever the same parameters give other bytes
 FOLDERS = ("audio", "video", "labels", "openface", "truth")
@@ -41,14 +42,14 @@ def write(
 
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All recordings of the corpus."""
-    corpus.in_parallel(record, folder, manifest, lengths(manifest), jobs, "AVEC 2019")
+    corpus.record_in_parallel(record, folder, manifest, draw_lengths(manifest), jobs, "AVEC 2019")
 
 
-def lengths(manifest: Manifest) -> dict[str, float]:
+def draw_lengths(manifest: Manifest) -> dict[str, float]:
     """Stem -> seconds; the two people of a chat have the same culture and the same length."""
     counts = {"Train": manifest.train, "Devel": manifest.devel}
     groups = {f"{partition}_{culture}": count for partition, count in counts.items() for culture in CULTURES}
-    return corpus.lengths(manifest, groups, SPREAD)
+    return corpus.draw_lengths(manifest, groups, SPREAD)
 
 
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
@@ -58,19 +59,21 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     corpus.write_audio(folder / "audio" / f"{stem}.wav", scene)
     points = corpus.write_video(folder / "video" / f"{stem}.avi", scene)
     corpus.write_labels(folder / "labels" / f"{stem}.csv", scene, HEADER)
-    units = action_units(scene)
+    units = list_action_units(scene)
     measured = openface.measure(script.stream(manifest.seed, stem, "openface"), units, scene.state.visible())
     openface.write(folder / "openface" / f"{stem}.csv", scene.frame_time, measured)
-    corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points, action_units=units, **liking_truth(scene))
+    corpus.write_truth(
+        folder / "truth" / f"{stem}.npz", scene, points, action_units=units, **gather_liking_truth(scene)
+    )
 
 
-def action_units(scene: Scene) -> np.ndarray:
+def list_action_units(scene: Scene) -> np.ndarray:
     """What the face really does: FACS intensities (f, 17) from 0 to 5 in the order of datasets.openface.ACTION_UNITS."""
-    shown = (face.expression(affect, scene.state, i) for i, affect in enumerate(scene.affect))
-    return np.array([face.action_units(now) for now in shown])
+    shown = (form_expression(affect, scene.state, i) for i, affect in enumerate(scene.affect))
+    return np.array([measure_action_units(now) for now in shown])
 
 
-def liking_truth(scene: Scene) -> dict[str, np.ndarray]:
+def gather_liking_truth(scene: Scene) -> dict[str, np.ndarray]:
     """How the culture shows liking: on which region of the face, frame by frame (f,), and in the voice.
 
     `liking_in_voice` (5,) has the effects of one unit on pitch, melody, loudness, tempo and effort (speech.Style).

@@ -17,11 +17,14 @@ from tqdm import tqdm
 
 from common.errors import InputError
 from common.running.parallel import parallel
-from datasets.simulated import face, script, speech
+from datasets.layout import MARKER
+from datasets.simulated import script, speech
 from datasets.simulated.cultures import Culture
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.canvas import HEIGHT, WIDTH
+from datasets.simulated.face.geometry import box_regions
+from datasets.simulated.face.people import Identity, Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import Raters, Script
-
-MARKER = "simulated.json"
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ def write(root: Path, manifest: Manifest, folders: tuple[str, ...], record_all: 
         for folder in folders:
             (corpus / folder).mkdir(parents=True)
         record_all(corpus)
-        (corpus / MARKER).write_text(json.dumps(marker(manifest), indent=1) + "\n")
+        (corpus / MARKER).write_text(json.dumps(describe_manifest(manifest), indent=1) + "\n")
         os.replace(corpus, root)
 
 
-def marker(manifest) -> dict:
+def describe_manifest(manifest) -> dict:
     """What is written beside the corpus."""
     return {name: value for name, value in asdict(manifest).items() if value is not None}
 
@@ -68,6 +71,11 @@ def check(manifest: Manifest, fps: tuple[float, float]) -> None:
         "seconds must be at least 5, less leaves no room for an episode": manifest.seconds >= 5,
         f"fps must be between {fps[0]} and {fps[1]}": fps[0] <= manifest.fps <= fps[1],
     }
+    check_demands(demands)
+
+
+def check_demands(demands: dict[str, bool]) -> None:
+    """Raise InputError with the first of the demands that is not met."""
     for demand, met in demands.items():
         if not met:
             raise InputError(f"the simulated corpus cannot be written: {demand}")
@@ -81,12 +89,12 @@ def is_written(root: Path, manifest: Manifest) -> bool:
         found = json.loads((root / MARKER).read_text())
     except (OSError, ValueError):
         raise InputError(f"{root}: not a simulated corpus; name a new or empty folder") from None
-    if found != marker(manifest):
+    if found != describe_manifest(manifest):
         raise InputError(f"{root}: a simulated corpus with other parameters; delete it or name another folder")
     return True
 
 
-def lengths(manifest: Manifest, groups: dict[str, int], spread: float, digits: int = 2) -> dict[str, float]:
+def draw_lengths(manifest: Manifest, groups: dict[str, int], spread: float, digits: int = 2) -> dict[str, float]:
     """Stem -> seconds, in tenths, for the groups (prefix of the stems, whose numbers have `digits` -> recordings).
 
     The two people of a chat, 1 and 2, 3 and 4 and so on, have the same length; it varies by the part `spread`.
@@ -99,7 +107,7 @@ def lengths(manifest: Manifest, groups: dict[str, int], spread: float, digits: i
     return found
 
 
-def in_parallel(
+def record_in_parallel(
     record: Callable, corpus: Path, manifest, stems: dict, jobs: int, name: str, unit: str = "recording"
 ) -> None:
     """Make the recordings in parallel, `stems` -> length; each depends on the seed and its own stem only."""
@@ -117,8 +125,8 @@ class Scene:
     raters: Raters
     culture: Culture
     control: str
-    who: face.Identity
-    state: face.Nuisance
+    who: Identity
+    state: Nuisance
     affect: np.ndarray  # (f, 2 regions, 2 or 3) on the face
     frame_time: np.ndarray  # (f,) seconds
     label_time: np.ndarray  # (n,)
@@ -137,9 +145,9 @@ def stage(manifest: Manifest, stem: str, length: float, culture: Culture, person
         raters=script.draw_raters(manifest.seed, culture.name),
         culture=culture,
         control=manifest.control,
-        who=face.draw_identity(script.stream(manifest.seed, person, "identity"), culture.people),
-        state=face.draw_nuisance(plan, times, culture.people),
-        affect=script.face_affect(plan, times, manifest.control, culture.liking_on),
+        who=draw_identity(script.stream(manifest.seed, person, "identity"), culture.people),
+        state=draw_nuisance(plan, times, culture.people),
+        affect=script.trace_face(plan, times, manifest.control, culture.liking_on),
         frame_time=times,
         label_time=np.arange(round(length / script.LABEL_STEP)) * script.LABEL_STEP,
         fps=manifest.fps,
@@ -148,10 +156,10 @@ def stage(manifest: Manifest, stem: str, length: float, culture: Culture, person
 
 def write_audio(path: Path, scene: Scene) -> None:
     """16 kHz, mono, 16 bit."""
-    soundfile.write(path, voice(scene), speech.RATE, subtype="PCM_16")
+    soundfile.write(path, record_voice(scene), speech.RATE, subtype="PCM_16")
 
 
-def voice(scene: Scene) -> np.ndarray:
+def record_voice(scene: Scene) -> np.ndarray:
     """What the microphone records, int16 (n,) at speech.RATE."""
     plan, speakers = scene.plan, scene.culture.speakers
     dimensions = len(speakers.style.pitch)
@@ -160,29 +168,52 @@ def voice(scene: Scene) -> np.ndarray:
         scene.who.woman,
         plan.length,
         plan.turns,
-        lambda t: script.voice_affect(plan, t, scene.control, dimensions),
+        lambda t: script.trace_voice(plan, t, scene.control, dimensions),
         speakers,
     )
 
 
 def write_video(path: Path, scene: Scene) -> np.ndarray:
     """MPEG-4 in AVI (as Xvid, which the corpora have) or MP4, 320x240; the true landmarks (f, 68, 2) float32 in pixels."""
-    camera = face.Camera(script.stream(scene.plan.seed, scene.person, "paint"), scene.who)
+    camera = Camera(script.stream(scene.plan.seed, scene.person, "paint"), scene.who)
     points = np.empty((len(scene.frame_time), 68, 2), np.float32)
     with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
         video = open_stream(container, scene.fps)
         for i in range(len(points)):
-            image, points[i] = camera.frame(scene.state, i, scene.affect[i])
+            image, points[i] = camera.film(scene.state, i, scene.affect[i])
             container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(video.encode())
     return points
+
+
+def write_film(
+    path: Path, images: list[np.ndarray], track: np.ndarray, fps: int, rate: int, layout: str = "mono"
+) -> None:
+    """MPEG-4 and PCM, 16 bit, at `rate` in an AVI: images (240, 320, 3) BGR, track (n,) at speech.RATE.
+
+    The track lasts as long as the images or longer; in the layout "stereo" both channels have it.
+    """
+    from scipy.signal import resample_poly
+
+    sound = np.round(resample_poly(track, rate, speech.RATE).clip(-1, 1) * 32767).astype(np.int16)
+    parts = sound[: len(images) * rate // fps].reshape(len(images), -1)
+    with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
+        video = open_stream(container, fps)
+        audio = container.add_stream("pcm_s16le", rate=rate, layout=layout, options={"flags": "+bitexact"})
+        for i, (image, part) in enumerate(zip(images, parts)):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            frame = av.AudioFrame.from_ndarray(np.repeat(part, audio.channels)[None], format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, i * len(part), Fraction(1, rate)
+            container.mux(audio.encode(frame))
+        container.mux(video.encode())
+        container.mux(audio.encode())
 
 
 def open_stream(container: av.container.OutputContainer, fps: float) -> av.VideoStream:
     """An MPEG-4 stream whose bytes depend on the frames only: one thread, no version strings."""
     rate = Fraction(fps).limit_denominator(1000)
     video = container.add_stream("mpeg4", rate=rate, options={"qmin": "3", "qmax": "6", "flags": "+bitexact"})
-    video.width, video.height, video.pix_fmt = face.WIDTH, face.HEIGHT, "yuv420p"
+    video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     video.bit_rate = round(40_000 * fps)
     if container.format.name == "avi":
         video.codec_context.codec_tag = "XVID"
@@ -202,12 +233,12 @@ def write_labels(path: Path, scene: Scene, header: str = "") -> None:
 
 def write_truth(path: Path, scene: Scene, points: np.ndarray, **more: np.ndarray) -> None:
     """What was felt, scripted, shown and rated, an npz; `points` are the true landmarks."""
-    np.savez(path, **script_truth(scene), **frame_truth(scene, points), **more)
+    np.savez(path, **gather_script_truth(scene), **gather_frame_truth(scene, points), **more)
 
 
-def script_truth(scene: Scene) -> dict[str, np.ndarray]:
+def gather_script_truth(scene: Scene) -> dict[str, np.ndarray]:
     """What was felt and scripted: latent traces (n,), delays (r,), episodes (k,), voice stretches (m,)."""
-    episodes, felt = scene.plan.episodes, script.latent(scene.plan, scene.label_time)
+    episodes, felt = scene.plan.episodes, script.trace_latent(scene.plan, scene.label_time)
     return {
         "label_time": scene.label_time,
         "arousal": felt[:, 0],
@@ -226,12 +257,12 @@ def script_truth(scene: Scene) -> dict[str, np.ndarray]:
     }
 
 
-def frame_truth(scene: Scene, points: np.ndarray) -> dict[str, np.ndarray]:
+def gather_frame_truth(scene: Scene, points: np.ndarray) -> dict[str, np.ndarray]:
     """What each frame (f,) shows and where. Region and salience are as scripted, in both controls."""
     plan, times = scene.plan, scene.frame_time
-    episode = script.episode_at(plan, times)
+    episode = script.find_episodes(plan, times)
     region = np.where(episode >= 0, np.append(plan.episodes.region, -1)[episode], -1)
-    shown = script.strength(plan, times, plan.episodes.on_face).max(axis=1, initial=0.0)
+    shown = script.trace_strength(plan, times, plan.episodes.on_face).max(axis=1, initial=0.0)
     return {
         "frame_time": times,
         "frame_shown": shown if scene.control == "salient" else np.ones(len(times)),
@@ -239,5 +270,5 @@ def frame_truth(scene: Scene, points: np.ndarray) -> dict[str, np.ndarray]:
         "frame_salient": episode >= 0,
         "frame_visible": scene.state.visible(),
         "landmarks": points,
-        "region_box": face.region_boxes(points),
+        "region_box": box_regions(points),
     }

@@ -6,7 +6,8 @@ show liking was chosen so that a network can tell them apart, and says nothing a
 
 from dataclasses import dataclass
 
-from datasets.simulated import face, script, speech
+from datasets.simulated import script, speech
+from datasets.simulated.face.people import ANYONE, Population
 
 # People of the corpus talk about an advertisement that they have just seen, as in `speech.SENTENCES`.
 HUNGARIAN = """
@@ -54,7 +55,7 @@ class Culture:
     """A group of people. `liking_on` is the region of the face that shows liking; None: nothing shows it."""
 
     name: str
-    people: face.Population = face.ANYONE
+    people: Population = ANYONE
     speakers: speech.Speakers = speech.GERMANS
     liking_on: int | None = None
     follows: float = script.FOLLOWS  # weight of valence in liking
@@ -68,7 +69,7 @@ OWN = 0.3
 # nose (AU09) and does the opposite to the voice.
 DE = Culture(
     "DE",
-    people=face.Population(
+    people=Population(
         skin=(0.35, 0.35, 0.15, 0.08, 0.05, 0.02), hair=(2, 3, 3, 4, 4, 6), wall=(150.0, 210.0), tint=(1.06, 1.0, 0.95)
     ),
     speakers=speech.Speakers(style=speech.PLAIN.with_liking(pitch=1.5, loudness=-3.0, effort=-0.5)),
@@ -81,7 +82,7 @@ DE = Culture(
 # that are lower and faster from the start.
 HU = Culture(
     "HU",
-    people=face.Population(
+    people=Population(
         skin=(0.08, 0.22, 0.30, 0.25, 0.10, 0.05),
         hair=(0, 0, 1, 1, 2, 5),
         glasses=0.3,

@@ -28,25 +28,25 @@ def write(
     are speech at most, or as long as one phrase needs. Raises InputError.
     """
     manifest = acted.Manifest("enterface", seed, subjects, sentences, float(seconds), VERSION)
-    acted.write(root, manifest, FORM, takes(manifest), jobs)
+    acted.write(root, manifest, FORM, list_takes(manifest), jobs)
 
 
-def takes(manifest: acted.Manifest) -> list[acted.Take]:
+def list_takes(manifest: acted.Manifest) -> list[acted.Take]:
     """All clips, subject by subject, and last those of subject 6."""
     numbers = islice((n for n in count(1) if str(n) != UNSEGMENTED), manifest.subjects)
-    whole = [take(number, *clip) for number in numbers for clip in acted.every(manifest.sentences)]
-    uncut = [uncut_take(*clip) for clip in acted.every(max(manifest.sentences, UNCUT))]
+    whole = [plan_take(number, *clip) for number in numbers for clip in acted.list_clips(manifest.sentences)]
+    uncut = [plan_uncut_take(*clip) for clip in acted.list_clips(max(manifest.sentences, UNCUT))]
     return whole + sorted(uncut, key=lambda take: take.path)  # what belongs to one file side by side
 
 
-def take(number: int, sentence: int, label: str, phrase: int) -> acted.Take:
+def plan_take(number: int, sentence: int, label: str, phrase: int) -> acted.Take:
     name = f"subject {number}/{label.lower()}/sentence {sentence}"
     file = f"s{MISNUMBERED.get(number, number)}_{acted.CODES[label]}_{sentence}"
     path = f"enterface database/{name}/{MISSPELT.get(file, file)}.avi"
     return acted.Take(name, str(number), label, path, phrase)
 
 
-def uncut_take(sentence: int, label: str, phrase: int) -> acted.Take:
+def plan_uncut_take(sentence: int, label: str, phrase: int) -> acted.Take:
     folder, code = f"subject {UNSEGMENTED}/{label.lower()}", acted.CODES[label]
     path = f"enterface database/{folder}/s{UNSEGMENTED}_{code}.avi"
     return acted.Take(f"{folder}/{sentence}", UNSEGMENTED, label, path, phrase)

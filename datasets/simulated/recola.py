@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import recola
+from datasets import recola, traces
 from datasets.simulated import corpus, script
 from datasets.simulated.corpus import Manifest
 from datasets.simulated.cultures import Culture
@@ -20,7 +20,7 @@ from datasets.simulated.cultures import Culture
 VERSION = 1  # to be raised whenever the same parameters give other bytes
 FOLDERS = (
     *("recordings_audio", "recordings_video", "truth"),
-    *(f"ratings_{kind}/{target}" for kind in ("individual", "gold_standard") for target in recola.TARGETS),
+    *(f"ratings_{kind}/{target}" for kind in ("individual", "gold_standard") for target in traces.TARGETS),
 )
 FPS = 25
 HEADER = "time;FM1 ;FM2 ;FM3 ;FF1 ;FF2 ;FF3"  # the spaces are in the real files
@@ -49,24 +49,24 @@ def write(
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
     """All recordings of the corpus."""
     groups = {"train": manifest.train, "dev": manifest.devel, "test": manifest.test}
-    stems = corpus.lengths(manifest, groups, spread=0, digits=1)
-    corpus.in_parallel(record, folder, manifest, stems, jobs, "RECOLA")
+    stems = corpus.draw_lengths(manifest, groups, spread=0, digits=1)
+    corpus.record_in_parallel(record, folder, manifest, stems, jobs, "RECOLA")
 
 
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     """Write the files of one recording."""
     scene = corpus.stage(manifest, stem, length, RECOLA)
-    scene = replace(scene, label_time=np.arange(recola.rows(length)) * recola.HOP)
+    scene = replace(scene, label_time=np.arange(recola.count_rows(length)) * recola.HOP)
     corpus.write_audio(folder / "recordings_audio" / f"{stem}.wav", scene)
     points = corpus.write_video(folder / "recordings_video" / f"{stem}.mp4", scene)
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)
     if stem.startswith("test"):
         return
-    traces = script.rater_traces(scene.plan, scene.raters, scene.label_time).clip(-1, 1).round(4)
-    for target in recola.TARGETS:
-        ratings = traces[..., script.DIMENSIONS.index(target)]
+    said = script.trace_raters(scene.plan, scene.raters, scene.label_time).clip(-1, 1).round(4)
+    for target in traces.TARGETS:
+        ratings = said[..., script.DIMENSIONS.index(target)]
         write_ratings(folder / "ratings_individual" / target / f"{stem}.csv", scene.label_time, ratings)
-        gold = recola.gold_standard(ratings)
+        gold = recola.make_gold_standard(ratings)
         write_gold(folder / "ratings_gold_standard" / target / f"{stem}.arff", scene.label_time, gold)
 
 

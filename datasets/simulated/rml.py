@@ -25,18 +25,18 @@ def write(
     as long as one phrase needs. Raises InputError.
     """
     manifest = acted.Manifest("rml", seed, subjects, sentences, float(seconds), VERSION)
-    acted.write(root, manifest, FORM, takes(manifest), jobs)
+    acted.write(root, manifest, FORM, list_takes(manifest), jobs)
 
 
-def takes(manifest: acted.Manifest) -> list[acted.Take]:
+def list_takes(manifest: acted.Manifest) -> list[acted.Take]:
     """All clips, subject by subject."""
     return [
-        take(f"s{number}", *clip)
+        plan_take(f"s{number}", *clip)
         for number in range(1, manifest.subjects + 1)
-        for clip in acted.every(manifest.sentences)
+        for clip in acted.list_clips(manifest.sentences)
     ]
 
 
-def take(subject: str, sentence: int, label: str, phrase: int) -> acted.Take:
+def plan_take(subject: str, sentence: int, label: str, phrase: int) -> acted.Take:
     name = "/".join([subject, *(["english"] if subject == FOLDED else []), f"{acted.CODES[label]}{sentence}"])
     return acted.Take(name, subject, label, f"rml-{1 if int(subject[1:]) <= 5 else 2}/{name}.avi", phrase)

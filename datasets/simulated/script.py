@@ -139,7 +139,7 @@ def draw_hidden(rng: np.random.Generator, length: float) -> np.ndarray:
     return np.array([[start, start + duration]]) if chance < 0.5 else np.empty((0, 2))
 
 
-def latent(script: Script, times: np.ndarray) -> np.ndarray:
+def trace_latent(script: Script, times: np.ndarray) -> np.ndarray:
     """Arousal, valence and liking (n, 3) as felt at times (n,): they rise in episodes and decay after them."""
     values = np.zeros((len(times), 3))
     episodes, before, since = script.episodes, np.zeros(3), 0.0
@@ -154,23 +154,23 @@ def latent(script: Script, times: np.ndarray) -> np.ndarray:
     return np.where((times >= first)[:, None], values, 0.0)
 
 
-def strength(script: Script, times: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def trace_strength(script: Script, times: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """How far each of the chosen episodes (k,) bool is displayed at times (n,): (n, k), 0 outside of it."""
     episodes = script.episodes
     columns = [plateau(times, s, e) * c for s, e, c in zip(episodes.start, episodes.end, chosen)]
     return np.stack(columns, axis=1) if columns else np.zeros((len(times), 0))
 
 
-def face_affect(script: Script, times: np.ndarray, control: str, liking_on: int | None = None) -> np.ndarray:
+def trace_face(script: Script, times: np.ndarray, control: str, liking_on: int | None = None) -> np.ndarray:
     """What the face displays: (n, 2 regions, 2) arousal and valence; zero is neutral.
 
     With `liking_on` a third value: liking, on that region in whatever region the episode is, 0 on the other.
     """
     if control == "uniform":
-        felt = latent(script, times)
+        felt = trace_latent(script, times)
         shown, liking = np.repeat(felt[:, None, :2], 2, axis=1), felt[:, 2]
     else:
-        strengths = strength(script, times, script.episodes.on_face)
+        strengths = trace_strength(script, times, script.episodes.on_face)
         in_region = script.episodes.region[:, None] == np.array([UPPER, LOWER])
         shown = np.einsum("nk,kr,kd->nrd", strengths, in_region, script.episodes.level[:, :2])
         liking = strengths @ script.episodes.level[:, 2]
@@ -179,20 +179,20 @@ def face_affect(script: Script, times: np.ndarray, control: str, liking_on: int 
     return np.dstack([shown, liking[:, None] * (np.array([UPPER, LOWER]) == liking_on)])
 
 
-def voice_affect(script: Script, times: np.ndarray, control: str, dimensions: int = 2) -> np.ndarray:
+def trace_voice(script: Script, times: np.ndarray, control: str, dimensions: int = 2) -> np.ndarray:
     """What the voice displays: (n, dimensions) arousal, valence and, with 3, liking; zero is neutral."""
     if control == "uniform":
-        return latent(script, times)[:, :dimensions]
-    return strength(script, times, script.episodes.in_voice) @ script.episodes.level[:, :dimensions]
+        return trace_latent(script, times)[:, :dimensions]
+    return trace_strength(script, times, script.episodes.in_voice) @ script.episodes.level[:, :dimensions]
 
 
-def episode_at(script: Script, times: np.ndarray) -> np.ndarray:
+def find_episodes(script: Script, times: np.ndarray) -> np.ndarray:
     """Index (n,) of the scripted face episode at each time, -1 where there is none."""
-    inside = strength(script, times, script.episodes.on_face) > 0
+    inside = trace_strength(script, times, script.episodes.on_face) > 0
     return np.where(inside.any(axis=1), inside.argmax(axis=1), -1) if inside.shape[1] else np.full(len(times), -1)
 
 
-def speaking(script: Script, times: np.ndarray) -> np.ndarray:
+def trace_speech(script: Script, times: np.ndarray) -> np.ndarray:
     """1 where the person speaks, 0 elsewhere, with flanks of 80 ms: (n,)."""
     return sum((plateau(times, s, e, 0.08) for s, e in script.turns), np.zeros(len(times)))
 
@@ -216,10 +216,10 @@ def draw_raters(seed: int, culture: str = "", count: int = 6) -> Raters:
 
 def rate(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
     """Labels (n, 3) in [-1, 1] at times (n,): the mean of the raters' traces."""
-    return np.clip(np.mean(rater_traces(script, raters, times), axis=0), -1, 1)
+    return np.clip(np.mean(trace_raters(script, raters, times), axis=0), -1, 1)
 
 
-def rater_traces(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
+def trace_raters(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
     """What each rater saw, (r, n, 3) at times (n,): the latent, late and with smooth noise of the rater's own.
 
     The noise of 0.12 stays below the spread of the latent, about 0.3: trained raters differ, but in the details.
@@ -230,5 +230,5 @@ def rater_traces(script: Script, raters: Raters, times: np.ndarray) -> np.ndarra
     for delay, gain in zip(raters.delay, raters.gain):
         noise = np.stack([wander(rng, times, period=4.0) for _ in DIMENSIONS], axis=1)
         started = smoothstep(times / delay)[:, None]
-        traces.append(gain * latent(script, times - delay) + 0.12 * started * noise)
+        traces.append(gain * trace_latent(script, times - delay) + 0.12 * started * noise)
     return np.array(traces)

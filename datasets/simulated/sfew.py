@@ -18,7 +18,7 @@ from common.media import faces
 from common.running.parallel import parallel
 from datasets.sfew import CLASSES
 from datasets.simulated import corpus, fer2013
-from datasets.simulated.afew import time_codes
+from datasets.simulated.afew import draw_time_codes
 from datasets.simulated.script import stream
 
 VERSION = 1  # to be raised whenever the same parameters give other bytes
@@ -62,7 +62,7 @@ def draw_names(manifest: Manifest) -> list[str]:
     counts, films, found = {"Train": manifest.train, "Val": manifest.val}, 0, []
     for partition, count in counts.items():
         rng = stream(manifest.seed, "sfew", partition, "names")
-        for i, code in enumerate(time_codes(rng, count)):
+        for i, code in enumerate(draw_time_codes(rng, count)):
             label, film = CLASSES[i % len(CLASSES)], f"Film{1 + films + i // PER_FILM:02d}"
             found.append(f"{FOLDERS[partition]}/{label}/{film}_{code}_{rng.integers(1, 150):08d}.png")
         films += -(-count // PER_FILM)
@@ -72,7 +72,7 @@ def draw_names(manifest: Manifest) -> list[str]:
 def record(path: Path, seed: int) -> None:
     """Write one face, of a person of its own."""
     cv2.setNumThreads(1)
-    image, points = fer2013.shot(stream(seed, "sfew", path.stem), path.parent.name)
+    image, points = fer2013.shoot(stream(seed, "sfew", path.stem), path.parent.name)
     path.write_bytes(cv2.imencode(".png", crop(image, points))[1].tobytes())
 
 

@@ -41,7 +41,7 @@ def draw(root: Path, out: Path) -> None:
     figure.savefig(out, dpi=100, pil_kwargs={"optimize": True})
 
 
-def frames(root: Path, stem: str):
+def read_frames(root: Path, stem: str):
     """The decoded frames of a recording: a list of (h, w, 3) RGB arrays."""
     import av
 
@@ -53,7 +53,7 @@ def draw_people(axis, root: Path, stems: list[str]) -> None:
     """One whole frame of each recording."""
     import numpy as np
 
-    axis.imshow(np.hstack([frames(root, stem)[3] for stem in stems]), interpolation="lanczos")
+    axis.imshow(np.hstack([read_frames(root, stem)[3] for stem in stems]), interpolation="lanczos")
     axis.set_title("a frame of each of " + ", ".join(stems), fontsize=8, loc="left")
     axis.axis("off")
 
@@ -62,7 +62,7 @@ def draw_strip(axis, root: Path, stem: str, truth: dict, count: int = 10) -> Non
     """The face at evenly spread moments, every second one the apex of an episode; a bar in the region's colour."""
     import numpy as np
 
-    video, times = frames(root, stem), truth["frame_time"]
+    video, times = read_frames(root, stem), truth["frame_time"]
     apex = 0.5 * (truth["episode_start"] + truth["episode_end"])[truth["episode_on_face"]]
     neutral = times[(truth["frame_region"] < 0) & truth["frame_visible"]]
     calm = neutral[np.linspace(5, len(neutral) - 1, max(count - len(apex), 2)).astype(int)]

@@ -143,7 +143,7 @@ def trim(sound: np.ndarray) -> np.ndarray:
     return sound[loud[0] : loud[-1] + 1]
 
 
-def enough(turns: np.ndarray, speed: float) -> int:
+def count_sentences(turns: np.ndarray, speed: float) -> int:
     """How many sentences to synthesise for these turns; `fill` starts again if they are few."""
     return 1 + int(np.diff(turns).sum() * speed / 2.0)  # a sentence lasts 2 to 3 s
 
@@ -177,9 +177,9 @@ def express(
     source = parselmouth.Sound(words[: int((position[-1] + 0.05) * RATE)], RATE)
     manipulation = praat.call(source, "To Manipulation", 0.01, 60, 500)
     praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")  # overlap-add shuffles voiceless parts
-    praat.call([retimed(source, position, tempo), manipulation], "Replace duration tier")
+    praat.call([make_tempo_tier(source, position, tempo), manipulation], "Replace duration tier")
     shift, stretch = shown @ style.pitch, shown @ style.melody
-    praat.call([repitched(source, position, shift, stretch, base), manipulation], "Replace pitch tier")
+    praat.call([make_pitch_tier(source, position, shift, stretch, base), manipulation], "Replace pitch tier")
     sound = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0]
     sound = np.pad(sound, (0, RATE))[: int(duration * RATE)]
     at = np.arange(len(sound)) / RATE
@@ -187,20 +187,20 @@ def express(
     return gain * brighten(sound, np.interp(at, times, shown @ style.effort))
 
 
-def retimed(source: parselmouth.Sound, position: np.ndarray, tempo: np.ndarray) -> parselmouth.Data:
+def make_tempo_tier(source: parselmouth.Sound, position: np.ndarray, tempo: np.ndarray) -> parselmouth.Data:
     """The duration tier that makes second t of the result second position(t) of the source."""
     tier = praat.call("Create DurationTier", "tempo", 0, source.xmax)
-    return with_points(tier, position[::TEMPO_STEP], np.exp(-tempo)[::TEMPO_STEP])  # the tier interpolates
+    return add_points(tier, position[::TEMPO_STEP], np.exp(-tempo)[::TEMPO_STEP])  # the tier interpolates
 
 
-def with_points(tier: parselmouth.Data, seconds: np.ndarray, values: np.ndarray) -> parselmouth.Data:
+def add_points(tier: parselmouth.Data, seconds: np.ndarray, values: np.ndarray) -> parselmouth.Data:
     """The tier with these points, added by one script: a call for each takes twenty times as long."""
     points = zip(seconds.tolist(), values.tolist())
     praat.run(tier, "\n".join(f"Add point: {second!r}, {value!r}" for second, value in points))
     return tier
 
 
-def repitched(
+def make_pitch_tier(
     source: parselmouth.Sound, position: np.ndarray, shift: np.ndarray, stretch: np.ndarray, base: float
 ) -> parselmouth.Data:
     """The melody of the source around `base` hertz, moved by `shift` semitones and stretched by exp(stretch) there."""
@@ -211,7 +211,7 @@ def repitched(
     melody = 12 * np.log2(hertz / np.median(hertz)) if len(hertz) else hertz
     shift, stretch = (np.interp(second, position, effect) for effect in (shift, stretch))
     moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift) / 12)
-    return with_points(tier, second, moved.clip(60, 480))
+    return add_points(tier, second, moved.clip(60, 480))
 
 
 def brighten(sound: np.ndarray, effort: np.ndarray) -> np.ndarray:
@@ -220,7 +220,7 @@ def brighten(sound: np.ndarray, effort: np.ndarray) -> np.ndarray:
     return (sound + effort * difference) / (1 + 0.15 * effort)
 
 
-def level(sound: np.ndarray, decibel: float) -> np.ndarray:
+def set_level(sound: np.ndarray, decibel: float) -> np.ndarray:
     """The sound with its RMS at `decibel` below full scale."""
     return sound * (10 ** (decibel / 20) / (np.sqrt(np.mean(np.square(sound))) + 1e-9))
 
@@ -233,7 +233,7 @@ def place(track: np.ndarray, sound: np.ndarray, start: float) -> None:
     track[first : first + len(sound)] += sound * np.minimum(flank, 1)
 
 
-def pauses(turns: np.ndarray, length: float) -> np.ndarray:
+def find_pauses(turns: np.ndarray, length: float) -> np.ndarray:
     """What the turns (t, 2) leave over, for the partner: (p, 2), none shorter than 1.5 s, with 0.3 s to breathe."""
     edges = np.concatenate([[0.0], turns.ravel(), [length]]).reshape(-1, 2) + (0.3, -0.3)
     return edges[edges[:, 1] - edges[:, 0] > 1.5]
@@ -252,18 +252,20 @@ def record(
     voice, partner = rng.choice(women if woman else men), rng.choice(men if woman else women)
     base = rng.normal(*(speakers.pitch_women if woman else speakers.pitch_men))
     wpm, pause = int(rng.integers(*speakers.wpm)), rng.uniform(0.15, 0.3)
-    gaps = pauses(turns, length)
+    gaps = find_pauses(turns, length)
     order = [speakers.sentences[i] for i in rng.permutation(len(speakers.sentences))]
-    mine, theirs = order[: enough(turns, FASTEST)], order[::-1][: enough(gaps, 1.0)]
+    mine, theirs = order[: count_sentences(turns, FASTEST)], order[::-1][: count_sentences(gaps, 1.0)]
     orders = [(str(voice), mine, wpm, speakers.language), (str(partner), theirs, wpm, speakers.language)]
     mine, theirs = speak_afresh(*orders)
     words, answers = fill(turns, mine, pause, FASTEST), fill(gaps, theirs, pause, 1.0)
     track = 0.0007 * rng.standard_normal(round(length * RATE))  # the room: about -63 dB
     for (start, end), spoken in zip(turns, words):
-        sound = express(level(spoken, -26), end - start, lambda t, start=start: affect(start + t), base, speakers.style)
+        sound = express(
+            set_level(spoken, -26), end - start, lambda t, start=start: affect(start + t), base, speakers.style
+        )
         place(track, sound, start)
     for (start, _), sound in zip(gaps, answers):
-        place(track, level(sound, -44), start)  # the other's voice from a loudspeaker, faint
+        place(track, set_level(sound, -44), start)  # the other's voice from a loudspeaker, faint
     return np.round(track.clip(-1, 1) * 32767).astype(np.int16)
 
 

@@ -18,7 +18,7 @@ from common.media import audio, faces, video
 from common.networks.moments import Moments
 from common.running import experiment
 from common.running.experiment import Unusable
-from datasets import afew
+from datasets import afew, afew_files
 from replications.chao2016 import yaafe
 
 VERSION = 1  # raise when the features change for the same settings
@@ -167,8 +167,13 @@ def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.nd
     """The organisers' faces and landmarks: the faces' frames and images, the landmarks' frames and points (n, 49, 2)."""
     if not clip.faces:
         return [], [], np.empty(0, int), np.empty((0, len(faces.INNER), 2), np.float32)
-    frames, points = afew.read_points(clip)
-    return [afew.frame_of(path) for path in clip.faces], map(afew.read_face, clip.faces), frames, points
+    frames, points = afew_files.read_points(clip)
+    return (
+        [afew_files.read_frame_number(path) for path in clip.faces],
+        map(afew_files.read_face, clip.faces),
+        frames,
+        points,
+    )
 
 
 def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarray], np.ndarray, np.ndarray]:

@@ -145,7 +145,7 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
         roots = [Path(arguments.corpus)]
     found = []
     for root in roots:
-        clips, made = afew.recordings(root), afew.simulation(root)
+        clips, made = afew.list_recordings(root), afew.read_simulation(root)
         known = afew.locate(root) / "truth" / "test_labels.csv" if made and made["test"] else None
         labels = arguments.test_labels or known
         found.append(Found(root, labelled(clips, labels) if labels else clips, made))
@@ -167,10 +167,10 @@ def labelled(clips: list[afew.Clip], path: Path) -> list[afew.Clip]:
 def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Found]) -> tuple[CNN, dict]:
     """Section 3.2: which columns of pool5 the forest keeps, from the cache or selected into it, and a report."""
     root = arguments.sfew or simulate("sfew", arguments, settings)
-    simulated = sfew.simulation(root) is not None
+    simulated = sfew.read_simulation(root) is not None
     if simulated and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise InputError(f"{root}: is simulated; name the real SFEW with --sfew")
-    static = [face for face in sfew.recordings(root) if face.partition == FITTED_ON]
+    static = [face for face in sfew.list_recordings(root) if face.partition == FITTED_ON]
     if lacking := [label for label in sfew.CLASSES if label not in {face.label for face in static}]:
         raise InputError(f"{root}: no training faces of {', '.join(lacking)}; see `python -m datasets.check sfew`")
     weights = arguments.weights or RANDOM

@@ -10,7 +10,7 @@ from common.errors import InputError
 from common.networks import architecture, training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock, Corpus, record_head
-from datasets import avec2017
+from datasets import sewa
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
@@ -64,7 +64,7 @@ def train(
 def chats(recordings: Sequence[Features]) -> dict[str, str]:
     """Recording -> its conversation, drawn together for intervals; empty where their lengths do not tell."""
     try:
-        return avec2017.chats({recording.name: len(recording.labels.time) for recording in recordings})
+        return sewa.pair_chats({recording.name: len(recording.labels.time) for recording in recordings})
     except ValueError:
         return {}
 

@@ -17,7 +17,7 @@ from common.errors import InputError
 from common.media import audio, faces, video
 from common.running.experiment import Unusable
 from common.running.parallel import parallel
-from datasets import avec2017
+from datasets import avec2017, sewa
 
 VERSION = 2  # raise when the features change for the same settings
 AUDIO_SETTINGS = ("audio_rate", "resample", "egemaps", "audio_window", "audio_functionals", "clip_fps", "score_hop")
@@ -40,7 +40,7 @@ class Features:
     faces: np.ndarray
     found: np.ndarray
     transform: np.ndarray
-    labels: avec2017.Labels
+    labels: sewa.Labels
     digest: str
 
 
@@ -79,9 +79,9 @@ def _extract(recording: avec2017.Recording, settings: dict, landmarks: Path, cac
 
 def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: Path) -> Features:
     """The features of one recording, from the cache or computed into it. Raises InputError."""
-    for path in avec2017.missing(recording):
+    for path in avec2017.list_missing(recording):
         raise InputError(f"{path}; see `python -m datasets.check`")
-    labels = avec2017.read_labels(recording.labels)
+    labels = sewa.read_labels(recording.labels)
     hop = grid_hop(settings)
     time = np.arange(round(labels.time[-1] / hop) + 1) * hop
     media = {"audio": storage.digest_file(recording.audio), "video": storage.digest_file(recording.video)}

@@ -104,13 +104,13 @@ def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
             roots["simulated-uniform"] = simulate("uniform", arguments, settings)
     else:
         root = Path(arguments.corpus)
-        made = avec2017.simulation(root)
+        made = avec2017.read_simulation(root)
         control = "-uniform" if made and made["control"] == "uniform" else ""
         roots = {f"simulated{control}" if made else "avec2017": root}
     corpora = []
     for name, root in roots.items():
         recordings, unusable = features.extract(
-            avec2017.recordings(root), settings, landmarks, arguments.cache, arguments.jobs
+            avec2017.list_recordings(root), settings, landmarks, arguments.cache, arguments.jobs
         )
         experiment.refuse(unusable, arguments.skip_unusable)
         corpora.append(Corpus(name, avec2017.locate(root), recordings, unusable))

@@ -17,11 +17,11 @@ from common.errors import InputError
 from common.media import audio
 from common.running import experiment
 from common.running.experiment import Unusable
-from datasets import rml
+from datasets import acted
 from replications.priyasad2019 import faces, images, vad, vgg19
 
 VERSION = 1  # raise when the features change for the same settings
-CLASSES = rml.CLASSES  # of both corpora
+CLASSES = acted.CLASSES  # of both corpora
 SETTINGS = (  # on which the features of a clip depend
     *("vad", "vad_window", "vad_step", "vad_low", "vad_high", "vad_threshold", "vad_comparison", "vad_median"),
     *("vad_before", "vad_after", "audio_rate", "image", "image_scaling", "segment_frames", "face_size"),
@@ -73,7 +73,7 @@ class Segments:
 
 
 def extract(
-    clips: Sequence[rml.Clip], settings: dict, source: Source, shaped: str, cache: Path, jobs: int, threads: int
+    clips: Sequence[acted.Clip], settings: dict, source: Source, shaped: str, cache: Path, jobs: int, threads: int
 ) -> tuple[list[Clip], list[Unusable]]:
     """All `clips` with their features in the cache, in their order, and those that cannot be used; see `load`.
 
@@ -86,7 +86,7 @@ def extract(
     return experiment.extracted(clips, work, jobs, threads, "clip")
 
 
-def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Path) -> Clip:
+def load(clip: acted.Clip, settings: dict, source: Source, shaped: str, cache: Path) -> Clip:
     """One clip, its features from the cache or computed into it; `shaped` is from the function. Raises InputError.
 
     An entry that is damaged is computed again.
@@ -103,7 +103,7 @@ def load(clip: rml.Clip, settings: dict, source: Source, shaped: str, cache: Pat
     return Clip(clip.name, clip.subject, label, clip.video, file, **small, digest=digest)
 
 
-def cached(clip: rml.Clip, shaped: str, cache: Path) -> Path:
+def cached(clip: acted.Clip, shaped: str, cache: Path) -> Path:
     """Where the features of a clip are kept. Raises InputError for a clip that cannot be read."""
     return cache / "features" / f"{storage.digest([storage.digest_file(clip.video), shaped])}.npz"
 

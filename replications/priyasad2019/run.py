@@ -28,7 +28,7 @@ from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
 from common.running import cli, dispatch, experiment, results, tasks
 from common.running.experiment import Corpus
-from datasets import enterface, rml
+from datasets import acted, enterface, rml
 from replications.priyasad2019 import faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, Outcome, gathered, record_of, train, voted
 from replications.priyasad2019.features import CLASSES, Segments, Source
@@ -151,7 +151,7 @@ class Found:
 
     reader: ModuleType
     root: Path
-    clips: list[rml.Clip]
+    clips: list[acted.Clip]
     simulation: dict | None
 
     @property
@@ -180,7 +180,7 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
         root = Path(arguments.corpus)
         roots = {experiment.which(root, READERS): root}
     return [
-        Found(READERS[name], root, READERS[name].recordings(root), READERS[name].simulation(root))
+        Found(READERS[name], root, READERS[name].list_recordings(root), READERS[name].read_simulation(root))
         for name, root in roots.items()
     ]
 

@@ -20,7 +20,7 @@ from common import storage
 from common.errors import InputError
 from common.media import audio, faces, video
 from common.networks import backbones
-from datasets import avec2019
+from datasets import avec2019, sewa
 from replications.raju2021 import features as low_level
 
 VERSION = 1  # raise when the features change for the same settings
@@ -55,9 +55,9 @@ def features(
     """
     given = frozenset(recording.features if kinds is None else kinds)
     needed = tuple(kind for group in STREAMS.values() for kind in group if kind in given)
-    for problem in avec2019.missing(recording, needed):
+    for problem in avec2019.list_missing(recording, needed):
         raise InputError(f"{problem}; see `python -m datasets.check`")
-    time = avec2019.read_labels(recording.labels).time
+    time = sewa.read_labels(recording.labels).time
     landmarks = faces.landmark_file(landmarks) if set(STREAMS["visual"]) - given else None
     made = {}
     for modality, group in STREAMS.items():

@@ -12,12 +12,12 @@ from common.networks import architecture, training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock, Corpus, record_head
-from datasets import avec2019
-from replications.raju2021 import fusion, mechanism
+from datasets import avec2019, sewa
+from replications.raju2021 import mechanism
 from replications.raju2021.features import HOP, Features
 
 NAME = "raju2021"
-TARGETS = avec2019.TARGETS
+TARGETS = sewa.TARGETS
 STREAMS = ("audio", "visual")
 SUBSETS = {"Devel_DE_*": ("DE",), "Devel_HU_*": ("HU",), "*": avec2019.CULTURES}  # as in paper.toml
 
@@ -74,7 +74,7 @@ def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.T
 
 
 def chats(recordings: Sequence) -> dict[str, str]:
-    """Recording -> its conversation, whose two people have equally many labels, within one (`fusion.chats`).
+    """Recording -> its conversation, whose two people have equally many labels, within one (`sewa.pair_chats`).
 
     Where the recordings of a culture and partition do not pair up in one way only, those whose lengths follow each
     other that closely are taken as one: sometimes two chats count as one, never one as two.
@@ -85,7 +85,7 @@ def chats(recordings: Sequence) -> dict[str, str]:
     found = {}
     for lengths in groups.values():
         try:
-            found |= fusion.chats(lengths)
+            found |= sewa.pair_chats(lengths)
         except ValueError:
             found |= _neighbours(lengths)
     return {recording.name: found[recording.name] for recording in recordings}

@@ -22,11 +22,11 @@ from common.errors import InputError
 from common.media import audio
 from common.running.experiment import Unusable
 from common.running.parallel import parallel
-from datasets import avec2017, avec2019, openface
+from datasets import avec2019, openface, sewa
 from replications.raju2021 import bags
 
 VERSION = 1  # raise when the features change for the same settings
-HOP = avec2017.LABEL_HOP
+HOP = sewa.LABEL_HOP
 TOLERANCE = 1e-4  # seconds; times that differ by less are the same
 STREAMS = {"audio": ("egemaps", "mfcc"), "visual": ("aus",)}
 WIDTH = {**audio.LLD, "aus": 1 + len(openface.ACTION_UNITS)}  # confidence is the first column of "aus"
@@ -49,7 +49,7 @@ class Features:
     culture: str
     audio: np.ndarray
     visual: np.ndarray
-    labels: avec2017.Labels
+    labels: sewa.Labels
     digest: str
 
 
@@ -84,7 +84,7 @@ def _load(recording: avec2019.Recording, files: list[dict[str, Path]], cache: Pa
         name=recording.name,
         partition=recording.partition,
         culture=recording.culture,
-        labels=avec2019.read_labels(recording.labels),
+        labels=sewa.read_labels(recording.labels),
         digest=storage.digest([path.stem for path in joined.values()] + [storage.digest_file(recording.labels)]),
         **{modality: np.load(path, mmap_mode="r", allow_pickle=False) for modality, path in joined.items()},
     )
@@ -166,9 +166,9 @@ def _kinds(recordings: list[avec2019.Recording]) -> frozenset[str]:
 
 def cache_frames(recording: avec2019.Recording, kinds: frozenset[str], settings: dict, cache: Path) -> dict[str, str]:
     """Stream -> key of its frames in the cache. Raises InputError."""
-    for problem in avec2019.missing(recording, tuple(sorted(kinds))):
+    for problem in avec2019.list_missing(recording, tuple(sorted(kinds))):
         raise InputError(f"{problem}; see `python -m datasets.check`; OpenFace's FeatureExtraction writes openface/")
-    labels = avec2019.read_labels(recording.labels)
+    labels = sewa.read_labels(recording.labels)
     keys = {}
     for stream in WIDTH:
         given = stream in kinds or stream == "aus"
@@ -263,7 +263,7 @@ def cache_grid(
     cache: Path,
 ) -> dict[str, Path]:
     """Modality -> .npy file with its features on the label grid. Raises InputError."""
-    count = len(avec2019.read_labels(recording.labels).time)
+    count = len(sewa.read_labels(recording.labels).time)
     keys, made = frames[recording.name], {}
     for modality, streams in STREAMS.items():
         names = GRID_SETTINGS if modality == "audio" else (*GRID_SETTINGS, "video_composition")

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import metrics, splits
-from datasets import avec2017, avec2019
+from datasets import avec2019_public, sewa
 
-SYSTEMS = tuple(system for system in avec2019.SYSTEMS if system != "svr")
+SYSTEMS = tuple(system for system in avec2019_public.SYSTEMS if system != "svr")
 CONTEXTS = (11, 13, 15, 17, 19)  # frames, as `context` counts them; the organisers' grid
 ITERATIONS = 1000  # where liblinear stops, converged or not
 TOLERANCE = 1e-4  # of liblinear's stopping rule, scikit-learn's default
@@ -64,14 +64,14 @@ class Recovered:
     residuals: dict[int, float]
 
 
-def stacked(public: avec2019.Public) -> dict[str, np.ndarray]:
+def stacked(public: avec2019_public.Public) -> dict[str, np.ndarray]:
     """The inputs of the fusion: for each recording (n, 27), three targets of nine systems."""
     return {name: np.concatenate([public.predictions[s][name] for s in SYSTEMS], axis=1) for name in public.labels}
 
 
 def averaged(inputs: Series, target: int) -> dict[str, np.ndarray]:
     """The mean of the nine systems' predictions of a target (position in TARGETS): a fusion that learns nothing."""
-    return {name: values[:, target :: len(avec2019.TARGETS)].mean(axis=1) for name, values in inputs.items()}
+    return {name: values[:, target :: len(sewa.TARGETS)].mean(axis=1) for name, values in inputs.items()}
 
 
 def context(recordings: list[np.ndarray], frames: int, crossing: bool = False) -> np.ndarray:
@@ -225,21 +225,6 @@ def glibc_rand(seed: int) -> Iterator[int]:
         state.append((state[0] + state[-3]) & 0xFFFFFFFF)
         if number >= 310:
             yield state[-1] >> 1
-
-
-def chats(lengths: Mapping[str, int]) -> dict[str, str]:
-    """Recording -> conversation, like "DE_01-12": the pairs of `avec2017.chats` within each culture.
-
-    Args:
-        lengths: rows by recording, named like "Devel_DE_01".
-
-    Raises ValueError where the recordings of a culture do not pair up in one way.
-    """
-    names: dict[str, str] = {}
-    for culture in {_culture(name) for name in lengths}:
-        of_culture = avec2017.chats({name: rows for name, rows in lengths.items() if _culture(name) == culture})
-        names |= {name: f"{culture}_{chat}" for name, chat in of_culture.items()}
-    return {name: names[name] for name in lengths}
 
 
 def folds(chats: Mapping[str, str], k: int) -> list[splits.Fold]:

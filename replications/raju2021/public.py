@@ -17,8 +17,8 @@ from common.evidence.runs import ALL_TARGETS
 from common.networks import architecture, training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock
-from datasets import avec2019
-from datasets.avec2017 import Labels
+from datasets import avec2019, avec2019_public, sewa
+from datasets.sewa import Labels
 from replications.raju2021 import experiment, fusion
 from replications.raju2021.experiment import NAME, TARGETS
 
@@ -63,10 +63,10 @@ class Recording:
 
 def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
     """The tasks and the work for `tasks.run`. Raises InputError where the public files are not there."""
-    folder = avec2019.find_public(arguments.cache)
-    if problems := avec2019.check_public(folder):
+    folder = avec2019_public.find(arguments.cache)
+    if problems := avec2019_public.check(folder):
         raise InputError(f"{problems[0]} ({len(problems)} in all; only the organisers' files are evidence)")
-    public = avec2019.read_public(folder)
+    public = avec2019_public.read(folder)
     digest = storage.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
     folder = arguments.results / NAME / CORPUS / "paper" / ALL_TARGETS
     planned = [
@@ -79,7 +79,9 @@ def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
     return planned, partial(compute, public=public, settings=settings)
 
 
-def compute(task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict) -> None:
+def compute(
+    task: tasks.Task, progress: Callable[[float], None], public: avec2019_public.Public, settings: dict
+) -> None:
     """Make the predictions of one task, score them as the organisers do, and write the result."""
     clock, chats, recordings = Clock(), chats_of(public), recordings_of(public)
     more = {}
@@ -128,11 +130,11 @@ def compute(task: tasks.Task, progress: Callable[[float], None], public: avec201
     results.write(task.path, record, arrays)
 
 
-def chats_of(public: avec2019.Public) -> dict[str, str]:
-    return fusion.chats({name: len(labels.time) for name, labels in public.labels.items()})
+def chats_of(public: avec2019_public.Public) -> dict[str, str]:
+    return sewa.pair_chats({name: len(labels.time) for name, labels in public.labels.items()})
 
 
-def recordings_of(public: avec2019.Public) -> list[Recording]:
+def recordings_of(public: avec2019_public.Public) -> list[Recording]:
     """The development recordings with the nine systems as their features."""
     audio, visual = ([s for s in fusion.SYSTEMS if s.startswith("visual") == is_visual] for is_visual in (False, True))
     found = []
@@ -141,13 +143,15 @@ def recordings_of(public: avec2019.Public) -> list[Recording]:
             np.concatenate([public.predictions[system][name] for system in systems], axis=1).astype(np.float32)
             for systems in (audio, visual)
         ]
-        values = [*streams, avec2019.label_matrix(labels), public.predictions["svr"][name]]
+        values = [*streams, avec2019.stack_labels(labels), public.predictions["svr"][name]]
         digest = storage.digest_bytes(b"".join(np.ascontiguousarray(value).tobytes() for value in values))
         found.append(Recording(name, "Devel", name.split("_")[1], *streams, labels, digest))
     return found
 
 
-def refitted(solver: fusion.Solver, progress: Callable[[float], None], public: avec2019.Public) -> tuple[dict, dict]:
+def refitted(
+    solver: fusion.Solver, progress: Callable[[float], None], public: avec2019_public.Public
+) -> tuple[dict, dict]:
     """The organisers' fusion fitted to these labels again, in the windows of the published one and at its C of 1.
 
     The whole grid from which they chose takes more than an hour, and what they chose is known (`fusion.recover`).
@@ -170,7 +174,7 @@ def refitted(solver: fusion.Solver, progress: Callable[[float], None], public: a
 
 
 def fused_by_svr(
-    fold: str, progress: Callable[[float], None], public: avec2019.Public, chats: dict[str, str]
+    fold: str, progress: Callable[[float], None], public: avec2019_public.Public, chats: dict[str, str]
 ) -> tuple[dict, dict]:
     """The organisers' fusion on recordings that it has not seen: predictions, and (frames, C) by target and fold."""
     inputs, series, chosen = fusion.stacked(public), {}, {}
@@ -188,7 +192,7 @@ def network_settings(settings: dict) -> dict:
 
 
 def fused_by_network(
-    task: tasks.Task, progress: Callable[[float], None], public: avec2019.Public, settings: dict
+    task: tasks.Task, progress: Callable[[float], None], public: avec2019_public.Public, settings: dict
 ) -> tuple[dict, dict]:
     """EAF, AED or EMAFN in the same folds, on a grid of `fusion_hop`; its predictions, back on the label grid.
 

@@ -108,9 +108,9 @@ def validate(settings: dict) -> None:
 def prepare(arguments: argparse.Namespace, settings: dict) -> Corpus:
     """The corpus with its features. Raises InputError, WriteError."""
     root = simulate(arguments, settings) if arguments.corpus == "simulated" else Path(arguments.corpus)
-    made = avec2019.simulation(root)
+    made = avec2019.read_simulation(root)
     name = f"simulated{'-uniform' if made['control'] == 'uniform' else ''}" if made else "avec2019"
-    recordings, unusable = features.extract(avec2019.recordings(root), settings, arguments.cache, arguments.jobs)
+    recordings, unusable = features.extract(avec2019.list_recordings(root), settings, arguments.cache, arguments.jobs)
     experiment.refuse(unusable, arguments.skip_unusable)
     corpus = Corpus(name, avec2019.locate(root), recordings, unusable)
     for partition in ("Train", "Devel"):

@@ -16,6 +16,7 @@ from common.errors import InputError
 from common.media import faces, video
 from common.running import experiment
 from common.running.experiment import Unusable
+from datasets import traces
 
 VERSION = 1  # raise when the attributes change for the same settings
 TARGETS = ("arousal", "valence")
@@ -49,7 +50,7 @@ def extract(
 
 def labels_of(recording, reader):
     """The labels of a recording whose files are all there. Raises InputError."""
-    for path in reader.missing(recording):
+    for path in traces.list_missing(recording):
         raise InputError(f"{path}; see `python -m datasets.check`")
     return reader.read_labels(recording)
 

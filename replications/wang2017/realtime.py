@@ -383,22 +383,24 @@ def simulated_clip(cache: Path) -> Path:
     import av
     import cv2
 
-    from datasets.simulated import corpus, face, script
+    from datasets.simulated import corpus, script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     path = cache / "corpora" / f"realtime-v{CLIP_VERSION}.avi"
     if path.exists():
         return path
     plan, times = script.write_script(0, "realtime", CLIP_SECONDS), np.arange(CLIP_SECONDS * CLIP_FPS) / CLIP_FPS
     paint, identity = (script.stream(0, "realtime", name) for name in ("paint", "identity"))
-    camera, state = face.Camera(paint, face.draw_identity(identity)), face.draw_nuisance(plan, times)
-    affect = script.face_affect(plan, times, "salient")
+    camera, state = Camera(paint, draw_identity(identity)), draw_nuisance(plan, times)
+    affect = script.trace_face(plan, times, "salient")
 
     def encode(file) -> None:
         with av.open(file, "w", format="avi") as container:
             track = corpus.open_stream(container, CLIP_FPS)
             track.width, track.height = CLIP_SIZE
             for index in range(len(times)):
-                image = cv2.resize(camera.frame(state, index, affect[index])[0], CLIP_SIZE)
+                image = cv2.resize(camera.film(state, index, affect[index])[0], CLIP_SIZE)
                 container.mux(track.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
             container.mux(track.encode())
 

@@ -134,10 +134,10 @@ def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
         roots = {experiment.which(root, READERS): root}
     found = []
     for name, root in roots.items():
-        recordings = [recording for recording in READERS[name].recordings(root) if recording.labels]
+        recordings = [recording for recording in READERS[name].list_recordings(root) if recording.labels]
         if not arguments.skip_unusable:
             experiment.refuse(unreadable(recordings, READERS[name]), skip=False)
-        found.append(Found(READERS[name], root, recordings, READERS[name].simulation(root)))
+        found.append(Found(READERS[name], root, recordings, READERS[name].read_simulation(root)))
     if BOTH_TARGETS not in arguments.variants and all("recola" in corpus.name for corpus in found):
         raise InputError(f"--variants: on RECOLA {BOTH_TARGETS} alone is run (Table 4); add it")
     return found
@@ -159,7 +159,11 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
     from tqdm import tqdm
 
     root = arguments.fer2013 or simulate("fer2013", arguments, settings)
-    data, weights, simulated = fer2013.read(root), arguments.weights or "random", fer2013.simulation(root) is not None
+    data, weights, simulated = (
+        fer2013.read(root),
+        arguments.weights or "random",
+        fer2013.read_simulation(root) is not None,
+    )
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
     if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise InputError(problems[0])

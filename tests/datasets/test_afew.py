@@ -9,13 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.io import savemat
 
 from common.errors import EXIT_DIFFERS, InputError
 from common.running import cli
-from datasets import afew
+from datasets import afew, afew_files, layout
 from datasets import check as command
 
 # layout -> folders of the videos, of Faces and Points, and of the audio features, for each partition
@@ -81,11 +78,6 @@ def tree(root: Path, layout=DISTRIBUTED, by_class: bool = False, video: bytes = 
     return root
 
 
-def clip(points: Path | None, faces: tuple[int, ...] = ()) -> afew.Clip:
-    pictures = tuple(Path(f"{number:03d}.jpg") for number in faces)
-    return afew.Clip("Train/1", "Train", Path("Train_AFEW/Angry/1.avi"), "Angry", pictures, points, None)
-
-
 # clips
 
 
@@ -93,7 +85,7 @@ def clip(points: Path | None, faces: tuple[int, ...] = ()) -> afew.Clip:
 @pytest.mark.parametrize("by_class", [False, True], ids=["flat", "by class"])
 def test_all_files_of_all_clips_are_found(tmp_path, layout, by_class):
     root = tree(tmp_path, LAYOUTS[layout], by_class)
-    clips = afew.recordings(root)
+    clips = afew.list_recordings(root)
     assert [one.name for one in clips] == [f"{p}/{name}" for p in afew.PARTITIONS for name in sorted(NAMES.values())]
     assert [one.label for one in clips] == [*afew.CLASSES, *afew.CLASSES, *[None] * 7]
     for one in clips:
@@ -104,7 +96,7 @@ def test_all_files_of_all_clips_are_found(tmp_path, layout, by_class):
         assert all(face.is_relative_to(aligned / "Faces") and face.parent.name == name for face in one.faces)
         assert one.points.is_relative_to(aligned / "Points") and one.points.stem == name
         assert one.audio_features.is_relative_to(features) and one.audio_features.stem == name
-    frames, points = afew.read_points(clips[0])
+    frames, points = afew_files.read_points(clips[0])
     assert frames.tolist() == [0, 1, 3] and np.array_equal(points, SHAPE + np.array([1, 2, 4])[:, None, None])
 
 
@@ -112,14 +104,14 @@ def test_all_files_of_all_clips_are_found(tmp_path, layout, by_class):
 def test_archives_unpack_into_a_folder_of_their_own(tmp_path, layout):
     inner = tree(tmp_path / "EmotiW2015", LAYOUTS[layout])
     assert afew.locate(tmp_path) == afew.locate(inner) == inner
-    assert len(afew.recordings(tmp_path)) == 21
+    assert len(afew.list_recordings(tmp_path)) == 21
 
 
 def test_faces_in_a_folder_named_as_in_other_copies(tmp_path):
     tree(tmp_path)
     aligned = tmp_path / "Train_AFEW" / "AlignedFaces_LBPTOP_Points"
     (aligned / "Faces").rename(tmp_path / "Train" / "Train_Aligned_Faces")
-    assert all(len(one.faces) == 3 for one in afew.recordings(tmp_path))
+    assert all(len(one.faces) == 3 for one in afew.list_recordings(tmp_path))
 
 
 def test_a_class_folder_in_the_test_partition_is_its_label(tmp_path):
@@ -127,7 +119,7 @@ def test_a_class_folder_in_the_test_partition_is_its_label(tmp_path):
     path = tmp_path / "Test_AFEW" / f"{NAMES['Sad']}.avi"
     put(path.parent / "Sad" / path.name)
     path.unlink()
-    assert [one.label for one in afew.recordings(tmp_path)[14:]] == [None] * 5 + ["Sad", None]
+    assert [one.label for one in afew.list_recordings(tmp_path)[14:]] == [None] * 5 + ["Sad", None]
 
 
 def test_faces_in_the_order_of_their_frames(tmp_path):
@@ -135,16 +127,16 @@ def test_faces_in_the_order_of_their_frames(tmp_path):
     folder = tmp_path / "Train_AFEW" / "AlignedFaces_LBPTOP_Points" / "Faces" / NAMES["Angry"]
     for name in ("1000.jpg", "frame_010.JPG", "99.png", "._001.jpg", "Thumbs.db"):
         put(folder / name)
-    faces = afew.recordings(tmp_path)[0].faces
+    faces = afew.list_recordings(tmp_path)[0].faces
     assert [face.name for face in faces] == ["001.jpg", "002.jpg", "004.jpg", "frame_010.JPG", "99.png", "1000.jpg"]
-    assert [afew.frame_of(face) for face in faces] == [0, 1, 3, 9, 98, 999]
+    assert [afew_files.read_frame_number(face) for face in faces] == [0, 1, 3, 9, 98, 999]
 
 
 def test_what_other_systems_leave_in_folders_is_no_clip(tmp_path):
     tree(tmp_path)
     for stray in ("Train_AFEW/Angry/._000041280.avi", "Train_AFEW/Angry/1.avi.part", "Val_AFEW/__MACOSX/Sad/1.avi"):
         put(tmp_path / stray)
-    assert len(afew.recordings(tmp_path)) == 21
+    assert len(afew.list_recordings(tmp_path)) == 21
 
 
 def test_folders_behind_links_and_links_in_circles(tmp_path):
@@ -153,7 +145,7 @@ def test_folders_behind_links_and_links_in_circles(tmp_path):
     (tmp_path / "afew" / "Train_AFEW").symlink_to(tmp_path / "disk" / "Train_AFEW")
     (tmp_path / "afew" / "Val_AFEW").symlink_to(tmp_path / "disk" / "Val_AFEW")
     (tmp_path / "disk" / "Train_AFEW" / "again").symlink_to(tmp_path / "disk" / "Train_AFEW")
-    clips = afew.recordings(tmp_path / "afew")
+    clips = afew.list_recordings(tmp_path / "afew")
     assert len(clips) == 14 and all(one.video.is_relative_to(tmp_path / "afew") and one.faces for one in clips)
 
 
@@ -161,17 +153,17 @@ def test_folders_deeper_than_archives_nest_them_are_not_searched(tmp_path):
     tree(tmp_path)
     put(tmp_path / "Train_AFEW/a/b/c/Sad/000000001.avi")
     put(tmp_path / "Train_AFEW/a/b/Sad/000000002.avi")
-    assert [one.name for one in afew.recordings(tmp_path) if "/0000000" in one.name] == ["Train/000000002"]
+    assert [one.name for one in afew.list_recordings(tmp_path) if "/0000000" in one.name] == ["Train/000000002"]
 
 
 def test_a_clip_without_faces_points_or_features(tmp_path):
     put(tmp_path / "Train_AFEW/Happy/000000001.avi")
     put(tmp_path / "Val_AFEW/Happy/000000001.avi")
     (tmp_path / "Val_AFEW/AlignedFaces_LBPTOP_Points_Val/Faces/000000001").mkdir(parents=True)
-    for one in afew.recordings(tmp_path):
+    for one in afew.list_recordings(tmp_path):
         assert (one.faces, one.points, one.audio_features, one.label) == ((), None, None, "Happy")
         with pytest.raises(InputError, match=f"{one.video}: the clip has no points"):
-            afew.read_points(one)
+            afew_files.read_points(one)
 
 
 def test_a_clip_in_two_classes_is_refused(tmp_path):
@@ -179,14 +171,14 @@ def test_a_clip_in_two_classes_is_refused(tmp_path):
     first = tmp_path / "Val_AFEW" / "Fear" / f"{NAMES['Fear']}.avi"
     second = put(tmp_path / "Val_AFEW" / "Sad" / first.name)
     with pytest.raises(InputError) as caught:
-        afew.recordings(tmp_path)
+        afew.list_recordings(tmp_path)
     assert str(caught.value) == f"{first}: is in the class Fear, {second} in Sad; keep the right one of the two"
 
 
 def test_two_copies_of_a_clip_are_one(tmp_path):
     tree(tmp_path)
     put(tmp_path / "Train" / "Fear" / f"{NAMES['Fear']}.avi")
-    one = afew.recordings(tmp_path)[2]
+    one = afew.list_recordings(tmp_path)[2]
     assert one.video == tmp_path / "Train_AFEW" / "Fear" / f"{NAMES['Fear']}.avi" and one.label == "Fear"
 
 
@@ -203,14 +195,14 @@ def test_two_copies_of_a_clip_are_one(tmp_path):
 def test_what_would_confuse_clips_is_refused_and_named(tmp_path, stray, words):
     path = put(tree(tmp_path) / stray)
     with pytest.raises(InputError, match=f"{re.escape(str(path))}: .*{words}"):
-        afew.recordings(tmp_path)
+        afew.list_recordings(tmp_path)
 
 
 @pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir()], ids=["missing", "empty"])
 def test_a_wrong_folder(tmp_path, make):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=f"{tmp_path / 'root'}: "):
-        afew.recordings(tmp_path / "root")
+        afew.list_recordings(tmp_path / "root")
 
 
 def test_the_message_for_another_corpus_says_what_is_missing_and_where_to_ask(tmp_path):
@@ -224,204 +216,9 @@ def test_a_copy_without_a_partition_is_refused_unless_it_is_the_test(tmp_path, g
     for name in {"Train", "Val"} - {gone}:
         put(tmp_path / f"{name}_AFEW/Happy/000000001.avi")
     with pytest.raises(InputError, match=f"no clips of the partition {gone}; see `python -m datasets.check afew"):
-        afew.recordings(tmp_path)
+        afew.list_recordings(tmp_path)
     put(tmp_path / f"{gone}_AFEW/Happy/000000001.avi")
-    assert len(afew.recordings(tmp_path)) == 2
-
-
-@given(st.integers(1, 99_999), st.sampled_from(["", "frame_", "clip7-", "000041280 "]), st.integers(0, 6))
-def test_the_frame_is_the_number_at_the_end(number, before, width):
-    assert afew.frame_of(Path("Faces/000041280", f"{before}{number:0{width}d}.jpg")) == number - 1
-
-
-# faces
-
-
-def test_a_face_is_rgb(tmp_path):
-    path = put(tmp_path / "001.jpg", jpeg())
-    face = afew.read_face(path)
-    assert face.shape == (8, 8, 3) and face.dtype == np.uint8
-    np.testing.assert_allclose(face[4, 4].astype(int), (200, 100, 10), atol=4)
-    grey = put(tmp_path / "002.png", cv2.imencode(".png", np.full((4, 6), 7, np.uint8))[1].tobytes())
-    assert afew.read_face(grey).shape == (4, 6, 3) and (afew.read_face(grey) == 7).all()
-
-
-@pytest.mark.parametrize("content", [None, b"", b"text", jpeg()[:30]], ids=["missing", "empty", "text", "cut"])
-def test_a_face_that_cannot_be_read_is_named(tmp_path, content):
-    path = tmp_path / "001.jpg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=f"{path}: cannot be read"):
-        afew.read_face(path)
-
-
-# points
-
-TRACK = np.random.default_rng(0).uniform(0, 300, (4, 49, 2)).round(2)
-
-
-def test_points_in_all_forms_are_the_same(tmp_path):
-    forms = {"n x 49 x 2": TRACK, "49 x 2 x n": TRACK.transpose(1, 2, 0), "n x 98": TRACK.reshape(4, 98)}
-    paths = []
-    for name, array in forms.items():
-        paths.append(tmp_path / f"{name}.mat")
-        savemat(
-            paths[-1],
-            {
-                "pts": array,
-                "pose": np.zeros((4, 3)),
-                "name": "000041280",
-                "ok": np.ones((4, 1)),
-                "centre": np.zeros((4, 2)),
-            },
-        )
-    paths.append(put(tmp_path / "a.txt", "".join(row(*one) for one in TRACK.reshape(4, 98))))
-    paths.append(put(tmp_path / "b.txt", "".join(row(i, *one) for i, one in enumerate(TRACK.reshape(4, 98), 1))))
-    paths.append(put(tmp_path / "c.txt", paths[-2].read_text().replace(" ", ", ").replace("\n", "\r\n")))
-    for i, frame in enumerate(TRACK, 1):
-        put(tmp_path / "folder" / f"{i:03d}.txt", "".join(row(*point) for point in frame))
-    for path in [*paths, tmp_path / "folder"]:
-        frames, points = afew.read_points(clip(path))
-        assert frames.tolist() == [0, 1, 2, 3] and points.dtype == np.float32 and points.shape == (4, 49, 2)
-        np.testing.assert_allclose(points, TRACK, rtol=1e-6)
-
-
-def test_numbers_of_frames_are_kept(tmp_path):
-    path = put(tmp_path / "a.txt", "".join(row(i, *TRACK[0].ravel()) for i in (3, 4, 17)))
-    assert afew.read_points(clip(path, faces=(1, 2, 3)))[0].tolist() == [2, 3, 16]
-    for i in (3, 4, 17):
-        put(tmp_path / "folder" / f"{i:03d}.txt", "".join(row(*point) for point in TRACK[0]))
-    assert afew.read_points(clip(tmp_path / "folder"))[0].tolist() == [2, 3, 16]
-
-
-def test_rows_without_numbers_are_the_frames_of_the_faces_where_there_are_as_many(tmp_path):
-    savemat(tmp_path / "a.mat", {"pts": TRACK})
-    for path in (tmp_path / "a.mat", put(tmp_path / "a.txt", "".join(row(*one.ravel()) for one in TRACK))):
-        assert afew.read_points(clip(path, faces=(2, 3, 7, 8)))[0].tolist() == [1, 2, 6, 7]
-        assert afew.read_points(clip(path, faces=(2, 3, 7)))[0].tolist() == [0, 1, 2, 3]
-
-
-def test_one_frame_whose_last_axis_matlab_drops(tmp_path):
-    savemat(tmp_path / "a.mat", {"pts": TRACK[0]})
-    np.testing.assert_allclose(afew.read_points(clip(tmp_path / "a.mat"))[1], TRACK[:1], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"pts": TRACK[:, :48]}, "holds 48 landmarks a frame, expected 49"),
-        ({"pts": TRACK[:, :48].transpose(1, 2, 0)}, "holds 48 landmarks a frame, expected 49"),
-        ({"pts": TRACK[:, :48].reshape(4, 96)}, "holds 48 landmarks a frame"),
-        ({"a": TRACK, "b": TRACK}, "more than one array holds 49 landmarks, a and b"),
-        ({"pts": TRACK[:0].reshape(0, 98)}, "is empty"),
-        ({"pts": np.where(TRACK > 290, np.nan, TRACK)}, "holds NaN or infinity"),
-        ({"pts": TRACK * 1e40}, "holds NaN or infinity"),  # beyond float32
-        ({"pts": "text"}, "holds no landmarks"),
-        ({"pts": np.zeros((4, 49, 2), complex)}, "holds no landmarks"),
-        ({}, "holds no landmarks"),
-    ],
-)
-def test_another_mat_file_is_refused(tmp_path, arrays, words):
-    savemat(tmp_path / "a.mat", arrays)
-    with pytest.raises(InputError, match=f"{tmp_path / 'a.mat'}: {words}"):
-        afew.read_points(clip(tmp_path / "a.mat"))
-
-
-def test_a_mat_file_that_is_none(tmp_path):
-    savemat(tmp_path / "a.mat", {"pts": TRACK}, do_compression=True)
-    whole = (tmp_path / "a.mat").read_bytes()
-    newer = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF"
-    for content in (b"", b"\x00", b"text" * 100, whole[:150], whole[: len(whole) // 2], newer):
-        put(tmp_path / "a.mat", content)
-        with pytest.raises(InputError, match=f"{tmp_path / 'a.mat'}: ") as caught:
-            afew.read_points(clip(tmp_path / "a.mat"))
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (row(*range(96)), "line 1 holds 48 landmarks, expected 49"),
-        (row(*range(97)), "line 1 holds 48 landmarks, expected 49"),
-        (row(*range(100)), "line 1 holds 50 landmarks, expected 49"),
-        (row(*range(98)) + row(*range(96)), "line 2 has 96 fields"),
-        (row(*range(97)).strip() + " x\n", "column y49: 'x' is no number"),
-        (row(*range(97)).strip() + " nan\n", "column y49 holds NaN or infinity"),
-        (row(*range(99)), "the frame numbers do not increase from 1 on"),
-        (row(1.5, *range(98)), "the frame numbers do not increase from 1 on"),
-        (row(*range(1, 100)) * 2, "the frame numbers do not increase from 1 on"),
-        ("\n\n", "is empty"),
-        ("\x00\xff", "line 1 holds 0 landmarks"),
-    ],
-)
-def test_another_table_is_refused(tmp_path, content, words):
-    path = put(tmp_path / "a.txt", content)
-    with pytest.raises(InputError, match=f"{path}: .*{words}"):
-        afew.read_points(clip(path))
-
-
-def test_another_folder_is_refused(tmp_path):
-    (tmp_path / "a").mkdir()
-    with pytest.raises(InputError, match="a: holds no .txt file"):
-        afew.read_points(clip(tmp_path / "a"))
-    put(tmp_path / "a" / "001.txt", "1 2\n" * 49)
-    put(tmp_path / "a" / "002.txt", "1 2\n" * 48)
-    with pytest.raises(InputError, match="002.txt: holds 48 landmarks, expected 49"):
-        afew.read_points(clip(tmp_path / "a"))
-    put(tmp_path / "a" / "002.txt", "1 2 3\n" * 49)
-    with pytest.raises(InputError, match="002.txt: line 1 has 3 fields"):
-        afew.read_points(clip(tmp_path / "a"))
-    put(tmp_path / "a" / "02.txt", "1 2\n" * 49)
-    with pytest.raises(InputError, match="a: the frame numbers do not increase"):
-        afew.read_points(clip(tmp_path / "a"))
-    put(tmp_path / "a" / "points.txt", "1 2\n" * 49)
-    with pytest.raises(InputError, match="points.txt: the name is no frame number"):
-        afew.read_points(clip(tmp_path / "a"))
-
-
-# audio features
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        f"{ARFF}'000041280',1.5,-2e-1\n",
-        f"% a comment\n{ARFF.upper()}000041280, 1.5, -0.2\n\n".replace("\n", "\r\n"),
-        f"{ARFF.replace('@data', '@attribute emotion {Angry,Happy}' + chr(10) + '@data')}'000041280',1.5,-.2,Angry\n",
-        f"{ARFF.replace('@data', '@attribute class numeric' + chr(10) + '@data')}'000041280',1.5,-.2,?\n",
-    ],
-    ids=["as distributed", "capitals and CRLF", "nominal class", "class without a value"],
-)
-def test_the_forms_of_audio_features(tmp_path, content):
-    name, values = afew.read_audio_features(put(tmp_path / "a.arff", content))
-    assert name == "000041280" and values.dtype == np.float32
-    np.testing.assert_allclose(values, [1.5, -0.2], rtol=1e-6)
-
-
-def test_a_name_with_a_comma(tmp_path):
-    assert afew.read_audio_features(put(tmp_path / "a.arff", f"{ARFF}'a, b',1,2\n"))[0] == "a, b"
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (f"{ARFF}'1',1.5\n", "the row has 2 fields, the header 3"),
-        (f"{ARFF}'1',1.5,2,3\n", "the row has 4 fields, the header 3"),
-        (f"{ARFF}'1',1,2\n'2',1,2\n", "has 2 rows, expected 1"),
-        (ARFF, "has 0 rows, expected 1"),
-        (f"{ARFF}'1',1,Happy\n", "a value is no number"),
-        (f"{ARFF}'1',1,?\n", "a value is no number"),
-        (f"{ARFF}'1',1,nan\n", "holds NaN or infinity"),
-        ("1 2 3\n", "is no ARFF file"),
-        ("@data\n1\n", "is no ARFF file"),
-        (f"{ARFF}'{'1' * 200_000}',1,2\n", "is no ARFF file"),
-        ("", "is empty"),
-    ],
-)
-def test_other_audio_features_are_refused(tmp_path, content, words):
-    path = put(tmp_path / "a.arff", content)
-    with pytest.raises(InputError, match=re.escape(f"{path}: {words}")):
-        afew.read_audio_features(path)
+    assert len(afew.list_recordings(tmp_path)) == 2
 
 
 # labels of the test partition
@@ -536,14 +333,14 @@ def test_check_names_missing_partitions(tmp_path, seven, capsys, monkeypatch):
 
 def test_a_simulated_corpus_is_measured_by_its_marker(tmp_path):
     root = tree(tmp_path, video=avi())
-    put(root / afew.MARKER, json.dumps({"layout": "afew", "seed": 3, "train": 7, "val": 7, "test": 8}))
-    assert afew.simulation(root)["seed"] == 3 and afew.expected(root) == {"Train": 7, "Val": 7, "Test": 8}
+    put(root / layout.MARKER, json.dumps({"layout": "afew", "seed": 3, "train": 7, "val": 7, "test": 8}))
+    assert afew.read_simulation(root)["seed"] == 3 and afew.count_expected(root) == {"Train": 7, "Val": 7, "Test": 8}
     assert afew.check(root) == [f"{root}: 7 Test clips, expected 8"]
 
 
 def test_hidden_people_of_a_simulated_corpus_are_no_problem_lost_faces_are(tmp_path):
     root = tree(tmp_path, video=avi())
-    put(root / afew.MARKER, json.dumps({"train": 7, "val": 7, "test": 7}))
+    put(root / layout.MARKER, json.dumps({"train": 7, "val": 7, "test": 7}))
     aligned = root / "Train_AFEW" / "AlignedFaces_LBPTOP_Points"
     (aligned / "Faces" / NAMES["Fear"]).rename(tmp_path / "moved")
     assert afew.check(root) == [f"{root}: 1 Train clips without a face: {NAMES['Fear']}"]
@@ -553,13 +350,13 @@ def test_hidden_people_of_a_simulated_corpus_are_no_problem_lost_faces_are(tmp_p
 
 @pytest.mark.parametrize("content", ["{}", "text", "[]", '{"train": 1, "val": "x", "test": 1}'])
 def test_a_broken_marker_is_named(tmp_path, content):
-    put(tree(tmp_path) / afew.MARKER, content)
-    with pytest.raises(InputError, match=f"{tmp_path / afew.MARKER}: cannot be read"):
-        afew.recordings(tmp_path)
+    put(tree(tmp_path) / layout.MARKER, content)
+    with pytest.raises(InputError, match=f"{tmp_path / layout.MARKER}: cannot be read"):
+        afew.list_recordings(tmp_path)
 
 
 def test_a_simulated_corpus_may_have_no_validation(tmp_path):
-    put(tmp_path / afew.MARKER, json.dumps({"train": 1, "val": 0, "test": 0}))
+    put(tmp_path / layout.MARKER, json.dumps({"train": 1, "val": 0, "test": 0}))
     put(tmp_path / "Train_AFEW" / "Sad" / "000000001.avi", avi())
-    assert [one.name for one in afew.recordings(tmp_path)] == ["Train/000000001"]
+    assert [one.name for one in afew.list_recordings(tmp_path)] == ["Train/000000001"]
     assert afew.check(tmp_path) == [f"{tmp_path}: 1 Train clips without audio features: all of them"]

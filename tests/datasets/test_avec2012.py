@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from datasets import avec2012
+from datasets import avec2012, traces
 
 # layout -> label folder, the video's folder (a guess in both), the name of the test set
 LAYOUTS = {
@@ -35,11 +35,11 @@ def tree(root: Path, layout: str = "organisers", names=tuple(ALL), test_labels: 
     return root
 
 
-def recording(folder: Path, arousal: str, valence: str) -> avec2012.Recording:
+def recording(folder: Path, arousal: str, valence: str) -> traces.Recording:
     labels = {"arousal": folder / "a.dat", "valence": folder / "v.dat"}
     for path, content in zip(labels.values(), (arousal, valence)):
         path.write_bytes(content.encode())
-    return avec2012.Recording("train_001", "train", folder / "train_video001.avi", labels)
+    return traces.Recording("train_001", "train", folder / "train_video001.avi", labels)
 
 
 # sessions
@@ -48,9 +48,9 @@ def recording(folder: Path, arousal: str, valence: str) -> avec2012.Recording:
 @layouts
 def test_all_sessions_of_a_whole_copy_are_there_and_read(tmp_path, layout):
     root = tree(tmp_path, layout)
-    found = avec2012.recordings(root)
-    assert [one.name for one in found] == ALL and not any(map(avec2012.missing, found))
-    assert avec2012.count(root) == avec2012.expected(root) == {"train": 31, "devel": 32, "test": 32}
+    found = avec2012.list_recordings(root)
+    assert [one.name for one in found] == ALL and not any(map(traces.list_missing, found))
+    assert avec2012.count(root) == avec2012.count_expected(root) == {"train": 31, "devel": 32, "test": 32}
     for one in (found[0], found[40], found[-1]):
         assert one.partition == one.name.split("_")[0] and one.name[-3:] in one.video.stem
         labels = avec2012.read_labels(one)
@@ -66,17 +66,17 @@ def test_archives_unpack_into_a_folder_of_their_own(tmp_path, layout):
 
 def test_sessions_in_order_of_partitions(tmp_path):
     root = tree(tmp_path)
-    assert [one.name for one in avec2012.recordings(root, ("devel", "train"))] == ALL[31:63] + ALL[:31]
+    assert [one.name for one in avec2012.list_recordings(root, ("devel", "train"))] == ALL[31:63] + ALL[:31]
 
 
 @layouts
 def test_a_session_that_is_missing_is_named(tmp_path, layout):
     root = tree(tmp_path, layout, tuple(name for name in ALL if name != "train_024"))
-    lacking = [one for one in avec2012.recordings(root) if avec2012.missing(one)]
+    lacking = [one for one in avec2012.list_recordings(root) if traces.list_missing(one)]
     assert [one.name for one in lacking] == ["train_024"]
     folder = root / LAYOUTS[layout][0].format(set="train")
-    assert [line.endswith(": missing") for line in avec2012.missing(lacking[0])] == [True] * 3
-    assert f"{folder}/labels_continuous_train024_valence.dat: missing" in avec2012.missing(lacking[0])
+    assert [line.endswith(": missing") for line in traces.list_missing(lacking[0])] == [True] * 3
+    assert f"{folder}/labels_continuous_train024_valence.dat: missing" in traces.list_missing(lacking[0])
     assert avec2012.count(root)["train"] == 30
 
 
@@ -84,27 +84,27 @@ def test_a_label_file_that_is_missing_is_named(tmp_path):
     root = tree(tmp_path)
     path = root / "audio" / "devel" / "labels" / "labels_continuous_devel031_valence.dat"
     path.unlink()
-    assert avec2012.missing(avec2012.recordings(root, ("devel",))[30]) == [f"{path}: missing"]
+    assert traces.list_missing(avec2012.list_recordings(root, ("devel",))[30]) == [f"{path}: missing"]
 
 
 @layouts
 def test_the_test_partition_may_have_no_labels(tmp_path, layout):
     root = tree(tmp_path, layout, test_labels=False)
-    found = avec2012.recordings(root, ("test",))
-    assert len(found) == 32 and not any(one.labels for one in found) and not any(map(avec2012.missing, found))
+    found = avec2012.list_recordings(root, ("test",))
+    assert len(found) == 32 and not any(one.labels for one in found) and not any(map(traces.list_missing, found))
     with pytest.raises(InputError, match="test_001: has no labels"):
         avec2012.read_labels(found[0])
 
 
 def test_a_copy_without_the_test_partition(tmp_path):
     root = tree(tmp_path, names=ALL[:63])
-    assert [one.name for one in avec2012.recordings(root)] == ALL[:63]
+    assert [one.name for one in avec2012.list_recordings(root)] == ALL[:63]
 
 
 def test_a_copy_without_training_sessions_is_refused(tmp_path):
     root = tree(tmp_path, names=ALL[31:])
     with pytest.raises(InputError, match=f"{root}: no recordings of the partition train"):
-        avec2012.recordings(root)
+        avec2012.list_recordings(root)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -113,7 +113,7 @@ def test_videos_in_another_container(tmp_path, suffix):
     folder = root / "video" / "train"
     (folder / "train_video002.avi").rename(folder / f"train_video002.{suffix}")
     (folder / f"train_video001.{suffix}").touch()
-    videos = [one.video.name for one in avec2012.recordings(root, ("train",))[:2]]
+    videos = [one.video.name for one in avec2012.list_recordings(root, ("train",))[:2]]
     assert videos == ["train_video001.avi", f"train_video002.{suffix}"]  # the original rather than a copy
 
 
@@ -121,7 +121,7 @@ def test_videos_behind_a_link(tmp_path):
     root = tree(tmp_path / "corpus", names=("train_001",))
     (root / "video").rename(tmp_path / "elsewhere")
     (root / "films").symlink_to(tmp_path / "elsewhere")
-    assert avec2012.recordings(root, ("train",))[0].video == root / "films" / "train" / "train_video001.avi"
+    assert avec2012.list_recordings(root, ("train",))[0].video == root / "films" / "train" / "train_video001.avi"
 
 
 def test_what_other_systems_leave_in_folders_is_no_session(tmp_path):
@@ -135,7 +135,7 @@ def test_what_other_systems_leave_in_folders_is_no_session(tmp_path):
 def test_a_wrong_folder(tmp_path, make):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'root'}: ")):
-        avec2012.recordings(tmp_path / "root")
+        avec2012.list_recordings(tmp_path / "root")
 
 
 # labels

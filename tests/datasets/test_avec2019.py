@@ -1,8 +1,7 @@
-"""The reader of AVEC 2019 CES against trees in its layout, and of the organisers' public files against their facts."""
+"""The reader of AVEC 2019 CES against trees in its layout."""
 
 import json
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from datasets import avec2017, avec2019, openface
+from datasets import avec2019, openface, sewa
 
 STEMS = [
     f"{partition}_{culture}_{number:02d}"
@@ -61,8 +60,8 @@ def tree(root: Path, stems=tuple(STEMS), folders=(*FOLDERS, "audio_features_egem
     return root
 
 
-def labels(length: int) -> avec2017.Labels:
-    return avec2017.Labels(np.arange(length) * 0.1, *np.random.default_rng(0).uniform(-1, 1, (3, length)))
+def labels(length: int) -> sewa.Labels:
+    return sewa.Labels(np.arange(length) * 0.1, *np.random.default_rng(0).uniform(-1, 1, (3, length)))
 
 
 # feature files
@@ -142,30 +141,12 @@ def test_a_file_that_is_missing(tmp_path):
         avec2019.read_features(tmp_path / "Train_DE_01.csv")
 
 
-# lengths and targets
-
-
-@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3))
-def test_a_prediction_is_cropped_or_its_last_row_repeated(length, wanted, width):
-    prediction = np.random.default_rng(0).normal(size=(length, width))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = avec2019.fit_length(prediction, wanted, "Devel_HU_03")
-    repeated = [prediction, *[prediction[-1:]] * max(wanted - length, 0)]
-    np.testing.assert_array_equal(found, np.concatenate(repeated)[:wanted])
-    assert [str(warning.message) for warning in caught] == (
-        [f"Devel_HU_03: {length} predictions for {wanted} labels; the last is repeated"] if length < wanted else []
-    )
-
-
-def test_a_prediction_without_rows():
-    with pytest.raises(InputError, match="Devel_HU_03: the prediction has no rows"):
-        avec2019.fit_length(np.zeros((0, 3)), 5, "Devel_HU_03")
+# lengths
 
 
 def test_targets_in_the_order_that_is_asked_for():
     gold = labels(5)
-    np.testing.assert_array_equal(avec2019.label_matrix(gold), np.stack([gold.arousal, gold.valence, gold.liking], 1))
+    np.testing.assert_array_equal(avec2019.stack_labels(gold), np.stack([gold.arousal, gold.valence, gold.liking], 1))
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 39.9), (0.9, 40.8), (0, 39.0)])
@@ -194,13 +175,13 @@ def test_features_without_time_have_a_row_for_each_label():
 
 def test_recordings_by_partition_culture_and_number(tmp_path):
     root = tree(tmp_path)
-    assert [recording.name for recording in avec2019.recordings(root)] == STEMS
-    assert [recording.name for recording in avec2019.recordings(root, ("Devel",))] == STEMS[68:]
+    assert [recording.name for recording in avec2019.list_recordings(root)] == STEMS
+    assert [recording.name for recording in avec2019.list_recordings(root, ("Devel",))] == STEMS[68:]
     assert avec2019.count(root) == {"Train DE": 34, "Train HU": 34, "Devel DE": 14, "Devel HU": 14}
 
 
 def test_a_recording_names_its_files(tmp_path):
-    second = avec2019.recordings(tree(tmp_path))[35]
+    second = avec2019.list_recordings(tree(tmp_path))[35]
     assert second == avec2019.Recording(
         name="Train_HU_02",
         partition="Train",
@@ -213,7 +194,7 @@ def test_a_recording_names_its_files(tmp_path):
             "aus": tmp_path / "visual_features" / "Train_HU_02.csv",
         },
     )
-    assert avec2019.missing(second, ("audio", "video", "egemaps", "aus")) == []
+    assert avec2019.list_missing(second, ("audio", "video", "egemaps", "aus")) == []
 
 
 def test_test_recordings_without_labels_are_passed_over(tmp_path):
@@ -221,9 +202,9 @@ def test_test_recordings_without_labels_are_passed_over(tmp_path):
     for folder in ("audio", "audio_features_egemaps"):
         for stem in ("Test_DE_01", "Test_CN_70"):
             (root / folder / f"{stem}.wav").touch()
-    assert len(avec2019.recordings(root)) == 96 and sum(avec2019.count(root).values()) == 96
-    with pytest.raises(InputError, match="no Test_DE_NN recordings"):
-        avec2019.recordings(root, ("Test",))
+    assert len(avec2019.list_recordings(root)) == 96 and sum(avec2019.count(root).values()) == 96
+    with pytest.raises(InputError, match="no recordings of the partition Test"):
+        avec2019.list_recordings(root, ("Test",))
 
 
 @pytest.mark.parametrize(
@@ -242,19 +223,19 @@ def test_the_names_of_feature_folders_and_files(tmp_path, folder, file, kind):
     root = tree(tmp_path, folders=FOLDERS)
     (root / folder).mkdir()
     (root / folder / file).touch()
-    first, second, *_ = avec2019.recordings(root)
+    first, second, *_ = avec2019.list_recordings(root)
     assert first.features == {kind: root / folder / file} and second.features == {}
-    assert avec2019.missing(second, (kind,))[0].startswith(f"{root / folder}/Train_DE_02.")
+    assert avec2019.list_missing(second, (kind,))[0].startswith(f"{root / folder}/Train_DE_02.")
 
 
 def test_no_other_features_are_needed_than_those_asked_for(tmp_path):
     """Who has the features alone needs no media, and the other way round."""
-    first = avec2019.recordings(tree(tmp_path / "a", folders=("labels", "visual_features_functionals")))[0]
-    assert avec2019.missing(first, ("aus_functionals",)) == []
-    assert avec2019.missing(first) == [f"{first.audio}: missing", f"{first.video}: missing"]
-    second = avec2019.recordings(tree(tmp_path / "b", folders=FOLDERS))[0]
-    assert avec2019.missing(second) == []
-    assert avec2019.missing(second, ("mfcc_bags",)) == [
+    first = avec2019.list_recordings(tree(tmp_path / "a", folders=("labels", "visual_features_functionals")))[0]
+    assert avec2019.list_missing(first, ("aus_functionals",)) == []
+    assert avec2019.list_missing(first) == [f"{first.audio}: missing", f"{first.video}: missing"]
+    second = avec2019.list_recordings(tree(tmp_path / "b", folders=FOLDERS))[0]
+    assert avec2019.list_missing(second) == []
+    assert avec2019.list_missing(second, ("mfcc_bags",)) == [
         f"{tmp_path}/b/audio_features_mfcc_xbow/Train_DE_01.csv: missing"
     ]
 
@@ -262,15 +243,15 @@ def test_no_other_features_are_needed_than_those_asked_for(tmp_path):
 def test_recordings_that_are_not_there_are_missed(tmp_path):
     """A corpus of one culture is not this corpus: nothing is left out in silence."""
     root = tree(tmp_path, [stem for stem in STEMS if "_DE_" in stem])
-    found = avec2019.recordings(root)
-    assert len(found) == 96 and sum(bool(avec2019.missing(recording)) for recording in found) == 48
+    found = avec2019.list_recordings(root)
+    assert len(found) == 96 and sum(bool(avec2019.list_missing(recording)) for recording in found) == 48
     assert avec2019.count(root) == {"Train DE": 34, "Train HU": 0, "Devel DE": 14, "Devel HU": 0}
 
 
 def test_archives_unpack_into_a_folder_of_their_own(tmp_path):
     inner = tree(tmp_path / "AVEC2019_CES_traindevel")
     assert avec2019.locate(tmp_path) == avec2019.locate(inner) == inner
-    assert avec2019.recordings(tmp_path) == avec2019.recordings(inner)
+    assert avec2019.list_recordings(tmp_path) == avec2019.list_recordings(inner)
 
 
 @pytest.mark.parametrize(
@@ -281,127 +262,22 @@ def test_archives_unpack_into_a_folder_of_their_own(tmp_path):
 def test_a_folder_that_is_not_the_corpus(tmp_path, make):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=re.escape(str(tmp_path / "root"))):
-        avec2019.recordings(tmp_path / "root")
+        avec2019.list_recordings(tmp_path / "root")
 
 
 def test_the_corpus_of_2017_is_another(tmp_path):
     root = tree(tmp_path, [f"Train_{number:02d}" for number in range(1, 35)])
-    with pytest.raises(InputError, match="no Train_DE_NN recordings"):
-        avec2019.recordings(root)
+    with pytest.raises(InputError, match="no recordings of the partition Train"):
+        avec2019.list_recordings(root)
 
 
 def test_a_simulated_corpus_has_as_many_of_each_culture_as_it_says(tmp_path):
     root = tree(tmp_path)
-    assert avec2019.simulation(root) is None
+    assert avec2019.read_simulation(root) is None
     (root / "simulated.json").write_text(json.dumps({"layout": "avec2019", "train": 2, "devel": 1, "control": "none"}))
-    assert [recording.name for recording in avec2019.recordings(root)] == [
+    assert [recording.name for recording in avec2019.list_recordings(root)] == [
         "Train_DE_01", "Train_DE_02", "Train_HU_01", "Train_HU_02", "Devel_DE_01", "Devel_HU_01",
     ]  # fmt: skip
     (root / "simulated.json").write_text("{}")
     with pytest.raises(InputError, match="simulated.json"):
-        avec2019.recordings(root)
-
-
-# the public part
-
-
-def public(root: Path) -> Path:
-    """Labels of 30 (German) or 20 rows and predictions padded to 30, in the layout of the repository."""
-    folder = root / avec2019.PUBLIC
-    for name in STEMS[68:]:
-        files = {folder / "labels_devel": 20 if "HU" in name else 30} | {
-            folder / "baseline_predictions" / f"predictions_{system}": 30 for system in avec2019.SYSTEMS
-        }
-        for number, (where, length) in enumerate(files.items()):
-            where.mkdir(parents=True, exist_ok=True)
-            lines = [f"'{name}';{k / 10:.6f};{number / 10:.6f};{k / 1000:.6f};-0.100000" for k in range(length)]
-            head = ["name;timestamp;arousal;valence;liking"] if number % 2 == 0 else []
-            (where / f"{name}.csv").write_text("\n".join(head + lines) + "\n")
-    return root
-
-
-def test_public_predictions_have_the_length_of_the_labels(tmp_path):
-    root = public(tmp_path)
-    found = avec2019.read_public(root)
-    assert tuple(found.predictions) == avec2019.SYSTEMS and list(found.labels) == STEMS[68:]
-    for number, system in enumerate(avec2019.SYSTEMS, 1):
-        for name, length in (("Devel_DE_14", 30), ("Devel_HU_01", 20)):
-            expected = np.stack([np.full(length, number / 10), np.arange(length) / 1000, np.full(length, -0.1)], axis=1)
-            np.testing.assert_array_equal(found.predictions[system][name], expected)
-    for name, gold in found.labels.items():
-        assert len(gold.time) == len(found.predictions["svr"][name])
-    np.testing.assert_array_equal(
-        avec2019.read_public(root / avec2019.PUBLIC).predictions["svr"]["Devel_HU_01"],
-        found.predictions["svr"]["Devel_HU_01"],
-    )
-
-
-def test_a_public_prediction_that_is_too_short_repeats_its_last_row_with_a_warning(tmp_path):
-    path = public(tmp_path) / avec2019.PUBLIC / "baseline_predictions" / "predictions_svr" / "Devel_DE_01.csv"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:12]))
-    rows = len([line for line in path.read_text().splitlines() if not line.startswith("name")])
-    with pytest.warns(UserWarning, match=re.escape(f"{path}: {rows} predictions for 30 labels")):
-        found = avec2019.read_public(tmp_path).predictions["svr"]["Devel_DE_01"]
-    np.testing.assert_array_equal(found[rows - 1 :], [[1.0, (rows - 1) / 1000, -0.1]] * (31 - rows))
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda path: path.unlink(), "cannot be read"),
-        (lambda path: path.write_text(path.read_text().replace("0.001000", "nan")), "holds NaN"),
-        (lambda path: path.write_text("name;timestamp;valence;arousal;liking\n'a';0;0;0;0\n"), "has other columns"),
-        (lambda path: path.write_text("'a';0.0;0;0\n"), "has other columns"),
-    ],
-    ids=["missing", "NaN", "columns exchanged", "a column missing"],
-)
-def test_a_defect_of_a_public_file_is_named(tmp_path, change, words):
-    path = public(tmp_path) / avec2019.PUBLIC / "baseline_predictions" / "predictions_visual-vgg" / "Devel_HU_09.csv"
-    change(path)
-    with pytest.raises(InputError, match=re.escape(f"{path}: ") + ".*" + words):
-        avec2019.read_public(tmp_path)
-
-
-def test_a_folder_without_public_files_says_how_to_get_them(tmp_path):
-    for root in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(InputError, match="python -m datasets.fetch avec2019"):
-            avec2019.read_public(root)
-
-
-def test_public_files_are_looked_for_in_the_named_folder_then_in_the_cache(tmp_path, monkeypatch):
-    given, cache = tmp_path / "data", tmp_path / "cache"
-    monkeypatch.setenv("AVEMOTION_DATA", str(given))
-    with pytest.raises(InputError, match=f"{cache}/public/avec2019: no public.*python -m datasets.fetch avec2019"):
-        avec2019.find_public(cache)
-    (cache / "public" / "avec2019" / avec2019.PUBLIC / "labels_devel").mkdir(parents=True)
-    (given / "avec2019").mkdir(parents=True)  # empty: passed over
-    assert avec2019.find_public(cache) == cache / "public" / "avec2019"
-    (given / "avec2019" / "labels_devel").mkdir()
-    assert avec2019.find_public(cache) == given / "avec2019"
-    monkeypatch.delenv("AVEMOTION_DATA")
-    assert avec2019.find_public(cache) == cache / "public" / "avec2019"
-
-
-@pytest.fixture
-def published(real_data):
-    return avec2019.read_public(real_data / "avec2019")
-
-
-def test_the_published_labels(published):
-    """40,032 rows; the Hungarian recordings do not begin at zero, the German ones do."""
-    lengths = {name: len(gold.time) for name, gold in published.labels.items()}
-    of = {culture: [n for name, n in lengths.items() if culture in name] for culture in avec2019.CULTURES}
-    assert (sum(of["DE"]), sum(of["HU"])) == (22_727, 17_305)
-    assert (min(of["DE"]), max(of["DE"]), min(of["HU"]), max(of["HU"])) == (974, 1755, 1136, 1768)
-    begin = {name for name, gold in published.labels.items() if avec2019.label_matrix(gold)[0].any()}
-    assert begin == {name for name in lengths if "HU" in name}
-
-
-def test_the_published_predictions(published):
-    """Nine systems begin with the two seconds of zeros by which their predictions were moved; the fusion does not."""
-    for system, predictions in published.predictions.items():
-        assert list(predictions) == list(published.labels)
-        for name, prediction in predictions.items():
-            assert prediction.shape == (len(published.labels[name].time), 3) and prediction.dtype == np.float64
-            assert np.isfinite(prediction).all()
-            assert (system == "svr") == prediction[:20].any()
+        avec2019.list_recordings(root)

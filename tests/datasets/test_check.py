@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from common.running import cli
-from datasets import avec2017, avec2019, check, fetch
+from datasets import avec2017, avec2019, avec2019_public, check, fetch, sewa
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,7 +132,7 @@ def test_wrong_usage():
 @pytest.fixture
 def real2019(corpus, tmp_path) -> Path:
     """2 x (34 + 14) recordings and two kinds of features; all are links to one simulated recording and its features."""
-    labels = avec2017.read_labels(corpus / "labels" / "Train_01.csv")
+    labels = sewa.read_labels(corpus / "labels" / "Train_01.csv")
     one = tmp_path / "one"
     one.mkdir()
     (one / "functionals.csv").write_text("".join(f"'Train_DE_01';{time:.2f};0.5;1.5\n" for time in labels.time))
@@ -190,8 +190,8 @@ def test_the_public_files_are_compared_with_their_hashes(real_data, tmp_path, ch
     root = Path(shutil.copytree(real_data / "avec2019", tmp_path / "avec2019"))
     counts = f"{root}: avec2019-public: 28 labels, 280 predictions\n"
     assert checked(root, "avec2019-public") == (0, f"{counts}complete\n", "")
-    assert checked(root / avec2019.PUBLIC, "avec2019-public")[0] == 0
-    first, second, *_ = (root / path for path in fetch.manifest("avec2019"))
+    assert checked(root / avec2019_public.PUBLIC, "avec2019-public")[0] == 0
+    first, second, *_ = (root / path for path in fetch.read_manifest("avec2019"))
     first.unlink()
     second.write_text("'Devel_DE_02';0;0;0;0\n")
     code, out, _ = checked(root, "avec2019-public")

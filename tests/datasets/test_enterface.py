@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
-from datasets import enterface
+from datasets import acted, enterface, layout
 from tests.datasets.test_rml import CODES, avi, checked, put
 
-EMOTIONS = [label.lower() for label in enterface.CLASSES]
+EMOTIONS = [label.lower() for label in acted.CLASSES]
 SUBJECTS = range(1, 45)
 
 
@@ -49,7 +49,7 @@ def whole(tmp_path_factory) -> Path:
 @pytest.fixture
 def small(tmp_path) -> Path:
     """Three subjects with two sentences each, which tests may damage; its marker says so."""
-    put(tmp_path / "corpus" / enterface.MARKER, json.dumps({"layout": "enterface", "subjects": 3, "sentences": 2}))
+    put(tmp_path / "corpus" / layout.MARKER, json.dumps({"layout": "enterface", "subjects": 3, "sentences": 2}))
     distribute(tmp_path / "corpus" / "enterface database", avi(rate=enterface.RATE), (1, 2, 4), 2)
     return tmp_path / "corpus"
 
@@ -62,11 +62,11 @@ def first(root: Path) -> Path:
 
 
 def test_all_clips_of_the_distribution_but_the_uncut(whole):
-    clips = enterface.recordings(whole)
+    clips = enterface.list_recordings(whole)
     assert len(clips) == 1287 == 1293 - 6 == sum(enterface.COUNTS.values())
     assert len({clip.name for clip in clips}) == 1287
     assert [int(one) for one in dict.fromkeys(clip.subject for clip in clips)] == [n for n in SUBJECTS if n != 6]
-    assert enterface.count(whole) == enterface.expected(whole) | {"unsegmented": 6}
+    assert enterface.count(whole) == enterface.count_expected(whole) | {"unsegmented": 6}
     for clip in clips:
         subject, emotion, sentence = clip.video.relative_to(whole).parts[:3]
         assert clip.name == f"{subject}/{emotion}/{sentence}"
@@ -75,7 +75,7 @@ def test_all_clips_of_the_distribution_but_the_uncut(whole):
 
 def test_folders_count_where_file_names_are_wrong(whole):
     by_file = {}
-    for clip in enterface.recordings(whole):
+    for clip in enterface.list_recordings(whole):
         by_file.setdefault(clip.video.name, []).append((clip.subject, clip.label, clip.name))
     assert [subject for subject, _, _ in by_file["s12_an_1.avi"]] == ["11", "12"]
     assert by_file["s_3_ha_1.avi"] == [("3", "Happiness", "subject 3/happiness/sentence 1")]
@@ -84,7 +84,7 @@ def test_folders_count_where_file_names_are_wrong(whole):
 
 def test_clips_come_in_natural_order(tmp_path):
     distribute(tmp_path, subjects=(10, 2, 1), sentences=11)
-    names = [clip.name for clip in enterface.recordings(tmp_path)]
+    names = [clip.name for clip in enterface.list_recordings(tmp_path)]
     assert names[:3] == [f"subject 1/anger/sentence {k}" for k in (1, 2, 3)] and names[10].endswith("sentence 11")
     assert list(dict.fromkeys(name.split("/")[0] for name in names)) == ["subject 1", "subject 2", "subject 10"]
 
@@ -92,8 +92,8 @@ def test_clips_come_in_natural_order(tmp_path):
 @pytest.mark.parametrize("above", ["", "enterface database", "project2_database/enterface database", "a/b/c/d"])
 def test_any_folders_may_lie_above(tmp_path, above):
     inner = distribute(tmp_path / "root" / above, subjects=(1, 2), sentences=1)
-    names = [clip.name for clip in enterface.recordings(tmp_path / "root")]
-    assert names == [clip.name for clip in enterface.recordings(inner)] and len(names) == 12
+    names = [clip.name for clip in enterface.list_recordings(tmp_path / "root")]
+    assert names == [clip.name for clip in enterface.list_recordings(inner)] and len(names) == 12
     assert enterface.locate(tmp_path / "root") == enterface.locate(inner) == inner
 
 
@@ -109,14 +109,14 @@ def test_any_folders_may_lie_above(tmp_path, above):
 )
 def test_other_spellings_of_the_folders(tmp_path, path):
     video = put(tmp_path / path)
-    assert enterface._scan(tmp_path)[0] == [enterface.Clip("subject 7/fear/sentence 3", "7", "Fear", video)]
+    assert enterface._scan(tmp_path)[0] == [acted.Clip("subject 7/fear/sentence 3", "7", "Fear", video)]
 
 
 def test_two_videos_of_one_sentence_are_refused_and_both_are_named(small):
     for other in ("s1_an_2.avi", "../../../subject-1/anger/sentence 1/s1_an_1.avi"):
         second = put(first(small).parent / other, avi(rate=enterface.RATE)).resolve()
         with pytest.raises(InputError) as caught:
-            enterface.recordings(small)
+            enterface.list_recordings(small)
         for path in (first(small), second):
             assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value) and str(caught.value) in enterface.check(small)
@@ -138,7 +138,7 @@ def test_a_video_out_of_place_is_refused_and_named(small, stray, named, words):
     folder = small / "enterface database"
     put(folder / stray, avi(rate=enterface.RATE))
     with pytest.raises(InputError, match=f"^{re.escape(str(folder / named))}: {words}"):
-        enterface.recordings(small)
+        enterface.list_recordings(small)
     assert [line.split(": ")[0] for line in enterface.check(small)] == [str(folder / named)]
 
 
@@ -150,7 +150,7 @@ def test_a_folder_of_an_unknown_emotion_is_named_once(small):
 
 def test_a_folder_without_videos_is_no_emotion(small):
     put(small / "enterface database/subject 1/notes/read me.txt")
-    assert enterface.check(small) == [] and len(enterface.recordings(small)) == 36
+    assert enterface.check(small) == [] and len(enterface.list_recordings(small)) == 36
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -158,7 +158,7 @@ def test_a_corpus_without_a_class_is_refused(small, emotion):
     for path in small.glob(f"*/*/{emotion}/*/*.avi"):
         path.unlink()
     with pytest.raises(InputError, match=f"{small}: no clip of the class {emotion.capitalize()}; .*check enterface"):
-        enterface.recordings(small)
+        enterface.list_recordings(small)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,9 @@ def test_a_corpus_without_a_class_is_refused(small, emotion):
     ],
     ids=["missing", "empty", "no video", "uncut only"],
 )
-@pytest.mark.parametrize("call", [enterface.recordings, enterface.locate, enterface.simulation, enterface.check])
+@pytest.mark.parametrize(
+    "call", [enterface.list_recordings, enterface.locate, enterface.read_simulation, enterface.check]
+)
 def test_a_wrong_folder(tmp_path, make, call):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=f"^{tmp_path / 'root'}: ") as caught:
@@ -182,7 +184,7 @@ def test_a_wrong_folder(tmp_path, make, call):
 def test_the_message_for_another_corpus_says_where_this_one_is(tmp_path):
     put(tmp_path / "rml-1" / "s1" / "an1.avi")
     with pytest.raises(InputError, match=r"not the layout of eNTERFACE'05 \(subject 1/.*enterface05/emotion.html"):
-        enterface.recordings(tmp_path)
+        enterface.list_recordings(tmp_path)
 
 
 # check
@@ -209,26 +211,26 @@ def test_names_of_files_are_understood(subject, code, k, form):
     emotion = CODES[code].lower()
     stem = form.format(subject, code, k)
     for spelt in (stem, f"{stem}avi", stem.upper()):
-        assert enterface._said(spelt) == f"subject {subject}/{emotion}/sentence {k}"
+        assert enterface._read_name(spelt) == f"subject {subject}/{emotion}/sentence {k}"
 
 
 @pytest.mark.parametrize("stem", ["", "clip", "s1_an", "s1_xx_1", "an_1", "s1_an_1_2", "s1an1 (copy)"])
 def test_names_that_say_nothing(stem):
-    assert enterface._said(stem) is None
+    assert enterface._read_name(stem) is None
 
 
 @pytest.mark.parametrize("name", ["s2_an_1.avi", "s1_di_1.avi", "s1_an_2.avi", "x.avi"])
 def test_a_name_that_says_something_else_is_listed_and_does_not_count(small, name):
-    before = [(clip.name, clip.label) for clip in enterface.recordings(small)]
+    before = [(clip.name, clip.label) for clip in enterface.list_recordings(small)]
     first(small).rename(first(small).with_name(name))
-    assert [(clip.name, clip.label) for clip in enterface.recordings(small)] == before
+    assert [(clip.name, clip.label) for clip in enterface.list_recordings(small)] == before
     assert enterface.check(small) == []
-    (line,) = enterface.notes(small)
+    (line,) = enterface.list_notes(small)
     assert line.startswith(f"{small}: subject 1: the folders are followed") and line.endswith(f": {name}")
 
 
 def test_check_says_what_a_copy_lacks(tmp_path, monkeypatch):
-    monkeypatch.setattr(enterface, "damaged", lambda clips, rate: [])
+    monkeypatch.setattr(acted, "list_damaged", lambda clips, rate: [])
     root = distribute(tmp_path / "root")
     for gone in ("subject 5/fear/sentence 2", "subject 5/sadness/sentence 5", "subject 23/anger/sentence 1"):
         next((root / gone).glob("*.avi")).unlink()
@@ -258,13 +260,13 @@ def test_a_clip_that_cannot_be_played_is_one_line(small, content, words):
     first(small).unlink()
     put(first(small), avi(sound=False) if content is None else content)
     (line,) = enterface.check(small)
-    assert line.startswith(f"{first(small)}: {words}") and len(enterface.recordings(small)) == 36
+    assert line.startswith(f"{first(small)}: {words}") and len(enterface.list_recordings(small)) == 36
 
 
 def test_the_uncut_are_not_played(small):
     put(small / "enterface database/subject 6/anger/s6_an.avi", b"text")
     assert enterface.check(small) == []
-    assert enterface.notes(small) == [f"{small}: subject 6 is not cut into sentences and is left out: s6_an.avi"]
+    assert enterface.list_notes(small) == [f"{small}: subject 6 is not cut into sentences and is left out: s6_an.avi"]
 
 
 # simulated corpora
@@ -273,15 +275,15 @@ def test_the_uncut_are_not_played(small):
 def test_a_simulated_corpus_is_measured_by_its_marker(small):
     folder = small / "enterface database"
     for root in (small, folder, small.parent):
-        assert enterface.locate(root) == small and enterface.simulation(root)["subjects"] == 3
+        assert enterface.locate(root) == small and enterface.read_simulation(root)["subjects"] == 3
         assert enterface.check(root) == []
-    assert enterface.expected(small) == {"subjects": 3} | {f"{label} clips": 6 for label in enterface.CLASSES}
+    assert enterface.count_expected(small) == {"subjects": 3} | {f"{label} clips": 6 for label in acted.CLASSES}
     first(small).unlink()
     lines = [f"{small}: 5 Anger clips, expected 6", f"{small}: subject 1 lacks anger/sentence 1"]
     assert enterface.check(small) == lines
 
 
 def test_a_broken_marker_is_named(small):
-    put(small / enterface.MARKER, "{}")
-    with pytest.raises(InputError, match=f"{small / enterface.MARKER}: cannot be read"):
+    put(small / layout.MARKER, "{}")
+    with pytest.raises(InputError, match=f"{small / layout.MARKER}: cannot be read"):
         enterface.check(small)

@@ -5,8 +5,11 @@ import pytest
 
 from common.errors import InputError
 from datasets import fer2013, openface
-from datasets.simulated import face
+from datasets.simulated import emotions
 from datasets.simulated import fer2013 as simulated
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.expression import measure_action_units
+from datasets.simulated.face.people import draw_identity
 from datasets.simulated.script import stream
 
 PIXELS = " ".join(str(i % 256) for i in range(48 * 48))
@@ -76,7 +79,7 @@ def test_check_compares_with_the_published_counts(tmp_path):
     assert f"{tmp_path / 'fer2013.csv'}: 1 of Disgust, expected 547" in problems
     assert len(problems) == 10
     assert fer2013.count(tmp_path) == {"Training": 1, "PublicTest": 0, "PrivateTest": 0}
-    assert fer2013.simulation(tmp_path) is None
+    assert fer2013.read_simulation(tmp_path) is None
 
 
 def test_published_counts_agree():
@@ -91,7 +94,7 @@ def made(tmp_path_factory):
     """A small corpus, its pictures blank: how faces are drawn is tested by themselves."""
     root = tmp_path_factory.mktemp("simulated") / "fer2013"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulated, "picture", lambda seed, number, label: np.full((48, 48), number % 256, np.uint8))
+        patch.setattr(simulated, "make_picture", lambda seed, number, label: np.full((48, 48), number % 256, np.uint8))
         simulated.write(root, images=700)
     return root
 
@@ -109,7 +112,7 @@ def test_simulated_corpus_has_the_shares_of_the_real_one(made):
 
 
 def test_check_of_a_simulated_corpus(made, tmp_path):
-    assert fer2013.check(made) == [] and fer2013.simulation(made)["images"] == 700
+    assert fer2013.check(made) == [] and fer2013.read_simulation(made)["images"] == 700
     lines = (made / "fer2013.csv").read_text().splitlines()
     write(tmp_path, lines[1:-1])
     (tmp_path / "simulated.json").write_bytes((made / "simulated.json").read_bytes())
@@ -131,10 +134,10 @@ def test_check_from_the_command_line(made, monkeypatch, capsys):
 def test_written_from_the_command_line(tmp_path, monkeypatch, capsys):
     from datasets import simulate
 
-    monkeypatch.setattr(simulated, "picture", lambda seed, number, label: np.zeros((48, 48), np.uint8))
+    monkeypatch.setattr(simulated, "make_picture", lambda seed, number, label: np.zeros((48, 48), np.uint8))
     monkeypatch.setattr("sys.argv", ["simulate", "fer2013", str(tmp_path / "fer"), "--images", "700", "--seed", "3"])
     assert simulate.main() == 0
-    assert fer2013.simulation(tmp_path / "fer") == {"layout": "fer2013", "seed": 3, "images": 700, "version": 1}
+    assert fer2013.read_simulation(tmp_path / "fer") == {"layout": "fer2013", "seed": 3, "images": 700, "version": 1}
     assert "written" in capsys.readouterr().out
 
 
@@ -149,19 +152,19 @@ def test_a_corpus_stays_as_it_is(made):
 
 
 def test_pictures_depend_on_seed_and_number():
-    one = simulated.picture(0, 5, 3)
+    one = simulated.make_picture(0, 5, 3)
     assert one.shape == (48, 48) and one.dtype == np.uint8 and np.ptp(one) > 60
-    np.testing.assert_array_equal(simulated.picture(0, 5, 3), one)
-    for other in (simulated.picture(1, 5, 3), simulated.picture(0, 6, 3)):
+    np.testing.assert_array_equal(simulated.make_picture(0, 5, 3), one)
+    for other in (simulated.make_picture(1, 5, 3), simulated.make_picture(0, 6, 3)):
         assert np.abs(other.astype(int) - one).mean() > 5
 
 
 @pytest.mark.parametrize("name", fer2013.CLASSES)
 def test_expressions_show_the_action_units_of_their_class(name):
     """By the renderer's own account; the jaw cannot drop (AU26) without parting the lips (AU25)."""
-    units = set(simulated.ACTION_UNITS[name])
+    units = set(emotions.ACTION_UNITS[name])
     for seed in range(5):
-        shown = face.action_units(simulated.draw_expression(stream(seed, "test"), name))
+        shown = measure_action_units(simulated.draw_expression(stream(seed, "test"), name))
         present = {int(unit[2:4]) for unit, strength in zip(openface.ACTION_UNITS, shown) if strength > 1}
         assert present == units | ({25} if 26 in units else set())
 
@@ -170,8 +173,8 @@ def test_the_same_person_looks_different_with_each_expression():
     shots = {}
     for label in range(7):
         rng = stream(0, "person")
-        who = face.draw_identity(rng)
-        camera, state = face.Camera(rng, who), simulated.draw_state(rng)
-        shots[label] = camera.shot(simulated.draw_expression(rng, fer2013.CLASSES[label]), state, 0)[0].astype(int)
+        who = draw_identity(rng)
+        camera, state = Camera(rng, who), simulated.draw_state(rng)
+        shots[label] = camera.shoot(simulated.draw_expression(rng, fer2013.CLASSES[label]), state, 0)[0].astype(int)
     differences = [np.abs(shots[a] - shots[b]).max() for a in shots for b in range(a)]
     assert min(differences) > 40

@@ -15,7 +15,7 @@ import pytest
 
 from common.errors import InputError
 from common.running import cli
-from datasets import avec2019, fetch
+from datasets import avec2019_public, fetch
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -214,24 +214,24 @@ def run(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
 
 
 def test_the_command_says_where_the_files_are_and_that_no_licence_is_stated(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fetch, "manifest", lambda corpus: WANTED)
+    monkeypatch.setattr(fetch, "read_manifest", lambda corpus: WANTED)
     code, out, _ = run(monkeypatch, capsys, "avec2019", "--cache", tmp_path, "--mirror", server.base)
     folder = tmp_path / "public" / "avec2019"
     assert code == 0 and there(folder) == FILES
     assert "states no licence" in out and f"{folder}: complete, {len(FILES)} files downloaded" in out
     monkeypatch.delenv("AVEMOTION_DATA", raising=False)
-    assert avec2019.find_public(tmp_path) == folder
+    assert avec2019_public.find(tmp_path) == folder
 
 
 def test_the_command_ends_with_one_line_and_code_3(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fetch, "manifest", lambda corpus: {"absent.csv": "0" * 64})
+    monkeypatch.setattr(fetch, "read_manifest", lambda corpus: {"absent.csv": "0" * 64})
     code, _, err = run(monkeypatch, capsys, "avec2019", "--cache", tmp_path, "--mirror", server.base)
     assert code == 3 and err.splitlines()[-1].startswith("error: http://127.0.0.1") and "Traceback" not in err
 
 
 def test_a_cache_that_cannot_be_written_is_code_4(server, tmp_path, monkeypatch, capsys):
     (tmp_path / "public").write_text("a file where a folder should be")
-    monkeypatch.setattr(fetch, "manifest", lambda corpus: WANTED)
+    monkeypatch.setattr(fetch, "read_manifest", lambda corpus: WANTED)
     code, _, err = run(monkeypatch, capsys, "avec2019", "--cache", tmp_path, "--mirror", server.base)
     assert code == 4 and "Traceback" not in err
 
@@ -246,14 +246,14 @@ def test_help_and_wrong_usage():
 
 
 def test_the_manifest_lists_the_labels_and_ten_systems():
-    files = fetch.manifest("avec2019")
-    folders = {"labels_devel", *(f"baseline_predictions/predictions_{system}" for system in avec2019.SYSTEMS)}
+    files = fetch.read_manifest("avec2019")
+    folders = {"labels_devel", *(f"baseline_predictions/predictions_{system}" for system in avec2019_public.SYSTEMS)}
     names = [f"Devel_{culture}_{number:02d}.csv" for culture in ("DE", "HU") for number in range(1, 15)]
-    assert set(files) == {f"{avec2019.PUBLIC}/{folder}/{name}" for folder in folders for name in names}
+    assert set(files) == {f"{avec2019_public.PUBLIC}/{folder}/{name}" for folder in folders for name in names}
 
 
 def test_the_manifest_is_that_of_the_published_files(real_data):
-    for path, sha256 in fetch.manifest("avec2019").items():
+    for path, sha256 in fetch.read_manifest("avec2019").items():
         assert hashlib.sha256((real_data / "avec2019" / path).read_bytes()).hexdigest() == sha256
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from datasets import recola
+from datasets import recola, traces
 
 ALL = [f"{partition}_{number}" for partition in ("train", "dev", "test") for number in range(1, 10)]
 TIME = np.arange(7501) / 25
@@ -29,7 +29,7 @@ def challenge(root: Path) -> Path:
     for name in ALL:
         paths = [root / "recordings_video" / f"{name}.mp4"]
         if not name.startswith("test"):
-            paths += [root / "ratings_gold_standard" / t / f"{name}.arff" for t in recola.TARGETS]
+            paths += [root / "ratings_gold_standard" / t / f"{name}.arff" for t in traces.TARGETS]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -39,7 +39,7 @@ def challenge(root: Path) -> Path:
 def original(root: Path, content: str = "") -> Path:
     """Two participants in the layout of the corpus itself."""
     for name in ("P16", "P65"):
-        folders = [root / "RECOLA-Annotation" / "emotional_behaviour" / target for target in recola.TARGETS]
+        folders = [root / "RECOLA-Annotation" / "emotional_behaviour" / target for target in traces.TARGETS]
         for folder in (*folders, root / "RECOLA-Video-recordings"):
             folder.mkdir(parents=True, exist_ok=True)
         (root / "RECOLA-Video-recordings" / f"{name}.mp4").touch()
@@ -48,9 +48,9 @@ def original(root: Path, content: str = "") -> Path:
     return root
 
 
-def gold_file(root: Path, content: str) -> recola.Recording:
+def gold_file(root: Path, content: str) -> traces.Recording:
     """The first development recording, of which both gold standards have this content."""
-    found = recola.recordings(challenge(root), ("dev",))[0]
+    found = recola.list_recordings(challenge(root), ("dev",))[0]
     for path in found.labels.values():
         path.write_bytes(content.encode())
     return found
@@ -61,17 +61,17 @@ def gold_file(root: Path, content: str) -> recola.Recording:
 
 def test_recordings_of_the_challenges(tmp_path):
     root = challenge(tmp_path)
-    found = recola.recordings(root, ("dev", "train", "test"))
+    found = recola.list_recordings(root, ("dev", "train", "test"))
     assert [one.name for one in found] == ALL[9:18] + ALL[:9] + ALL[18:]
-    assert [one.name for one in recola.recordings(root)] == ALL[:18]
-    assert not any(map(recola.missing, found)) and [bool(one.labels) for one in found] == [True] * 18 + [False] * 9
-    assert found[0] == recola.Recording(
+    assert [one.name for one in recola.list_recordings(root)] == ALL[:18]
+    assert not any(map(traces.list_missing, found)) and [bool(one.labels) for one in found] == [True] * 18 + [False] * 9
+    assert found[0] == traces.Recording(
         name="dev_1",
         partition="dev",
         video=root / "recordings_video" / "dev_1.mp4",
         labels={t: root / "ratings_gold_standard" / t / "dev_1.arff" for t in ("arousal", "valence")},
     )
-    assert recola.count(root) == recola.expected(root) == {"train": 9, "dev": 9, "test": 9}
+    assert recola.count(root) == recola.count_expected(root) == {"train": 9, "dev": 9, "test": 9}
 
 
 def test_archives_unpack_into_a_folder_of_their_own(tmp_path):
@@ -84,7 +84,7 @@ def test_files_that_are_missing_are_named(tmp_path):
     gone = [root / "recordings_video" / "train_2.mp4", root / "ratings_gold_standard" / "valence" / "train_2.arff"]
     for path in gone:
         path.unlink()
-    assert recola.missing(recola.recordings(root)[1]) == [f"{path}: missing" for path in gone]
+    assert traces.list_missing(recola.list_recordings(root)[1]) == [f"{path}: missing" for path in gone]
     assert recola.count(root)["train"] == 9  # something is left of it
 
 
@@ -92,26 +92,31 @@ def test_a_copy_without_a_partition(tmp_path):
     root = challenge(tmp_path)
     for path in [*root.rglob("dev_*"), *root.rglob("test_*")]:
         path.unlink()
-    assert recola.recordings(root, ("train", "test")) == recola.recordings(root, ("train",))
+    assert recola.list_recordings(root, ("train", "test")) == recola.list_recordings(root, ("train",))
     with pytest.raises(InputError, match=f"{root}: no recordings of the partition dev"):
-        recola.recordings(root)
+        recola.list_recordings(root)
 
 
 def test_participants_of_the_original_distribution(tmp_path):
     root = original(tmp_path)
-    assert [(one.name, one.partition) for one in recola.recordings(root, ("all",))] == [("P16", "all"), ("P65", "all")]
+    assert [(one.name, one.partition) for one in recola.list_recordings(root, ("all",))] == [
+        ("P16", "all"),
+        ("P65", "all"),
+    ]
     (root / "RECOLA-Video-recordings" / "P16.mp4").unlink()
-    assert recola.missing(recola.recordings(root, ("all",))[0]) == [f"{root}/RECOLA-Video-recordings/P16.mp4: missing"]
+    assert traces.list_missing(recola.list_recordings(root, ("all",))[0]) == [
+        f"{root}/RECOLA-Video-recordings/P16.mp4: missing"
+    ]
     assert recola.count(root) == {"all": 2}
     with pytest.raises(InputError, match=f"{root}: the original distribution has no partitions.*AV\\+EC 2015"):
-        recola.recordings(root)
+        recola.list_recordings(root)
 
 
 @pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir()], ids=["missing", "empty"])
 def test_a_wrong_folder(tmp_path, make):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'root'}: ")):
-        recola.recordings(tmp_path / "root")
+        recola.list_recordings(tmp_path / "root")
 
 
 # the gold standard in its files
@@ -150,22 +155,22 @@ def test_a_defect_of_a_gold_standard_is_named(tmp_path, content, words):
 
 @pytest.mark.parametrize("header", [RATINGS, RATINGS.replace(" ", "")], ids=["trailing spaces", "none"])
 def test_individual_ratings_where_there_is_no_gold_standard(tmp_path, header):
-    one = recola.recordings(original(tmp_path, header), ("all",))[1]
+    one = recola.list_recordings(original(tmp_path, header), ("all",))[1]
     labels = recola.read_labels(one)
-    np.testing.assert_allclose(labels.valence, recola.gold_standard(RATED.T), atol=1e-4)
+    np.testing.assert_allclose(labels.valence, recola.make_gold_standard(RATED.T), atol=1e-4)
     np.testing.assert_allclose(labels.time, TIME, atol=1e-9)
 
 
 def test_a_file_of_the_gold_standard_goes_before_the_ratings(tmp_path):
     root = challenge(tmp_path)
-    for target in recola.TARGETS:
+    for target in traces.TARGETS:
         path = root / "ratings_individual" / target / "dev_1.csv"
         path.parent.mkdir(parents=True)
         path.write_text(RATINGS)
-    assert {path.suffix for path in recola.recordings(root, ("dev",))[0].labels.values()} == {".arff"}
+    assert {path.suffix for path in recola.list_recordings(root, ("dev",))[0].labels.values()} == {".arff"}
     (root / "ratings_gold_standard" / "arousal" / "dev_1.arff").unlink()
-    found = recola.recordings(root, ("dev",))[0]
-    assert recola.missing(found) == [] and found.labels["arousal"].suffix == ".csv"
+    found = recola.list_recordings(root, ("dev",))[0]
+    assert traces.list_missing(found) == [] and found.labels["arousal"].suffix == ".csv"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,7 @@ def test_a_file_of_the_gold_standard_goes_before_the_ratings(tmp_path):
     ids=["a field more", "question mark", "commas", "outside", "7500 rows", "constant"],
 )
 def test_a_defect_of_the_ratings_is_named(tmp_path, content, words):
-    one = recola.recordings(original(tmp_path, content), ("all",))[0]
+    one = recola.list_recordings(original(tmp_path, content), ("all",))[0]
     with pytest.raises(InputError) as caught:
         recola.read_labels(one)
     assert str(caught.value).startswith(f"{one.labels['arousal']}: ") and words in str(caught.value)
@@ -209,24 +214,26 @@ def by_hand(ratings: np.ndarray) -> list[float]:
 
 
 def test_gold_standard_is_the_formula():
-    np.testing.assert_allclose(recola.gold_standard(wandering()), by_hand(wandering()), atol=1e-12)
+    np.testing.assert_allclose(recola.make_gold_standard(wandering()), by_hand(wandering()), atol=1e-12)
 
 
 def test_gold_standard_of_equal_raters_is_what_they_say():
     trace = wandering()[0]
-    np.testing.assert_allclose(recola.gold_standard(np.tile(trace, (6, 1))), trace, atol=1e-12)
+    np.testing.assert_allclose(recola.make_gold_standard(np.tile(trace, (6, 1))), trace, atol=1e-12)
 
 
 def test_gold_standard_moves_with_all_raters_and_forgets_their_order():
     ratings = wandering()
-    np.testing.assert_allclose(recola.gold_standard(ratings + 0.25), recola.gold_standard(ratings) + 0.25, atol=1e-12)
-    np.testing.assert_allclose(recola.gold_standard(ratings[::-1]), recola.gold_standard(ratings), atol=1e-12)
+    np.testing.assert_allclose(
+        recola.make_gold_standard(ratings + 0.25), recola.make_gold_standard(ratings) + 0.25, atol=1e-12
+    )
+    np.testing.assert_allclose(recola.make_gold_standard(ratings[::-1]), recola.make_gold_standard(ratings), atol=1e-12)
 
 
 def test_gold_standard_leans_to_those_who_agree():
     """It is the mean of the raters up to a level; that of a contrary rater counts less than in the mean."""
     ratings = wandering() * 0.1
     ratings[5] = 0.8 - 0.1 * ratings[5]
-    gold, mean = recola.gold_standard(ratings), ratings.mean(axis=0)
+    gold, mean = recola.make_gold_standard(ratings), ratings.mean(axis=0)
     np.testing.assert_allclose(gold - gold.mean(), mean - mean.mean(), atol=1e-12)
     assert gold.mean() < mean.mean() - 0.05

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from common.errors import EXIT_DIFFERS, InputError
 from common.running import cli
+from datasets import acted, layout, rml
 from datasets import check as command
-from datasets import rml
 
-CODES = dict(zip(("an", "di", "fe", "ha", "sa", "su"), rml.CLASSES))
+CODES = dict(zip(("an", "di", "fe", "ha", "sa", "su"), acted.CLASSES))
 DISTRIBUTED = {f"s{n}": f"rml-{1 + (n > 5)}/s{n}" for n in range(1, 9)}
 DIRECT = {f"s{n}": f"s{n}" for n in range(1, 9)}
 LANGUAGES = {**DISTRIBUTED, "s4": "rml-1/s4/Mandarin"}
@@ -76,7 +76,7 @@ def checked(root: Path, capsys, monkeypatch, corpus: str = "rml") -> tuple[int, 
 @layouts
 def test_every_clip_is_found_with_its_subject_and_class(tmp_path, layout):
     root = tree(tmp_path, LAYOUTS[layout], sentences=2)
-    clips = rml.recordings(root)
+    clips = rml.list_recordings(root)
     expected = {
         root / folder / f"{code}{k}.avi": (subject, label)
         for subject, folder in LAYOUTS[layout].items()
@@ -97,7 +97,7 @@ def test_names_are_without_what_is_redundant(tmp_path):
 @given(st.lists(st.tuples(st.integers(1, 99), st.integers(1, 99)), unique=True))
 def test_numbers_in_names_count_as_such(numbers):
     names = [f"s{subject}/an{k}" for subject, k in numbers]
-    assert sorted(names, key=rml.natural) == [f"s{subject}/an{k}" for subject, k in sorted(numbers)]
+    assert sorted(names, key=acted.make_natural_key) == [f"s{subject}/an{k}" for subject, k in sorted(numbers)]
 
 
 def test_subjects_and_clips_come_in_natural_order(tmp_path):
@@ -105,7 +105,7 @@ def test_subjects_and_clips_come_in_natural_order(tmp_path):
         for k in (10, 9):
             for code in CODES:
                 put(tmp_path / f"s{subject}/{code}{k}.avi")
-    names = [clip.name for clip in rml.recordings(tmp_path) if "an" in clip.name]
+    names = [clip.name for clip in rml.list_recordings(tmp_path) if "an" in clip.name]
     assert names == ["s1/an9", "s1/an10", "s2/an9", "s2/an10", "s10/an9", "s10/an10"]
 
 
@@ -129,7 +129,7 @@ def test_what_other_systems_leave_in_folders_is_no_clip(tmp_path):
     tree(tmp_path)
     for stray in ("rml-1/s1/._an1.avi", "rml-1/s1/an7.avi.part", "__MACOSX/s1/an1.avi", ".trash/s1/an1.avi", "x.txt"):
         put(tmp_path / stray)
-    assert len(rml.recordings(tmp_path)) == 48
+    assert len(rml.list_recordings(tmp_path)) == 48
 
 
 def test_folders_behind_links_and_links_in_circles(tmp_path):
@@ -138,7 +138,7 @@ def test_folders_behind_links_and_links_in_circles(tmp_path):
     for part in ("rml-1", "rml-2"):
         (tmp_path / "rml" / part).symlink_to(tmp_path / "disk" / part)
     (tmp_path / "disk" / "rml-1" / "s1" / "again").symlink_to(tmp_path / "disk" / "rml-1")
-    clips = rml.recordings(tmp_path / "rml")
+    clips = rml.list_recordings(tmp_path / "rml")
     assert len(clips) == 48 and all(clip.video.is_relative_to(tmp_path / "rml") for clip in clips)
 
 
@@ -155,14 +155,14 @@ def test_folders_behind_links_and_links_in_circles(tmp_path):
 def test_a_video_without_subject_or_class_is_refused_and_named(tmp_path, stray, words):
     path = put(tree(tmp_path) / stray)
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {words}"):
-        rml.recordings(tmp_path)
+        rml.list_recordings(tmp_path)
 
 
 @pytest.mark.parametrize("copy", ["s1/an1.avi", "copy/rml-1/s1/an1.avi", "rml-1/s01/AN1.avi", "rml-1/s1/an1.AVI"])
 def test_two_videos_of_one_name_are_refused_and_both_are_named(tmp_path, copy):
     paths = [tree(tmp_path) / "rml-1/s1/an1.avi", put(tmp_path / copy)]
     with pytest.raises(InputError) as caught:
-        rml.recordings(tmp_path)
+        rml.list_recordings(tmp_path)
     assert all(str(path) in str(caught.value) for path in paths) and "\n" not in str(caught.value)
     assert len([line for line in rml.check(tmp_path) if "is the clip s1/an1, and so is" in line]) == 1
 
@@ -172,7 +172,7 @@ def test_a_corpus_without_a_class_is_refused(tmp_path, code):
     for path in tree(tmp_path).rglob(f"{code}1.avi"):
         path.unlink()
     with pytest.raises(InputError, match=f"{tmp_path}: no clip of the class {CODES[code]}; .*datasets.check rml"):
-        rml.recordings(tmp_path)
+        rml.list_recordings(tmp_path)
 
 
 # where it is
@@ -182,7 +182,7 @@ def test_a_corpus_without_a_class_is_refused(tmp_path, code):
 def test_the_corpus_is_located_below_folders_of_archives(tmp_path, layout):
     inner = tree(tmp_path / "data" / "RML", LAYOUTS[layout])
     assert rml.locate(tmp_path) == rml.locate(inner) == inner
-    assert rml.recordings(tmp_path) == rml.recordings(inner)
+    assert rml.list_recordings(tmp_path) == rml.list_recordings(inner)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_the_corpus_is_located_below_folders_of_archives(tmp_path, layout):
     [lambda root: None, lambda root: root.mkdir(), lambda root: put(root / "s1" / "an1.txt"), lambda root: put(root)],
     ids=["missing", "empty", "no video", "a file"],
 )
-@pytest.mark.parametrize("call", [rml.recordings, rml.locate, rml.simulation, rml.expected, rml.check])
+@pytest.mark.parametrize("call", [rml.list_recordings, rml.locate, rml.read_simulation, rml.count_expected, rml.check])
 def test_a_wrong_folder(tmp_path, make, call):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=f"^{tmp_path / 'root'}: ") as caught:
@@ -201,15 +201,15 @@ def test_a_wrong_folder(tmp_path, make, call):
 def test_the_message_for_another_corpus_says_what_is_missing_and_where_to_ask(tmp_path):
     put(tmp_path / "Train_AFEW" / "Angry" / "000046280.avi")
     with pytest.raises(InputError, match=r"not the layout of RML \(rml-1/s1/an1.avi or .*rml-emotion-database"):
-        rml.recordings(tmp_path)
+        rml.list_recordings(tmp_path)
 
 
 def test_relative_folders(tmp_path, monkeypatch):
     tree(tmp_path / "RML", LANGUAGES)
     monkeypatch.chdir(tmp_path / "RML")
     for root in (".", Path("."), "../RML", Path("./rml-1/..")):
-        assert len(rml.recordings(root)) == 48 and os.path.samefile(rml.locate(root), ".")
-    assert os.path.samefile(rml.locate("rml-2"), "rml-2") and len(rml.recordings("rml-2")) == 18
+        assert len(rml.list_recordings(root)) == 48 and os.path.samefile(rml.locate(root), ".")
+    assert os.path.samefile(rml.locate("rml-2"), "rml-2") and len(rml.list_recordings("rml-2")) == 18
 
 
 # check
@@ -217,7 +217,7 @@ def test_relative_folders(tmp_path, monkeypatch):
 
 def test_the_release_of_720_clips_is_complete(tmp_path, capsys, monkeypatch):
     root = tree(tmp_path, LANGUAGES, sentences=15, video=avi())
-    assert len(rml.recordings(root)) == 720 == sum(rml.COUNTS.values())
+    assert len(rml.list_recordings(root)) == 720 == sum(rml.COUNTS.values())
     code, out, err = checked(root, capsys, monkeypatch)
     assert (code, err) == (0, "") and out.endswith("\ncomplete\n")
     assert out.startswith(f"{root}: rml: 8 subjects, 120 Anger clips, 120 Disgust clips, ")
@@ -232,7 +232,7 @@ def unsound(root: Path) -> list[str]:
 @pytest.mark.parametrize(("removed", "older"), [(221, True), (220, True), (260, True), (1, False), (100, False)])
 def test_check_says_which_release_it_may_be(tmp_path, removed, older):
     root = tree(tmp_path, sentences=15)
-    spare = [clip.video for clip in rml.recordings(root) if clip.label != "Fear"]
+    spare = [clip.video for clip in rml.list_recordings(root) if clip.label != "Fear"]
     for path in spare[::-1][:removed]:
         path.unlink()
     found = unsound(root)
@@ -268,11 +268,11 @@ DEFECTS = {
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_clip_that_cannot_be_played_is_one_line(tmp_path, defect):
     content, words = DEFECTS[defect]
-    put(tree(tmp_path, video=avi()) / rml.MARKER, json.dumps({"layout": "rml", "subjects": 8, "sentences": 1}))
+    put(tree(tmp_path, video=avi()) / layout.MARKER, json.dumps({"layout": "rml", "subjects": 8, "sentences": 1}))
     assert rml.check(tmp_path) == []
     path = put(tmp_path / "rml-1/s1/an1.avi", avi(sound=False) if content is None else content)
     (line,) = rml.check(tmp_path)
-    assert line.startswith(f"{path}: {words}") and len(rml.recordings(tmp_path)) == 48
+    assert line.startswith(f"{path}: {words}") and len(rml.list_recordings(tmp_path)) == 48
 
 
 def test_check_lists_what_recordings_refuses(tmp_path, capsys, monkeypatch):
@@ -290,22 +290,24 @@ def test_check_lists_what_recordings_refuses(tmp_path, capsys, monkeypatch):
 def test_a_simulated_corpus_is_measured_by_its_marker(tmp_path, subjects):
     root = tmp_path / "corpus"
     tree(root, dict(list(LANGUAGES.items())[:subjects]), sentences=2, video=avi())
-    put(root / rml.MARKER, json.dumps({"layout": "rml", "seed": 3, "subjects": subjects, "sentences": 2}))
+    put(root / layout.MARKER, json.dumps({"layout": "rml", "seed": 3, "subjects": subjects, "sentences": 2}))
     assert rml.locate(root) == rml.locate(tmp_path) == root
-    assert rml.simulation(root)["seed"] == 3 and rml.check(root) == []
-    assert rml.expected(root) == {"subjects": subjects} | {f"{label} clips": 2 * subjects for label in rml.CLASSES}
+    assert rml.read_simulation(root)["seed"] == 3 and rml.check(root) == []
+    assert rml.count_expected(root) == {"subjects": subjects} | {
+        f"{label} clips": 2 * subjects for label in acted.CLASSES
+    }
     (root / "rml-1/s1/an2.avi").unlink()
     assert rml.check(root) == [f"{root}: {2 * subjects - 1} Anger clips, expected {2 * subjects}"]
 
 
 def test_a_part_of_a_simulated_corpus_is_not_taken_for_a_real_one(tmp_path):
-    put(tree(tmp_path) / rml.MARKER, json.dumps({"subjects": 8, "sentences": 1}))
-    assert rml.simulation(tmp_path / "rml-1") and rml.locate(tmp_path / "rml-1") == tmp_path
+    put(tree(tmp_path) / layout.MARKER, json.dumps({"subjects": 8, "sentences": 1}))
+    assert rml.read_simulation(tmp_path / "rml-1") and rml.locate(tmp_path / "rml-1") == tmp_path
     assert f"{tmp_path / 'rml-1'}: 5 subjects, expected 8" in rml.check(tmp_path / "rml-1")
 
 
 @pytest.mark.parametrize("content", ["{}", "text", "[]", '{"subjects": 1, "sentences": "x"}'])
 def test_a_broken_marker_is_named(tmp_path, content):
-    put(tree(tmp_path) / rml.MARKER, content)
-    with pytest.raises(InputError, match=f"{tmp_path / rml.MARKER}: cannot be read"):
+    put(tree(tmp_path) / layout.MARKER, content)
+    with pytest.raises(InputError, match=f"{tmp_path / layout.MARKER}: cannot be read"):
         rml.check(tmp_path)

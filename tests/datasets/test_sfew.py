@@ -11,7 +11,7 @@ import pytest
 
 from common.errors import EXIT_DIFFERS, InputError
 from common.running import cli
-from datasets import afew, sfew
+from datasets import afew, layout, sfew
 from datasets import check as command
 
 LAYOUTS = {
@@ -48,7 +48,7 @@ def tree(root: Path, layout: str = "distributed") -> Path:
 @layouts
 def test_all_faces_are_found_and_read(tmp_path, layout):
     root = tree(tmp_path, layout)
-    faces = sfew.recordings(root)
+    faces = sfew.list_recordings(root)
     assert [face.label for face in faces] == [label for label in sfew.CLASSES for _ in range(2)] * 2
     assert [face.partition for face in faces] == ["Train"] * 14 + ["Val"] * 14
     assert faces[1].name == "Train/Angry/Airheads_Angry_00000006" and len({face.name for face in faces}) == 28
@@ -72,14 +72,14 @@ def test_the_new_faces_for_validation_are_read(tmp_path):
     old = root / "Val" / "Val_Aligned_Faces" / "Angry"
     old.mkdir(parents=True)
     (old / "old.png").write_bytes(png())
-    assert all("Val_Aligned_Faces_new" in face.path.parts for face in sfew.recordings(root)[14:])
+    assert all("Val_Aligned_Faces_new" in face.path.parts for face in sfew.list_recordings(root)[14:])
 
 
 @pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir()], ids=["missing", "empty"])
 def test_a_wrong_folder(tmp_path, make):
     make(tmp_path / "root")
     with pytest.raises(InputError, match=f"{tmp_path / 'root'}: "):
-        sfew.recordings(tmp_path / "root")
+        sfew.list_recordings(tmp_path / "root")
 
 
 def test_the_message_for_another_corpus_says_where_to_ask(tmp_path):
@@ -91,7 +91,7 @@ def test_the_message_for_another_corpus_says_where_to_ask(tmp_path):
 def test_a_copy_without_faces_for_training(tmp_path):
     (tmp_path / "Train" / "Train_Aligned_Faces").mkdir(parents=True)
     with pytest.raises(InputError, match="no faces of the partition Train; see `python -m datasets.check sfew"):
-        sfew.recordings(tmp_path)
+        sfew.list_recordings(tmp_path)
 
 
 # check
@@ -131,9 +131,9 @@ def test_check_names_a_missing_partition(tmp_path, capsys, monkeypatch):
 
 def test_a_simulated_corpus_is_measured_by_its_marker(tmp_path):
     root = tree(tmp_path)
-    (root / afew.MARKER).write_text(json.dumps({"layout": "sfew", "train": 14, "val": 15}))
-    assert sfew.simulation(root)["layout"] == "sfew"
+    (root / layout.MARKER).write_text(json.dumps({"layout": "sfew", "train": 14, "val": 15}))
+    assert sfew.read_simulation(root)["layout"] == "sfew"
     assert sfew.check(root) == [f"{root}: 14 Val faces, expected 15"]
-    (root / afew.MARKER).write_text("{}")
-    with pytest.raises(InputError, match=f"{root / afew.MARKER}: cannot be read"):
+    (root / layout.MARKER).write_text("{}")
+    with pytest.raises(InputError, match=f"{root / layout.MARKER}: cannot be read"):
         sfew.check(root)

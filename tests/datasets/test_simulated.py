@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import soundfile
 
 from common.errors import InputError
-from datasets.simulated import avec2017, face, script, speech
+from datasets.simulated import avec2017, script, speech
 
 SMALL = {"train": 2, "devel": 1, "seconds": 6.0}
 STEMS = ("Devel_01", "Train_01", "Train_02")
@@ -200,10 +199,10 @@ def test_people_speak_about_three_quarters_of_the_time_and_while_their_voice_sho
 def test_latent_moves_to_the_level_of_an_episode_and_decays_after_it():
     for plan in MANY[:5]:
         episodes = plan.episodes
-        np.testing.assert_allclose(script.latent(plan, episodes.end), episodes.level, atol=1e-12)
-        later = script.latent(plan, episodes.end[:-1] + 1.4)  # episodes are at least 1.5 s apart
+        np.testing.assert_allclose(script.trace_latent(plan, episodes.end), episodes.level, atol=1e-12)
+        later = script.trace_latent(plan, episodes.end[:-1] + 1.4)  # episodes are at least 1.5 s apart
         np.testing.assert_allclose(later, episodes.level[:-1] * np.exp(-1.4 / script.DECAY))
-        assert not script.latent(plan, episodes.start[:1]).any()
+        assert not script.trace_latent(plan, episodes.start[:1]).any()
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -219,7 +218,9 @@ def test_labels_follow_the_latent_best_at_the_raters_delay():
     fit = np.zeros(25)
     for plan in MANY:
         seen = script.rate(plan, raters, times)[:, 0]
-        fit += [np.corrcoef(seen, script.latent(plan, times - 0.1 * shift)[:, 0])[0, 1] for shift in range(0, 50, 2)]
+        fit += [
+            np.corrcoef(seen, script.trace_latent(plan, times - 0.1 * shift)[:, 0])[0, 1] for shift in range(0, 50, 2)
+        ]
     assert abs(fit.argmax() * 0.2 - raters.delay.mean()) < 0.35 and fit.max() / len(MANY) > 0.8
 
 
@@ -236,7 +237,7 @@ def test_wander_has_unit_variance_and_does_not_know_the_frame_rate():
 @pytest.mark.parametrize("plan", MANY[:6], ids=lambda plan: f"seed{plan.seed}")
 def test_salient_face_is_neutral_outside_of_episodes_and_elsewhere_on_the_face(plan):
     times = np.arange(0, plan.length, 0.02)
-    affect, episode = script.face_affect(plan, times, "salient"), script.episode_at(plan, times)
+    affect, episode = script.trace_face(plan, times, "salient"), script.find_episodes(plan, times)
     assert not affect[episode < 0].any()
     for k in np.flatnonzero(plan.episodes.on_face):
         region = plan.episodes.region[k]
@@ -249,11 +250,11 @@ def test_salient_face_is_neutral_outside_of_episodes_and_elsewhere_on_the_face(p
 def test_uniform_control_shows_the_latent_everywhere_and_always():
     for plan in MANY[:5]:
         times = np.arange(plan.episodes.start[0] + 0.3, plan.length, 0.1)
-        felt = script.latent(plan, times)[:, :2]
+        felt = script.trace_latent(plan, times)[:, :2]
         assert (np.abs(felt).max(axis=1) > 0).all()
         for shown in (
-            *script.face_affect(plan, times, "uniform").swapaxes(0, 1),
-            script.voice_affect(plan, times, "uniform"),
+            *script.trace_face(plan, times, "uniform").swapaxes(0, 1),
+            script.trace_voice(plan, times, "uniform"),
         ):
             np.testing.assert_array_equal(shown, felt)
 
@@ -264,7 +265,7 @@ def test_salient_voice_is_neutral_outside_of_its_stretches():
         inside = np.zeros(len(times), bool)
         for start, end in zip(plan.episodes.start[voiced], plan.episodes.end[voiced]):
             inside |= (times > start) & (times < end)
-        shown = script.voice_affect(plan, times, "salient").any(axis=1)
+        shown = script.trace_voice(plan, times, "salient").any(axis=1)
         assert not shown[~inside].any() and shown[inside].mean() > 0.95
 
 
@@ -291,72 +292,6 @@ def test_before_the_first_episode_both_controls_show_the_same_frames(corpus, uni
 
 
 # The face
-
-
-def scene(seed: int = 0, length: float = 20.0) -> tuple[face.Camera, face.Nuisance, script.Script]:
-    plan = script.write_script(seed, "Train_01", length)
-    who = face.draw_identity(script.stream(seed, "Train_01", "identity"))
-    times = np.arange(0, length, 0.1)
-    return face.Camera(script.stream(seed, "paint"), who), face.draw_nuisance(plan, times), plan
-
-
-@pytest.mark.parametrize("region", [script.UPPER, script.LOWER])
-def test_affect_moves_its_own_region_only(region):
-    camera, state, _ = scene()
-    affect = np.zeros((2, 2))
-    affect[region] = 0.7, -0.7
-    calm, moved = camera.frame(state, 5, np.zeros((2, 2)))[1], camera.frame(state, 5, affect)[1]
-    parts = {script.UPPER: np.r_[17:27, 36:48], script.LOWER: np.r_[48:68]}
-    assert np.abs(moved - calm)[parts[region]].max() > 2
-    assert np.abs(moved - calm)[np.setdiff1d(np.arange(68), parts[region])].max() == 0
-
-
-@pytest.mark.parametrize("dimension", [0, 1])
-@pytest.mark.parametrize("region", [script.UPPER, script.LOWER])
-def test_each_dimension_is_visible_in_each_region_at_48_pixels(region, dimension):
-    camera, state, _ = scene()
-    affect = np.zeros((2, 2))
-    affect[region, dimension] = 0.7
-    images = [camera.frame(state, 5, sign * affect)[0] for sign in (1, -1)]
-    box = face.region_boxes(camera.frame(state, 5, affect)[1])[region].round().astype(int)
-    small = [face.cv2.resize(image[60:180, 100:220], (48, 48), interpolation=face.cv2.INTER_AREA) for image in images]
-    difference = np.abs(images[0].astype(int) - images[1])[box[1] : box[3], box[0] : box[2]]
-    assert np.abs(small[0].astype(int) - small[1]).max() > 25
-    assert (difference.max(axis=2) > 20).mean() > 0.05
-
-
-def test_neutral_face_is_not_still():
-    _, state, plan = scene()
-    for field in fields(state):
-        values = getattr(state, field.name)
-        if field.name not in ("cover", "by_hand"):
-            assert np.std(values) > 0, field.name
-    quiet = script.speaking(plan, np.arange(0, plan.length, 0.1)) == 0
-    assert not state.talk[quiet].any() and state.talk[~quiet].std() > 0.1
-
-
-def test_half_of_the_recordings_hide_the_face_for_a_moment():
-    plans = [script.write_script(0, f"Train_{n:02d}", 24.0) for n in range(100)]
-    hidden = np.concatenate([plan.hidden for plan in plans])
-    assert 35 <= len(hidden) <= 65
-    assert (np.diff(hidden) >= 0.4).all() and (np.diff(hidden) <= 1.0).all()
-    assert {face.draw_nuisance(plan, np.zeros(1)).by_hand for plan in plans} == {True, False}
-
-
-def test_landmarks_follow_the_pose():
-    camera, state, _ = scene()
-    _, points = camera.frame(state, 5, np.zeros((2, 2)))
-    eyes = points[42:48].mean(0) - points[36:42].mean(0)
-    assert np.arctan2(eyes[1], eyes[0]) == pytest.approx(state.roll[5], abs=0.04)
-    assert np.hypot(*eyes) == pytest.approx(camera.who.distance * state.scale[5], rel=0.05)
-
-
-def test_region_boxes_hold_their_landmarks():
-    points = scene()[0].frame(scene()[1], 5, np.zeros((2, 2)))[1]
-    boxes = face.region_boxes(points[None])[0]
-    for box, part in zip(boxes, (np.r_[17:27, 36:48], np.r_[48:68])):
-        assert (points[part] > box[:2]).all() and (points[part] < box[2:]).all()
-    assert boxes[0, 3] < boxes[1, 1]  # they do not overlap
 
 
 def test_dlib_finds_the_faces_and_their_landmarks(corpus):

@@ -18,7 +18,12 @@ from common.running import cli
 from datasets import check, simulate
 from datasets import enterface as enterface_reader
 from datasets import rml as rml_reader
-from datasets.simulated import acted, enterface, face, fer2013, rml, speech
+from datasets.simulated import acted, emotions, enterface, rml, speech
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.canvas import HEIGHT, WIDTH
+from datasets.simulated.face.expression import Expression
+from datasets.simulated.face.geometry import place_landmarks, shape_jaw, shape_parts
+from datasets.simulated.face.people import Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import stream
 from replications.priyasad2019 import vad
 from tests.datasets.test_simulated_afew import contents
@@ -26,12 +31,12 @@ from tests.datasets.test_simulated_afew import contents
 SMALL = {"subjects": 1, "sentences": 1, "seconds": 1.5}
 WIDE = {"rml": {"subjects": 6, "sentences": 1, "seconds": 1.5}, "enterface": {"subjects": 10, "seconds": 1.5}}
 DEFAULT = acted.Manifest("rml", 0, 8, 2, 3.2, rml.VERSION)
-BLANK = np.zeros((face.HEIGHT, face.WIDTH, 3), np.uint8)
+BLANK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 READERS = {"rml": rml_reader, "enterface": enterface_reader}
 WRITERS = {"rml": rml, "enterface": enterface}
 
 
-def unseen(camera: face.Camera, now: face.Expression, state: face.Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
+def unseen(camera: Camera, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
     """Instead of Camera.shot: an empty picture."""
     return BLANK, np.zeros((68, 2), np.float32)
 
@@ -53,7 +58,7 @@ def wide(tmp_path_factory) -> dict[str, Path]:
     """More subjects, of whom nothing is seen and a steady voice is heard."""
     parent = tmp_path_factory.mktemp("wide")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face.Camera, "shot", unseen)
+        patch.setattr(Camera, "shoot", unseen)
         patch.setattr(acted, "speak", hum)
         for name, size in WIDE.items():
             WRITERS[name].write(parent / name, **size)
@@ -65,10 +70,10 @@ def heard() -> list[tuple[acted.Take, np.ndarray, dict]]:
     """Takes of the first subjects at the default length, their sound at speech.RATE and their truth; nothing is seen."""
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face.Camera, "shot", unseen)
+        patch.setattr(Camera, "shoot", unseen)
         for subject in ("s1", "s3", "s8"):
             actor = acted.cast(0, subject)
-            for take in [take for take in rml.takes(DEFAULT) if take.subject == subject]:
+            for take in [take for take in rml.list_takes(DEFAULT) if take.subject == subject]:
                 _, _, track, truth = acted.act(actor, DEFAULT, rml.FORM, take)
                 found.append((take, track, truth))
     return found
@@ -113,7 +118,7 @@ def test_enterface_lies_as_distributed_with_its_slips(wide):
 @pytest.mark.parametrize("name", WIDE)
 def test_the_readers_find_all_clips_and_their_classes(wide, name):
     root, subjects = wide[name], WIDE[name]["subjects"]
-    clips = READERS[name].recordings(root)
+    clips = READERS[name].list_recordings(root)
     assert Counter(clip.label for clip in clips) == dict.fromkeys(rml_reader.CLASSES, subjects)
     assert len({clip.subject for clip in clips}) == subjects
     for clip in clips:
@@ -135,7 +140,7 @@ def test_a_simulated_enterface_is_complete_and_its_slips_are_noted(wide, monkeyp
 
 
 def test_sentences_are_numbered():
-    takes = rml.takes(DEFAULT)
+    takes = rml.list_takes(DEFAULT)
     assert len(takes) == 96 and [take.name for take in takes if take.label == "Fear"][:4] == [
         "s1/fe1",
         "s1/fe2",
@@ -143,7 +148,7 @@ def test_sentences_are_numbered():
         "s2/english/fe2",
     ]
     assert {take.phrase for take in takes if take.label == "Fear"} == {2, 8}
-    takes = enterface.takes(acted.Manifest("enterface", 0, 42, 5, 2.4, enterface.VERSION))
+    takes = enterface.list_takes(acted.Manifest("enterface", 0, 42, 5, 2.4, enterface.VERSION))
     assert len(takes) == 43 * 30 and len({take.path for take in takes}) == 42 * 30 + 6
     assert "subject 43/surprise/sentence 5" in {take.name for take in takes}
 
@@ -151,7 +156,7 @@ def test_sentences_are_numbered():
 @pytest.mark.parametrize(("name", "channels"), [("rml", 1), ("enterface", 2)])
 def test_picture_and_sound_have_the_form_of_the_corpus(wide, name, channels):
     reader = READERS[name]
-    for clip in reader.recordings(wide[name])[::7]:
+    for clip in reader.list_recordings(wide[name])[::7]:
         with av.open(str(clip.video)) as container:
             video, track = container.streams
             form = (video.codec_context.name, video.width, video.height, video.average_rate)
@@ -183,7 +188,7 @@ def test_the_command_line_gives_the_same_bytes_in_any_number_of_jobs(filmed, tmp
 
 
 def test_another_seed_or_corpus_has_other_subjects():
-    skins = {tuple(face.draw_identity(stream(*key, "identity")).skin) for key in ((0, "s1"), (1, "s1"), (0, "1"))}
+    skins = {tuple(draw_identity(stream(*key, "identity")).skin) for key in ((0, "s1"), (1, "s1"), (0, "1"))}
     assert len(skins) == 3
 
 
@@ -223,7 +228,7 @@ def test_neutral_onset_speech_offset_neutral(plan):
     assert start - begins <= 0.5 and ends - end <= 0.5 and plan.length - (end - start) >= acted.SPARE - 1e-9
     assert start - begins >= 0.2 - 1e-9 or begins == 0
     times = np.linspace(0, plan.length, 500)
-    shown = acted.shown(plan, times)
+    shown = acted.trace_display(plan, times)
     assert (shown[(times >= start) & (times <= end)] == 1).all()
     assert (shown[(times <= begins) | (times >= ends)] == 0).all() and (shown >= 0).all()
     assert (np.diff(shown[times <= start]) >= 0).all() and (np.diff(shown[times >= end]) <= 0).all()
@@ -255,7 +260,7 @@ def test_some_rooms_are_quiet_and_in_others_something_clicks_or_breathes(monkeyp
         monkeypatch.setattr(acted, f"add_{name}", lambda *_, name=name: heard.update([name]))
     actor = acted.Actor("s1", None, [], 120.0, 1.0, -60.0, 0.5)
     for seed in range(100):
-        track = acted.silence(actor, moment(seed, 1.0, 3.2, 30))
+        track = acted.record_room(actor, moment(seed, 1.0, 3.2, 30))
         assert 20 * np.log10(track.std()) == pytest.approx(-60, abs=1)
     assert 15 <= heard["click"] <= 35 and 15 <= heard["breath"] <= 35
 
@@ -265,7 +270,7 @@ def test_the_noted_speech_is_that_of_the_file(wide, name):
     """Loud from its first sample to its last; not so before and after, but for clicks and breaths."""
     quiet, rate = [], READERS[name].RATE
     level = lambda sound, start, end: np.sqrt(np.mean(sound[round(start * rate) : round(end * rate)] ** 2))  # noqa: E731
-    for clip in READERS[name].recordings(wide[name]):
+    for clip in READERS[name].list_recordings(wide[name]):
         found, sound = truth(wide[name], clip), audio.of_video(clip.video, rate)
         start, end = float(found["speech_start"]), float(found["speech_end"])
         edges = level(sound, start, start + 0.02), level(sound, end - 0.02, end)
@@ -276,7 +281,7 @@ def test_the_noted_speech_is_that_of_the_file(wide, name):
 
 
 def test_truth_has_the_promised_arrays(wide):
-    for clip in rml_reader.recordings(wide["rml"]):
+    for clip in rml_reader.list_recordings(wide["rml"]):
         found = truth(wide["rml"], clip)
         f = len(found["frame_time"])
         shapes = dict.fromkeys(("label", "subject", "speech_start", "speech_end"), ())
@@ -304,14 +309,14 @@ def test_more_than_60_percent_of_rml_is_inactive(heard):
 
 
 def test_about_one_clip_in_40_hides_the_face_for_a_while():
-    takes = rml.takes(DEFAULT)
+    takes = rml.list_takes(DEFAULT)
     hidden = [take for take in acted.hide(takes, 0) if take.hidden]
     assert len(hidden) == 2 and len(acted.hide(takes, 0)) == 96
     assert {take.name for take in hidden} != {take.name for take in acted.hide(takes, 1) if take.hidden}
     for take in hidden:
         plan = acted.draw_plan(0, take, 1.2, 3.2, 30)
         times = np.arange(round(plan.length * 30)) / 30
-        gone = times[~face.draw_nuisance(plan, times).visible()]
+        gone = times[~draw_nuisance(plan, times).visible()]
         ((start, end),) = plan.turns
         assert len(gone) >= 5 and gone[0] < end and gone[-1] > start
         assert len(gone) == pytest.approx((gone[-1] - gone[0]) * 30 + 1)
@@ -320,7 +325,7 @@ def test_about_one_clip_in_40_hides_the_face_for_a_while():
 def test_the_face_is_where_the_landmarks_are(filmed):
     """In the speech: dlib finds it in all frames, about there."""
     model = faces.landmark_file()
-    for clip in rml_reader.recordings(filmed)[::2]:
+    for clip in rml_reader.list_recordings(filmed)[::2]:
         found = truth(filmed, clip)
         with av.open(str(clip.video)) as container:
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -331,28 +336,28 @@ def test_the_face_is_where_the_landmarks_are(filmed):
 
 def test_a_subject_has_one_way_with_an_emotion():
     """The same action units in the same proportions, stronger or weaker; another subject has others."""
-    takes = [take for take in rml.takes(DEFAULT) if take.label == "Fear"]
+    takes = [take for take in rml.list_takes(DEFAULT) if take.label == "Fear"]
     ways = {}
     for take in takes:
-        moves = np.array(list(acted.moves(0, take).values()))
+        moves = np.array(list(acted.draw_moves(0, take).values()))
         ways.setdefault(take.subject, []).append(moves / np.linalg.norm(moves))
     for one, other in ways.values():
         np.testing.assert_allclose(one, other)
     assert all(np.abs(ways["s1"][0] - ways[subject][0]).max() > 0.05 for subject in ways if subject != "s1")
-    assert len({json.dumps(acted.moves(0, take)) for take in takes}) == len(takes)
+    assert len({json.dumps(acted.draw_moves(0, take)) for take in takes}) == len(takes)
 
 
 def pose(take: acted.Take) -> np.ndarray:
     """Landmarks (102,) of the full expression, of a head that does not move; the jaw never does."""
-    who = face.draw_identity(stream(0, take.subject, "identity"))
+    who = draw_identity(stream(0, take.subject, "identity"))
     plan = acted.draw_plan(0, take, 1.2, 3.2, 30)
     time = plan.turns.mean(axis=1)
-    (now,) = acted.afew.posed(acted.moves(0, take), acted.shown(plan, time), face.draw_nuisance(plan, time))
-    return face.landmarks(face.jaw(who), face.curves(who, now))[17:].ravel()
+    (now,) = emotions.pose_faces(acted.draw_moves(0, take), acted.trace_display(plan, time), draw_nuisance(plan, time))
+    return place_landmarks(shape_jaw(who), shape_parts(who, now))[17:].ravel()
 
 
 def test_a_simple_classifier_recognises_the_emotions_of_strangers():
-    takes = enterface.takes(acted.Manifest("enterface", 0, 42, 1, 2.4, enterface.VERSION))
+    takes = enterface.list_takes(acted.Manifest("enterface", 0, 42, 1, 2.4, enterface.VERSION))
     shapes, labels = np.array([pose(take) for take in takes]), np.array([take.label for take in takes])
     known = np.array([int(take.subject) % 2 == 0 for take in takes])
     model = LogisticRegression(C=10, max_iter=2000).fit(shapes[known], labels[known])
@@ -361,8 +366,8 @@ def test_a_simple_classifier_recognises_the_emotions_of_strangers():
 
 def test_excited_voices_are_louder_than_calm_ones():
     actor = acted.Actor("s1", None, hum(0, "", True), 150.0, 1.0, -60.0, 0.5)
-    take = rml.takes(DEFAULT)[0]
-    levels = [np.array(acted.afew.CIRCUMPLEX[name]) for name in ("Sad", "Disgust", "Fear", "Angry")]
+    take = rml.list_takes(DEFAULT)[0]
+    levels = [np.array(emotions.CIRCUMPLEX[name]) for name in ("Sad", "Disgust", "Fear", "Angry")]
     said = [acted.utter(actor, take, level, 0.5) for level in levels]
     loudness, lasts = [20 * np.log10(one.std()) for one in said], [len(one) for one in said]
     assert loudness == sorted(loudness) and loudness[-1] - loudness[0] > 6
@@ -371,10 +376,12 @@ def test_excited_voices_are_louder_than_calm_ones():
 
 def test_long_clips_hold_several_whole_phrases():
     actor = acted.Actor("s1", None, [np.full(16_000, 0.1)] * 8, 150.0, 1.0, -60.0, 0.5)
-    lasts = [len(acted.utter(actor, rml.takes(DEFAULT)[0], np.zeros(2), longest)) for longest in (0.5, 2, 2.2, 3.3)]
+    lasts = [
+        len(acted.utter(actor, rml.list_takes(DEFAULT)[0], np.zeros(2), longest)) for longest in (0.5, 2, 2.2, 3.3)
+    ]
     np.testing.assert_allclose(np.array(lasts) / speech.RATE, [1, 1, 2.1, 3.2], atol=1e-3)
 
 
 def test_every_emotion_of_fer2013_but_neutral_is_acted():
-    assert set(acted.NAMES.values()) == set(fer2013.ACTION_UNITS) - {"Neutral"}
+    assert set(acted.NAMES.values()) == set(emotions.ACTION_UNITS) - {"Neutral"}
     assert all(label[:3] == name[:3] for label, name in acted.NAMES.items())

@@ -15,9 +15,14 @@ from sklearn.linear_model import LogisticRegression
 from common.errors import InputError
 from common.media import faces
 from datasets import afew as reader
+from datasets import afew_files, simulate
 from datasets import sfew as sfew_reader
-from datasets import simulate
-from datasets.simulated import afew, face, fer2013, script, sfew, speech
+from datasets.simulated import afew, corpus, emotions, script, sfew, speech
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.canvas import HEIGHT, ORIGIN, UNIT, WIDTH
+from datasets.simulated.face.expression import Expression, form_expression
+from datasets.simulated.face.geometry import place_landmarks, shape_jaw, shape_parts, turn_head
+from datasets.simulated.face.people import Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import stream
 
 SMALL = {"train": 1, "val": 1, "test": 1}
@@ -26,12 +31,12 @@ DEFAULT = afew.Manifest("afew", "salient", 0, 140, 42, 28, 0.04, afew.VERSION)
 CLIPS = afew.draw_clips(DEFAULT)
 
 
-def unseen(camera: face.Camera, now: face.Expression, state: face.Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
+def unseen(camera: Camera, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
     """As Camera.shot, of which only the landmarks are worked out: the picture is empty."""
-    place = camera.placement(state, i)
-    points = face.landmarks(camera.jaw, face.turned(face.curves(camera.who, now), state.turn[i]))
-    points = (points * face.UNIT + face.ORIGIN) @ place[:, :2].T + place[:, 2]
-    return np.zeros((face.HEIGHT, face.WIDTH, 3), np.uint8), points.astype(np.float32)
+    place = camera.place(state, i)
+    points = place_landmarks(camera.jaw, turn_head(shape_parts(camera.who, now), state.turn[i]))
+    points = (points * UNIT + ORIGIN) @ place[:, :2].T + place[:, 2]
+    return np.zeros((HEIGHT, WIDTH, 3), np.uint8), points.astype(np.float32)
 
 
 def hum(seed: int, person: str, woman: bool) -> list[np.ndarray]:
@@ -55,7 +60,7 @@ def unfilmed(tmp_path_factory) -> dict[str, Path]:
     """More clips, all brief, of which nothing is seen and a steady voice is heard; and both controls of a few."""
     parent = tmp_path_factory.mktemp("unfilmed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face.Camera, "shot", unseen)
+        patch.setattr(Camera, "shoot", unseen)
         patch.setattr(afew, "speak", hum)
         patch.setattr(afew, "draw_length", brief)
         patch.setattr(afew, "write_features", lambda path, track: path.write_text("@relation none\n"))
@@ -86,7 +91,7 @@ def film(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def test_files_lie_where_the_organisers_put_them(filmed):
-    clips, found = reader.recordings(filmed), set(contents(filmed))
+    clips, found = reader.list_recordings(filmed), set(contents(filmed))
     expected = {"simulated.json", "truth/test_labels.csv"}
     for clip in clips:
         name, label = clip.video.stem, f"{clip.label}/" if clip.label else ""
@@ -113,14 +118,14 @@ def test_files_lie_where_the_organisers_put_them(filmed):
 def test_the_reader_finds_a_whole_corpus(filmed):
     assert reader.check(filmed) == []
     labels = reader.read_test_labels(filmed / "truth" / "test_labels.csv")
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         label = clip.label or labels[clip.video.stem]
         assert truth(filmed, clip)["label"] == label
     assert len(labels) == 1
 
 
 def test_clips_have_25_frames_a_second_and_44_100_mono_samples(filmed):
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         with av.open(str(clip.video)) as container:
             video, audio = container.streams
             assert (video.codec_context.name, video.width, video.height, video.average_rate) == ("mpeg4", 320, 240, 25)
@@ -132,23 +137,23 @@ def test_clips_have_25_frames_a_second_and_44_100_mono_samples(filmed):
 
 def test_points_are_49_of_the_true_landmarks_with_noise(filmed):
     kept = [i for i in range(17, 68) if i not in (60, 64)]
-    for clip in reader.recordings(filmed):
-        frames, points = reader.read_points(clip)
-        assert frames.tolist() == [reader.frame_of(path) for path in clip.faces]
+    for clip in reader.list_recordings(filmed):
+        frames, points = afew_files.read_points(clip)
+        assert frames.tolist() == [afew_files.read_frame_number(path) for path in clip.faces]
         error = points - truth(filmed, clip)["landmarks"][frames][:, kept]
         assert points.shape[1:] == (49, 2) and abs(error.std() - afew.TRACKER_NOISE) < 0.05 and abs(error.mean()) < 0.1
 
 
 def test_audio_features_are_the_1582_of_2010(filmed):
-    for clip in reader.recordings(filmed):
-        name, values = reader.read_audio_features(clip.audio_features)
+    for clip in reader.list_recordings(filmed):
+        name, values = afew_files.read_audio_features(clip.audio_features)
         assert name == clip.video.stem and values.shape == (1582,) and np.isfinite(values).all() and values.std() > 0
 
 
 def test_aligned_faces_are_upright_and_in_place(filmed):
     model = faces.landmark_file()
-    for clip in reader.recordings(filmed):
-        picture = reader.read_face(clip.faces[len(clip.faces) // 2])
+    for clip in reader.list_recordings(filmed):
+        picture = afew_files.read_face(clip.faces[len(clip.faces) // 2])
         assert picture.shape == (128, 128, 3)
         found = faces.landmarks(picture, model)
         eyes = [found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)]
@@ -157,7 +162,7 @@ def test_aligned_faces_are_upright_and_in_place(filmed):
 
 def test_dlib_finds_the_face_in_nearly_all_visible_frames(filmed):
     model, seen = faces.landmark_file(), []
-    for clip in reader.recordings(filmed):
+    for clip in reader.list_recordings(filmed):
         frames, visible = film(clip.video)[0], truth(filmed, clip)["frame_visible"]
         seen += [faces.landmarks(frames[i], model) is not None for i in np.flatnonzero(visible)[::6]]
     assert np.mean(seen) >= 0.9 and len(seen) > 20
@@ -176,7 +181,7 @@ def test_command_line_gives_the_same_bytes_in_any_number_of_jobs(filmed, tmp_pat
 def test_another_seed_gives_other_people_and_names():
     other = afew.draw_clips(afew.Manifest("afew", "salient", 1, 140, 42, 28, 0.04, afew.VERSION))
     assert {clip.name for clip in CLIPS}.isdisjoint(clip.name for clip in other)
-    one, another = (face.draw_identity(stream(seed, CLIPS[0].person, "identity")) for seed in (0, 1))
+    one, another = (draw_identity(stream(seed, CLIPS[0].person, "identity")) for seed in (0, 1))
     assert (one.skin != another.skin).any()
 
 
@@ -222,7 +227,7 @@ def test_partitions_share_no_person_and_one_name():
 
 
 def test_names_are_times_in_a_film_of_two_hours():
-    for code in afew.time_codes(np.random.default_rng(0), 500):
+    for code in afew.draw_time_codes(np.random.default_rng(0), 500):
         hour, minute, second, millisecond = (int(part) for part in (code[:2], code[2:4], code[4:6], code[6:]))
         assert len(code) == 9 and hour < 2 and minute < 60 and second < 60 and millisecond % 40 == 0
 
@@ -250,18 +255,18 @@ def test_episodes_are_one_or_two_short_and_half_of_the_clip_at_most():
 
 @pytest.mark.parametrize(("partition", "count"), [("Train", 140), ("Val", 42), ("Test", 28), ("Train", 20)])
 def test_about_one_clip_in_30_has_no_face_and_one_in_5_a_gap(partition, count):
-    found = Counter(afew.defect(seed, partition, i, count) for seed in range(3) for i in range(count))
+    found = Counter(afew.draw_defect(seed, partition, i, count) for seed in range(3) for i in range(count))
     assert found["faceless"] == 3 * round(count / 30) >= 3 and found["gap"] == 3 * round(count / 5)
 
 
 def test_frames_without_a_face_have_neither_picture_nor_points(unfilmed):
     root, kinds = unfilmed["larger"], Counter()
-    for clip in reader.recordings(root):
+    for clip in reader.list_recordings(root):
         visible = truth(root, clip)["frame_visible"]
-        assert [reader.frame_of(path) for path in clip.faces] == np.flatnonzero(visible).tolist()
+        assert [afew_files.read_frame_number(path) for path in clip.faces] == np.flatnonzero(visible).tolist()
         assert (clip.points is not None) == visible.any()
         if clip.points:
-            assert reader.read_points(clip)[0].tolist() == np.flatnonzero(visible).tolist()
+            assert afew_files.read_points(clip)[0].tolist() == np.flatnonzero(visible).tolist()
         kinds[clip.partition, "faceless" if not visible.any() else "whole" if visible.all() else "gap"] += 1
     assert kinds["Train", "faceless"] == 1 and kinds["Train", "gap"] == 3 and kinds["Val", "gap"] == 1
     assert reader.count(root)["clips without a face"] == 1
@@ -269,7 +274,7 @@ def test_frames_without_a_face_have_neither_picture_nor_points(unfilmed):
 
 def test_truth_has_the_promised_arrays(unfilmed):
     root = unfilmed["larger"]
-    for clip in reader.recordings(root):
+    for clip in reader.list_recordings(root):
         found = truth(root, clip)
         f, k = len(found["frame_time"]), len(found["episode_start"])
         shapes = {"label": (), "person": (), "strength": (), "offset": (), "landmarks": (f, 68, 2), "frame_time": (f,)}
@@ -286,7 +291,7 @@ def test_truth_has_the_promised_arrays(unfilmed):
 
 
 def test_controls_differ_in_what_is_shown_and_in_nothing_else(unfilmed):
-    pairs = list(zip(*(reader.recordings(unfilmed[control]) for control in script.CONTROLS)))
+    pairs = list(zip(*(reader.list_recordings(unfilmed[control]) for control in script.CONTROLS)))
     for clip, twin in pairs:
         one, other = truth(unfilmed["salient"], clip), truth(unfilmed["uniform"], twin)
         assert clip.name == twin.name and (other["frame_shown"] == 1).all()
@@ -301,22 +306,14 @@ def test_controls_differ_in_what_is_shown_and_in_nothing_else(unfilmed):
 # the face
 
 
-def test_positions_are_those_of_the_action_units():
-    for name, units in fer2013.ACTION_UNITS.items():
-        moved = fer2013.positions(name, [0.5] * len(units))
-        assert set(moved) == {part for unit in units for part in fer2013.MOVES[unit]}
-        for part, move in moved.items():
-            assert move == pytest.approx(0.5 * sum(fer2013.MOVES[unit].get(part, 0) for unit in units))
-
-
 def test_outside_of_episodes_the_face_only_talks_and_blinks():
     for clip in CLIPS[:14]:
-        state = face.draw_nuisance(clip.plan, clip.times)
-        calm = [face.expression(np.zeros((2, 2)), state, i) for i in range(len(clip.times))]
-        shown = afew.shown(clip, clip.times, "salient")
-        same = [one == other for one, other in zip(afew.expressions(clip, state, "salient"), calm)]
+        state = draw_nuisance(clip.plan, clip.times)
+        calm = [form_expression(np.zeros((2, 2)), state, i) for i in range(len(clip.times))]
+        shown = afew.trace_display(clip, clip.times, "salient")
+        same = [one == other for one, other in zip(afew.pose_clip(clip, state, "salient"), calm)]
         np.testing.assert_array_equal(same, (shown == 0) | (clip.label == "Neutral"))
-        always = [one == other for one, other in zip(afew.expressions(clip, state, "uniform"), calm)]
+        always = [one == other for one, other in zip(afew.pose_clip(clip, state, "uniform"), calm)]
         assert not any(always) or clip.label == "Neutral"
 
 
@@ -324,13 +321,13 @@ def shapes(clips: list[afew.Clip]) -> np.ndarray:
     """Landmarks without motion (n, 2, 102): of the middle of a salient episode, and of the frame farthest from any."""
     found = []
     for clip in clips:
-        state, episodes = face.draw_nuisance(clip.plan, clip.times), clip.plan.episodes
+        state, episodes = draw_nuisance(clip.plan, clip.times), clip.plan.episodes
         away = np.abs(clip.times[:, None] - (episodes.start + episodes.end) / 2).min(axis=1)
-        shown = afew.shown(clip, clip.times, "salient")
+        shown = afew.trace_display(clip, clip.times, "salient")
         moments = [shown.argmax(), np.where(shown == 0, away, -1).argmax()]
-        who = face.draw_identity(stream(0, clip.person, "identity"))
-        positions = afew.expressions(clip, state, "salient")
-        points = [face.landmarks(face.jaw(who), face.curves(who, positions[i])) for i in moments]
+        who = draw_identity(stream(0, clip.person, "identity"))
+        positions = afew.pose_clip(clip, state, "salient")
+        points = [place_landmarks(shape_jaw(who), shape_parts(who, positions[i])) for i in moments]
         found.append([one[17:].ravel() for one in points])  # the jaw does not move
     return np.array(found)
 
@@ -349,18 +346,18 @@ def test_a_simple_classifier_recognises_the_emotion_in_salient_frames_alone():
 def heard(clip: afew.Clip, offset: float) -> np.ndarray:
     """The sound of a clip, a steady voice instead of words, (n,) at speech.RATE."""
     manifest = afew.Manifest("afew", "salient", 0, 140, 42, 28, offset, afew.VERSION)
-    who = face.draw_identity(stream(0, clip.person, "identity"))
-    return afew.voice(clip, who, hum(0, "", True), manifest)
+    who = draw_identity(stream(0, clip.person, "identity"))
+    return afew.record_voice(clip, who, hum(0, "", True), manifest)
 
 
 @pytest.mark.parametrize("offset", [-0.05, 0.2])
 def test_the_offset_is_in_the_file(tmp_path, offset):
     """Sound tracks of a clip with and without it, written and read again, fit best when one is shifted by it."""
     for clip in CLIPS[:3]:
-        frames = [np.zeros((face.HEIGHT, face.WIDTH, 3), np.uint8)] * len(clip.times)
+        frames = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * len(clip.times)
         tracks = []
         for late in (0.0, offset):
-            afew.write_film(tmp_path / f"{late}.avi", frames, heard(clip, late))
+            corpus.write_film(tmp_path / f"{late}.avi", frames, heard(clip, late), afew.FPS, afew.RATE)
             tracks.append(film(tmp_path / f"{late}.avi")[1])
         fit = correlate(tracks[1], tracks[0], mode="full")
         assert (fit.argmax() - len(tracks[0]) + 1) / afew.RATE == pytest.approx(offset, abs=1e-3)
@@ -379,7 +376,7 @@ def test_the_voice_is_louder_in_the_excited_episodes_and_only_there():
         level = 20 * np.log10([sound[int((t - 0.05) * 16e3) : int((t + 0.05) * 16e3)].std() for t in times])
         ((start, end),) = clip.plan.turns + offset
         speaking = (times > start + 0.1) & (times < end - 0.1)
-        scripted = afew.shown(clip, times - offset, "salient") * afew.CIRCUMPLEX[clip.label][0]
+        scripted = afew.trace_display(clip, times - offset, "salient") * emotions.CIRCUMPLEX[clip.label][0]
         assert np.corrcoef(level[speaking], scripted[speaking])[0, 1] > 0.8, clip.label
 
 
@@ -399,7 +396,7 @@ def stills(tmp_path_factory) -> Path:
 
 
 def test_sfew_has_the_layout_of_the_distribution(stills):
-    found = sfew_reader.recordings(stills)
+    found = sfew_reader.list_recordings(stills)
     assert Counter((one.partition, one.label) for one in found) == {
         (partition, label): count for partition, count in (("Train", 2), ("Val", 1)) for label in sfew_reader.CLASSES
     }
@@ -420,7 +417,7 @@ def test_sfew_is_the_same_in_any_number_of_jobs_and_another_for_another_seed(sti
 
 def test_faces_of_sfew_are_upright_and_in_place(stills):
     model, middle = faces.landmark_file(), []
-    for one in sfew_reader.recordings(stills)[::2]:
+    for one in sfew_reader.list_recordings(stills)[::2]:
         picture = cv2.copyMakeBorder(sfew_reader.read(one.path), *[40] * 4, cv2.BORDER_REPLICATE)
         found = faces.landmarks(picture, model) - 40
         middle.append([found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)])

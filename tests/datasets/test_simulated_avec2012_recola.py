@@ -16,7 +16,8 @@ from common.running import cli
 from datasets import avec2012 as avec2012_reader
 from datasets import check, simulate
 from datasets import recola as recola_reader
-from datasets.simulated import avec2012, corpus, face, recola, script
+from datasets.simulated import avec2012, corpus, recola, script
+from datasets.simulated.face.camera import Camera
 
 SECONDS = 5.0
 
@@ -40,7 +41,7 @@ def unfilmed(tmp_path_factory) -> dict[str, Path]:
     """Longer recordings, of which nothing is seen or heard."""
     roots = {name: tmp_path_factory.mktemp("unfilmed") / name for name in ("avec2012", "recola")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "voice", lambda scene: np.zeros(16, np.int16))
+        patch.setattr(corpus, "record_voice", lambda scene: np.zeros(16, np.int16))
         patch.setattr(
             corpus, "write_video", lambda path, scene: path.touch() or np.zeros((len(scene.frame_time), 68, 2))
         )
@@ -89,7 +90,7 @@ def test_files_of_recola(french):
 
 
 def test_avec2012_has_a_label_for_each_video_frame_and_at_its_time(semaine):
-    (recording,) = avec2012_reader.recordings(semaine, ("train", "test"))
+    (recording,) = avec2012_reader.list_recordings(semaine, ("train", "test"))
     labels, times = avec2012_reader.read_labels(recording), [time for time, _ in video.frames(recording.video)]
     np.testing.assert_allclose(labels.time, times, atol=1e-9)
     assert stream_of(recording.video) == ("mpeg4", 320, 240, 49.979)
@@ -99,7 +100,7 @@ def test_avec2012_has_a_label_for_each_video_frame_and_at_its_time(semaine):
 
 
 def test_recola_has_video_at_25_hz_and_one_label_more(french):
-    for recording in recola_reader.recordings(french):
+    for recording in recola_reader.list_recordings(french):
         labels, times = recola_reader.read_labels(recording), [time for time, _ in video.frames(recording.video)]
         assert stream_of(recording.video) == ("mpeg4", 320, 240, 25.0)
         assert len(times) == 125 and len(labels.time) == 126
@@ -126,9 +127,9 @@ def test_ratings_of_recola_have_spaces_in_their_header_and_make_the_gold_standar
     lines = path.read_text().split("\n")
     assert lines[0] == "time;FM1 ;FM2 ;FM3 ;FF1 ;FF2 ;FF3" and lines[1].startswith("0.00;")
     ratings = np.loadtxt(path, delimiter=";", skiprows=1)[:, 1:].T
-    labels = recola_reader.read_labels(recola_reader.recordings(french, ("dev",))[0])
+    labels = recola_reader.read_labels(recola_reader.list_recordings(french, ("dev",))[0])
     assert ratings.shape == (6, 126)
-    np.testing.assert_allclose(labels.valence, recola_reader.gold_standard(ratings), atol=1e-6)
+    np.testing.assert_allclose(labels.valence, recola_reader.make_gold_standard(ratings), atol=1e-6)
 
 
 # the readers
@@ -137,7 +138,7 @@ def test_ratings_of_recola_have_spaces_in_their_header_and_make_the_gold_standar
 def test_readers_find_whole_corpora(semaine, french):
     assert avec2012_reader.check(semaine) == recola_reader.check(french) == []
     assert avec2012_reader.count(semaine) == {"train": 1, "devel": 0, "test": 0}
-    assert recola_reader.count(french) == recola_reader.expected(french) == {"train": 1, "dev": 1, "test": 0}
+    assert recola_reader.count(french) == recola_reader.count_expected(french) == {"train": 1, "dev": 1, "test": 0}
 
 
 @pytest.mark.parametrize("name", ["avec2012", "recola"])
@@ -161,7 +162,7 @@ def test_check_names_what_is_cut_or_missing(semaine, french, tmp_path, name, mon
 
 
 def test_a_recording_of_recola_shorter_than_the_corpus_says_is_refused(unfilmed, tmp_path):
-    recording = recola_reader.recordings(unfilmed["recola"])[0]
+    recording = recola_reader.list_recordings(unfilmed["recola"])[0]
     lines = recording.labels["valence"].read_bytes().splitlines(keepends=True)
     short = tmp_path / "ratings_gold_standard" / "valence" / "train_1.arff"
     short.parent.mkdir(parents=True)
@@ -178,7 +179,7 @@ def test_a_recording_of_recola_shorter_than_the_corpus_says_is_refused(unfilmed,
 @pytest.mark.parametrize("name", ["avec2012", "recola"])
 def test_labels_are_the_latent_about_2_s_later(unfilmed, name):
     reader = {"avec2012": avec2012_reader, "recola": recola_reader}[name]
-    recordings = [recording for recording in reader.recordings(unfilmed[name]) if recording.labels]
+    recordings = [recording for recording in reader.list_recordings(unfilmed[name]) if recording.labels]
     fit = []
     for recording in recordings:
         labels, found = reader.read_labels(recording), truth(unfilmed[name], recording.name)
@@ -193,15 +194,15 @@ def test_labels_are_the_latent_about_2_s_later(unfilmed, name):
 def test_rater_traces_have_the_labels_as_their_mean():
     plan, times = script.write_script(0, "train_1", 20.0), np.arange(0, 20, 0.04)
     raters = script.draw_raters(0)
-    traces = script.rater_traces(plan, raters, times)
+    traces = script.trace_raters(plan, raters, times)
     assert traces.shape == (6, len(times), 3)
     np.testing.assert_array_equal(script.rate(plan, raters, times), traces.mean(axis=0).clip(-1, 1))
-    started = script.latent(plan, times)[:, 0] != 0
+    started = script.trace_latent(plan, times)[:, 0] != 0
     assert traces[:, started].std(axis=0).mean() > 0.05  # they differ
 
 
 def test_test_partition_of_recola_has_no_labels(unfilmed):
-    found = recola_reader.recordings(unfilmed["recola"], ("test",))
+    found = recola_reader.list_recordings(unfilmed["recola"], ("test",))
     assert [(one.name, one.labels) for one in found] == [("test_1", {})]
     assert not list(unfilmed["recola"].glob("ratings_*/*/test_*"))
 
@@ -209,7 +210,7 @@ def test_test_partition_of_recola_has_no_labels(unfilmed):
 def test_recordings_of_recola_are_equally_long_and_those_of_avec2012_are_not(unfilmed):
     both = {}
     for name, reader in (("avec2012", avec2012_reader), ("recola", recola_reader)):
-        read = [reader.read_labels(one).time for one in reader.recordings(unfilmed[name]) if one.labels]
+        read = [reader.read_labels(one).time for one in reader.list_recordings(unfilmed[name]) if one.labels]
         both[name] = {len(time) for time in read}
     assert both["recola"] == {1001} and len(both["avec2012"]) > 2
 
@@ -225,7 +226,7 @@ def test_users_of_avec2012_come_four_times(tmp_path, monkeypatch):
     scenes = [scenes[stem] for stem in ("train_001", "train_004", "train_005", "devel_001")]
     one, again, *others = ((tuple(scene.who.skin), scene.who.distance) for scene in scenes)
     assert one == again and len({one, *others}) == 3
-    frames = [face.Camera(script.stream(0, scene.person, "paint"), scene.who).frame for scene in scenes[:2]]
+    frames = [Camera(script.stream(0, scene.person, "paint"), scene.who).film for scene in scenes[:2]]
     first, second = (frame(scenes[0].state, 0, np.zeros((2, 2)))[0] for frame in frames)
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(scenes[0].plan.episodes.start, scenes[1].plan.episodes.start)

@@ -6,15 +6,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soundfile
 
 from common.errors import InputError
 from datasets import avec2019 as reader
-from datasets import openface, simulate
-from datasets.simulated import avec2019, corpus, face, script, speech
+from datasets import openface, sewa, simulate
+from datasets.simulated import avec2019, corpus, script, speech
 from datasets.simulated.cultures import DE, HU
+from datasets.simulated.face.camera import Camera
+from datasets.simulated.face.expression import form_expression, measure_action_units
 
 SMALL = {"train": 2, "devel": 1, "seconds": 6.0}
 STEMS = ("Train_DE_01", "Train_DE_02", "Train_HU_01", "Train_HU_02", "Devel_DE_01", "Devel_HU_01")
@@ -60,7 +63,7 @@ def test_manifest_names_all_parameters(root):
 
 
 def test_the_reader_finds_a_whole_corpus(root):
-    found = reader.recordings(root)
+    found = reader.list_recordings(root)
     assert {recording.name for recording in found} == set(STEMS)
     assert all("openface" in recording.features for recording in found) and reader.check(root) == []
 
@@ -76,7 +79,7 @@ def test_labels_have_the_distributed_format(root, stem):
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_audio_video_units_and_labels_are_equally_long(root, stem):
-    rows = reader.read_labels(root / "labels" / f"{stem}.csv").time
+    rows = sewa.read_labels(root / "labels" / f"{stem}.csv").time
     info = soundfile.info(root / "audio" / f"{stem}.wav")
     assert (info.samplerate, info.channels, info.subtype) == (16_000, 1, "PCM_16")
     with av.open(str(root / "video" / f"{stem}.avi")) as container:
@@ -88,7 +91,7 @@ def test_audio_video_units_and_labels_are_equally_long(root, stem):
 
 
 def test_default_corpus_has_the_challenge_s_recordings_of_40_s_at_least():
-    lengths = avec2019.lengths(DEFAULT)
+    lengths = avec2019.draw_lengths(DEFAULT)
     for partition, count in (("Train", 34), ("Devel", 14)):
         for culture in ("DE", "HU"):
             stems = [f"{partition}_{culture}_{n:02d}" for n in range(1, count + 1)]
@@ -138,7 +141,7 @@ def test_command_line_gives_the_same_bytes_with_any_number_of_recordings(root, t
 def test_another_seed_gives_other_people_and_other_action_units():
     one, other = (corpus.stage(replace(DEFAULT, seed=seed), "Train_DE_01", 44.0, DE) for seed in (0, 1))
     assert (one.who.skin != other.who.skin).any()
-    assert not np.array_equal(avec2019.action_units(one), avec2019.action_units(other))
+    assert not np.array_equal(avec2019.list_action_units(one), avec2019.list_action_units(other))
 
 
 @pytest.mark.parametrize("wrong", [{"control": "none"}, {"train": 0}, {"seconds": 1.0}, {"fps": 4}])
@@ -173,7 +176,7 @@ def test_openface_files_have_the_columns_and_ranges_of_its_aus_option(root, stem
 
 def test_frames_without_a_face_are_zeros_of_low_confidence(tmp_path):
     scene = next(scene for scene in scenes(DE, 20) if len(scene.plan.hidden))
-    units, visible = avec2019.action_units(scene), scene.state.visible()
+    units, visible = avec2019.list_action_units(scene), scene.state.visible()
     measured = avec2019.openface.measure(np.random.default_rng(0), units, visible)
     avec2019.openface.write(tmp_path / "faces.csv", scene.frame_time, measured)
     found = openface.read(tmp_path / "faces.csv")
@@ -184,7 +187,7 @@ def test_frames_without_a_face_are_zeros_of_low_confidence(tmp_path):
 
 
 def test_measured_units_are_the_true_ones_with_noise():
-    units = np.concatenate([avec2019.action_units(scene) for scene in scenes(HU, 5)])
+    units = np.concatenate([avec2019.list_action_units(scene) for scene in scenes(HU, 5)])
     measured = avec2019.openface.measure(np.random.default_rng(0), units, np.ones(len(units), bool)).intensity
     for i in np.flatnonzero(units.std(axis=0) > 0.3):
         assert 0.8 < np.corrcoef(units[:, i], measured[:, i])[0, 1] < 0.9999
@@ -193,7 +196,7 @@ def test_measured_units_are_the_true_ones_with_noise():
 
 def test_talking_and_blinking_are_action_units_too():
     scene = scenes(DE, 1)[0]
-    units = dict(zip(openface.ACTION_UNITS, avec2019.action_units(scene).T))
+    units = dict(zip(openface.ACTION_UNITS, avec2019.list_action_units(scene).T))
     talking, still = scene.state.talk > 0.6, (scene.state.talk == 0) & ~scene.affect.any((1, 2))
     assert units["AU25_r"][talking].min() > 1 and not units["AU25_r"][still].any()
     np.testing.assert_allclose(units["AU45_r"], 5 * scene.state.blink)
@@ -207,10 +210,10 @@ def test_talking_and_blinking_are_action_units_too():
 @both
 def test_arousal_and_valence_are_shown_alike_in_both_cultures_and_without_any(culture, control):
     plan, times = script.write_script(3, "Train_01", 60.0), np.arange(0, 60, 0.1)
-    on_face = script.face_affect(plan, times, control, culture.liking_on)
-    np.testing.assert_array_equal(on_face[..., :2], script.face_affect(plan, times, control))
-    in_voice = script.voice_affect(plan, times, control, 3)
-    np.testing.assert_array_equal(in_voice[:, :2], script.voice_affect(plan, times, control))
+    on_face = script.trace_face(plan, times, control, culture.liking_on)
+    np.testing.assert_array_equal(on_face[..., :2], script.trace_face(plan, times, control))
+    in_voice = script.trace_voice(plan, times, control, 3)
+    np.testing.assert_array_equal(in_voice[:, :2], script.trace_voice(plan, times, control))
     for name, effects in vars(culture.speakers.style).items():
         assert effects[:2] == vars(speech.PLAIN)[name]
 
@@ -219,9 +222,9 @@ def test_arousal_and_valence_are_shown_alike_in_both_cultures_and_without_any(cu
 def test_liking_has_expressions_of_its_own(culture):
     scene = scenes(culture, 1)[0]
     for affect in np.random.default_rng(0).uniform(-0.9, 0.9, (20, 2, 2)):
-        plain = asdict(face.expression(affect, scene.state, 5))
+        plain = asdict(form_expression(affect, scene.state, 5))
         liked = np.column_stack([affect, np.where(np.arange(2) == culture.liking_on, affect[0, 0], 0.0)])
-        shown = asdict(face.expression(liked, scene.state, 5))
+        shown = asdict(form_expression(liked, scene.state, 5))
         changed = {name for name in plain if plain[name] != shown[name]}
         assert len(changed) == 1 and changed < LIKING[culture.name]
         assert not any(plain[name] for names in LIKING.values() for name in names)
@@ -232,10 +235,10 @@ def test_liking_moves_no_action_unit_of_the_other_culture(culture):
     scene = scenes(culture, 1)[0]
     affect = np.zeros((2, 3))
     moved = set()
-    calm = face.action_units(face.expression(affect, scene.state, 5))
+    calm = measure_action_units(form_expression(affect, scene.state, 5))
     for liking in (-0.8, 0.8):
         affect[culture.liking_on, 2] = liking
-        units = face.action_units(face.expression(affect, scene.state, 5))
+        units = measure_action_units(form_expression(affect, scene.state, 5))
         moved |= {openface.ACTION_UNITS[i] for i in np.flatnonzero(units != calm)}
     assert moved == OWN_UNITS[culture.name]
 
@@ -243,15 +246,15 @@ def test_liking_moves_no_action_unit_of_the_other_culture(culture):
 @both
 def test_liking_is_visible_on_its_region_and_leaves_the_rest(culture):
     scene = scenes(culture, 1)[0]
-    camera, affect = face.Camera(np.random.default_rng(0), scene.who), np.zeros((3, 2, 3))
+    camera, affect = Camera(np.random.default_rng(0), scene.who), np.zeros((3, 2, 3))
     affect[:, culture.liking_on, 2] = -0.8, 0.0, 0.8
-    (disliked, low), (calm, middle), (liked, high) = (camera.frame(scene.state, 5, shown) for shown in affect)
+    (disliked, low), (calm, middle), (liked, high) = (camera.film(scene.state, 5, shown) for shown in affect)
     parts = {"DE": np.r_[27:36, 36:48], "HU": np.r_[48:68]}[culture.name]
     for points in (low, high):
         moved = np.linalg.norm(points - middle, axis=1)
         assert moved[parts].max() > 1 and moved[np.setdiff1d(np.arange(68), parts)].max() == 0
     images = [image[60:180, 100:220] for image in (disliked, calm, liked)]
-    small = [face.cv2.resize(image, (48, 48), interpolation=face.cv2.INTER_AREA).astype(int) for image in images]
+    small = [cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(int) for image in images]
     assert min(np.abs(small[0] - small[1]).max(), np.abs(small[2] - small[1]).max()) > 15
 
 
@@ -292,7 +295,10 @@ def test_liking_can_be_read_by_the_rule_of_the_own_culture_only():
         taken = scenes(culture, 24)[chosen]
         liking = np.concatenate([scene.affect[:, culture.liking_on, 2] for scene in taken])
         valence = np.concatenate([scene.affect[:, :, 1].sum(axis=1) for scene in taken])
-        return np.concatenate([avec2019.action_units(scene) for scene in taken]), {"liking": liking, "valence": valence}
+        return np.concatenate([avec2019.list_action_units(scene) for scene in taken]), {
+            "liking": liking,
+            "valence": valence,
+        }
 
     learnt = {culture.name: filmed(culture, slice(0, 16)) for culture in (DE, HU)}
     tested = {culture.name: filmed(culture, slice(16, 24)) for culture in (DE, HU)}
@@ -315,7 +321,7 @@ def test_uniform_control_shows_liking_always_and_on_the_same_region(culture):
     salient, uniform = (scenes(culture, 1, control)[0] for control in ("salient", "uniform"))
     started = uniform.frame_time > uniform.plan.episodes.start[0] + 0.3
     assert uniform.affect[started, culture.liking_on, 2].all() and not uniform.affect[:, 1 - culture.liking_on, 2].any()
-    shown = script.strength(salient.plan, salient.frame_time, salient.plan.episodes.on_face).any(axis=1)
+    shown = script.trace_strength(salient.plan, salient.frame_time, salient.plan.episodes.on_face).any(axis=1)
     np.testing.assert_array_equal(salient.affect[..., 2].any(axis=1), shown)
 
 

@@ -18,7 +18,7 @@ from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running.experiment import Unusable
-from datasets import afew
+from datasets import afew, afew_files, layout
 from replications.chao2016 import caffenet, features, yaafe
 
 PAPER = next(paper for paper in load_papers() if paper.id == "chao2016")
@@ -105,7 +105,7 @@ def write_tree(root: Path, train: int = 4, val: int = 3, test: int = 2, control:
     rows = [f"{index:09d},{afew.CLASSES[index % 7]}\n" for index in range(test)]
     (root / "truth" / "test_labels.csv").write_text("".join(["name,Class\n", *rows]))
     if control:
-        (root / afew.MARKER).write_text(json.dumps({"control": control, "train": train, "val": val, "test": test}))
+        (root / layout.MARKER).write_text(json.dumps({"control": control, "train": train, "val": val, "test": test}))
         for partition, count in counts.items():
             for index in range(count):
                 salient = np.arange(25 + 2 * index) % 16 < 7
@@ -120,7 +120,7 @@ def clip(tmp_path) -> afew.Clip:
 
 
 def first(root: Path) -> afew.Clip:
-    return afew.recordings(root)[0]
+    return afew.list_recordings(root)[0]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_points_are_the_68_without_jaw_and_inner_corners_of_the_mouth():
     brows, nose, eyes = range(17, 27), range(27, 36), range(36, 48)
     outer_lips, inner_lips = range(48, 60), (61, 62, 63, 65, 66, 67)
     assert faces.INNER.tolist() == [*brows, *nose, *eyes, *outer_lips, *inner_lips]
-    assert len(faces.INNER) == afew.POINTS == 49
+    assert len(faces.INNER) == afew_files.POINTS == 49
 
 
 def test_z_score_by_hand():
@@ -215,11 +215,11 @@ def test_gaps_are_held_and_marked(clip, cnn, tmp_path):
     seen = [number - 1 for number in SEEN]
     found = load(clip, cnn, tmp_path / "cache")
     assert np.flatnonzero(found.found).tolist() == seen
-    images = [afew.read_face(path) for path in clip.faces]
+    images = [afew_files.read_face(path) for path in clip.faces]
     network = caffenet.network(SHAPE)
     caffenet.load(network, "random")
     pooled = caffenet.embed(network, images)[:, KEPT]
-    _, points = afew.read_points(clip)
+    _, points = afew_files.read_points(clip)
     held = [0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4, 4, 4, *[5] * 12]  # by hand: of each frame, which of the six faces
     np.testing.assert_allclose(found.appearance, pooled[held], atol=1e-5)
     np.testing.assert_allclose(found.shape, features.normalised(points[held], "z-score"), atol=1e-5)
@@ -259,16 +259,18 @@ def test_labels_of_the_classes_and_none(clip, cnn, tmp_path):
 def rendered(tmp_path_factory) -> afew.Clip:
     """The shortest of some simulated clips, with sound that nobody spoke."""
     from datasets.simulated import afew as simulated
-    from datasets.simulated import face, speech
+    from datasets.simulated import speech
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity
     from datasets.simulated.script import stream
 
     manifest = simulated.Manifest("afew", "salient", 0, 7, 0, 0, 0.04, 1)
     chosen = min((c for c in simulated.draw_clips(manifest) if not len(c.plan.hidden)), key=lambda c: c.plan.length)
     root = tmp_path_factory.mktemp("rendered")
-    for folder in simulated.folders():
+    for folder in simulated.list_folders():
         (root / folder).mkdir(parents=True, exist_ok=True)
-    who = face.draw_identity(stream(0, chosen.person, "identity"))
-    camera = face.Camera(stream(0, chosen.person, "paint"), who)
+    who = draw_identity(stream(0, chosen.person, "identity"))
+    camera = Camera(stream(0, chosen.person, "paint"), who)
     track = 0.1 * np.random.default_rng(0).standard_normal(round(chosen.plan.length * speech.RATE))
     simulated.record(root, manifest, chosen, camera, track)
     film(root / "Val_AFEW/Angry/000000001.avi")
@@ -415,12 +417,12 @@ def test_functionals_of_opensmile_are_not_needed(clip, cnn, tmp_path):
     bad = tmp_path / "a.arff"
     bad.write_text("@relation x\n@attribute name string\n@attribute f numeric\n@data\n'a',1,2,3\n")
     with pytest.raises(InputError, match="4 fields"):
-        afew.read_audio_features(bad)
+        afew_files.read_audio_features(bad)
     assert load(replace(clip, audio_features=bad), cnn, tmp_path / "cache").audio.any()
 
 
 def test_extract_keeps_the_order_and_names_what_is_unusable(tmp_path, cnn):
-    clips = afew.recordings(write_tree(tmp_path / "corpus", 3, 1, 1))
+    clips = afew.list_recordings(write_tree(tmp_path / "corpus", 3, 1, 1))
     film(clips[1].video)
     found, unusable = features.extract(clips, TINY, cnn, faces.landmark_file(), tmp_path / "cache", 1, 1)
     assert [one.name for one in found] == [clip.name for clip in clips if clip is not clips[1]]

@@ -18,7 +18,7 @@ from common.evidence.reading import load_paper
 from common.evidence.runs import CONTROL
 from common.evidence.settings import resolve_settings
 from common.running import results
-from datasets import afew, sfew
+from datasets import afew, layout, sfew
 from replications.chao2016 import run
 from tests.processes import interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
@@ -55,7 +55,7 @@ def write_faces(root: Path, simulated: bool = True) -> Path:
         for index in range(3):
             picture(root / f"Train/Train_Aligned_Faces/{label}/Film_{number}{index}.png", number, index)
     if simulated:
-        (root / afew.MARKER).write_text(json.dumps({"train": 21, "val": 0}))
+        (root / layout.MARKER).write_text(json.dumps({"train": 21, "val": 0}))
     return root
 
 
@@ -354,7 +354,7 @@ def test_columns_of_pool5_are_selected_once_for_the_same_faces(places, tmp_path,
 
 
 def clip_of(root: Path, name: str) -> afew.Clip:
-    return next(clip for clip in afew.recordings(root) if clip.name == name)
+    return next(clip for clip in afew.list_recordings(root) if clip.name == name)
 
 
 DEFECTS = {

@@ -13,7 +13,7 @@ from common.errors import InputError
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import audio, faces, video
-from datasets import avec2017
+from datasets import avec2017, sewa
 from replications.lee2018 import features, run
 
 SETTINGS = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16"])
@@ -26,7 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def first(corpus):
-    return avec2017.recordings(corpus)[0]
+    return avec2017.list_recordings(corpus)[0]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def made(length: float, hop: float = 0.25, found=None) -> features.Features:
     time = np.arange(round(length / hop) + 1) * hop
     n = len(time)
     at = np.arange(round(length / 0.1) + 1) * 0.1
-    labels = avec2017.Labels(at, 0.01 * at, -0.01 * at, 0 * at)
+    labels = sewa.Labels(at, 0.01 * at, -0.01 * at, 0 * at)
     found = np.ones(n, bool) if found is None else found
     return features.Features(
         "Train_01", "Train", time, np.zeros((n, 88)), np.zeros((n, 4, 4, 3)), found, np.zeros((n, 2, 3)), labels, "d"
@@ -165,7 +165,7 @@ def test_scores_of_frames_with_a_face_stay(rows):
 
 
 def test_features_of_a_recording(loaded, first):
-    labels = avec2017.read_labels(first.labels)
+    labels = sewa.read_labels(first.labels)
     n = len(loaded.time)
     assert loaded.name == "Train_01" and loaded.partition == "Train"
     np.testing.assert_allclose(np.diff(loaded.time), 0.25)
@@ -321,7 +321,7 @@ def shortened(path, seconds: float) -> None:
 
 
 def test_audio_much_shorter_than_its_labels_is_refused(copied, model, tmp_path):
-    recording = avec2017.recordings(copied)[0]
+    recording = avec2017.list_recordings(copied)[0]
     shortened(recording.audio, 2.0)
     with pytest.raises(InputError, match="Train_01.wav: lasts 2.0 s, its labels 5.. s; it looks truncated"):
         features.load(recording, SETTINGS, model, tmp_path)
@@ -329,7 +329,7 @@ def test_audio_much_shorter_than_its_labels_is_refused(copied, model, tmp_path):
 
 @pytest.mark.parametrize("seconds", [-0.6, 3.0])
 def test_audio_a_little_shorter_or_longer_is_used(copied, loaded, seconds):
-    recording = avec2017.recordings(copied)[0]
+    recording = avec2017.list_recordings(copied)[0]
     signal, rate = soundfile.read(recording.audio, dtype="int16")
     longer = np.concatenate([signal, np.zeros(3 * rate, np.int16)])
     soundfile.write(recording.audio, longer[: len(signal) + round(seconds * rate)], rate)
@@ -344,7 +344,7 @@ def test_windows_too_short_for_functionals_are_an_input_error(first, loaded, win
 
 
 def test_audio_too_short_for_any_window_is_an_input_error(copied):
-    path = avec2017.recordings(copied)[0].audio
+    path = avec2017.list_recordings(copied)[0].audio
     shortened(path, 0.3)
     with pytest.raises(InputError, match="Train_01.wav"):
         features.audio_features(path, np.arange(5) * 0.25, SETTINGS)
@@ -357,7 +357,7 @@ def test_a_video_without_a_face(first, model, monkeypatch):
 
 
 def test_unusable_recordings_are_listed_and_the_others_are_there(copied, model, cache):
-    recordings = avec2017.recordings(copied)
+    recordings = avec2017.list_recordings(copied)
     recordings[0].labels.write_text("")
     recordings[2].video.unlink()
     usable, unusable = features.extract(recordings, SETTINGS, model, cache, jobs=1)
@@ -368,7 +368,7 @@ def test_unusable_recordings_are_listed_and_the_others_are_there(copied, model, 
 
 
 def test_extraction_keeps_the_order_with_several_jobs(corpus, model, cache):
-    recordings = avec2017.recordings(corpus)[::-1]
+    recordings = avec2017.list_recordings(corpus)[::-1]
     one, two = (features.extract(recordings, SETTINGS, model, cache, jobs)[0] for jobs in (1, 2))
     assert [r.name for r in one] == [r.name for r in two] == [r.name for r in recordings]
     assert [r.digest for r in one] == [r.digest for r in two]

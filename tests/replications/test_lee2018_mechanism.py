@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets import avec2017
+from datasets import sewa
 from replications.lee2018 import mechanism
 from replications.lee2018.features import Features, clip_indices
 
@@ -15,7 +15,7 @@ UPPER, LOWER = [0.0, 0.0, 4.0, 2.0], [2.0, 5.0, 6.0, 8.0]  # boxes in pixels, x0
 
 def recorded(name: str = "Devel_01", found=None, transform=None) -> Features:
     transform = np.tile([[1.0, 0, 0], [0, 1, 0]], (N, 1, 1)) if transform is None else transform
-    labels = avec2017.Labels(TIME, 0 * TIME, 0 * TIME, 0 * TIME)
+    labels = sewa.Labels(TIME, 0 * TIME, 0 * TIME, 0 * TIME)
     found = np.ones(N, bool) if found is None else found
     return Features(
         name, "Devel", TIME, np.zeros((N, 88)), np.zeros((N, SIZE, SIZE, 3), np.uint8), found, transform, labels, "d"

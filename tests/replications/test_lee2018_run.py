@@ -21,7 +21,7 @@ from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running import cli, results
-from datasets import avec2017
+from datasets import avec2017, sewa
 from replications.lee2018 import experiment, features, run
 from tests.common.media.test_video import write as write_video
 from tests.processes import interrupt, kill, started, wait_for
@@ -89,7 +89,7 @@ def records(folder: Path) -> dict[str, dict]:
 def extracted(corpus, cache):
     """Settings and features of the corpus."""
     settings = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16", "clip_frames=8"])
-    return settings, features.extract(avec2017.recordings(corpus), settings, faces.landmark_file(), cache, 1)[0]
+    return settings, features.extract(avec2017.list_recordings(corpus), settings, faces.landmark_file(), cache, 1)[0]
 
 
 # numbers that must not depend on processes, interruptions or the clock
@@ -166,7 +166,7 @@ def test_scores_are_those_of_the_stored_series(finished, corpus, variant):
     path, record = next((p, r) for p, r in results.find(folder, "lee2018") if r["variant"] == variant)
     arrays = results.read_arrays(path, record)
     time_, gold = arrays["time/Devel_01"], arrays["gold/Devel_01"].astype(float)
-    labels = avec2017.read_labels(corpus / "labels" / "Devel_01.csv")
+    labels = sewa.read_labels(corpus / "labels" / "Devel_01.csv")
     np.testing.assert_allclose(np.diff(time_), record["settings"]["score_hop"])
     np.testing.assert_allclose(gold, np.interp(time_, labels.time, labels.valence), atol=1e-6)
     for series, fitted in (("raw", "none"), ("post", "devel")):
@@ -276,7 +276,7 @@ def test_arousal_has_scores_and_no_published_number(corpus, cache, tmp_path, cal
 def test_gold_standard_is_that_of_the_target(corpus, extracted, target):
     settings, recordings = extracted
     for recording, gold in zip(recordings, experiment.golds_of(recordings, settings, target), strict=True):
-        labels = avec2017.read_labels(corpus / "labels" / f"{recording.name}.csv")
+        labels = sewa.read_labels(corpus / "labels" / f"{recording.name}.csv")
         time_ = np.arange(len(gold)) * settings["score_hop"]
         np.testing.assert_allclose(gold, np.interp(time_, labels.time, getattr(labels, target)), atol=1e-6)
 

@@ -289,12 +289,14 @@ def test_identity_names_the_detector_and_tells_them_apart(tmp_path):
 @pytest.fixture(scope="module")
 def acted(tmp_path_factory):
     """A second of one simulated person whose face is hidden in frames 10 to 12, and the landmarks of each frame."""
-    from datasets.simulated import face, script
+    from datasets.simulated import script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     plan = script.write_script(0, "Train_01", 20.0)
-    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
-    state = face.draw_nuisance(plan, np.arange(0, 20.0, 0.1))
-    frames, points = zip(*(camera.frame(state, index, np.zeros((2, 2))) for index in range(30)))
+    camera = Camera(script.stream(0, "paint"), draw_identity(script.stream(0, "Train_01", "identity")))
+    state = draw_nuisance(plan, np.arange(0, 20.0, 0.1))
+    frames, points = zip(*(camera.film(state, index, np.zeros((2, 2))) for index in range(30)))
     frames = [image[..., ::-1].copy() for image in frames]  # painted as BGR
     for index in (10, 11, 12):
         frames[index][:] = 90

@@ -19,7 +19,7 @@ from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running.experiment import Unusable
-from datasets import enterface, rml
+from datasets import acted, enterface, layout, rml
 from replications.priyasad2019 import faces, features, images, run, vad, vgg19
 from replications.priyasad2019.features import CLASSES
 from tests.common.media import test_ssd
@@ -67,12 +67,12 @@ def corpora(factory) -> dict[str, Path]:
 
 
 def mark(root: Path, subjects: int = 3) -> None:
-    (root / enterface.MARKER).write_text(json.dumps({"subjects": subjects, "sentences": 1}))
+    (root / layout.MARKER).write_text(json.dumps({"subjects": subjects, "sentences": 1}))
 
 
 def as_enterface(source: Path, root: Path) -> Path:
     """The clips of an RML in the layout of the other corpus."""
-    for clip in rml.recordings(source):
+    for clip in rml.list_recordings(source):
         number, label = clip.subject[1:], clip.label.lower()
         folder = root / f"enterface database/subject {number}/{label}/sentence 1"
         folder.mkdir(parents=True)
@@ -89,23 +89,23 @@ def places(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def done(places) -> list[features.Clip]:
     """All clips of the simulated RML."""
-    clips = rml.recordings(places["RML"])
+    clips = rml.list_recordings(places["RML"])
     found, unusable = features.extract(clips, TINY, SOURCE, shaped(), places["CACHE"], 1, 1)
     assert not unusable
     return found
 
 
 @pytest.fixture(scope="module")
-def staged(tmp_path_factory) -> tuple[Path, list[rml.Clip]]:
+def staged(tmp_path_factory) -> tuple[Path, list[acted.Clip]]:
     """Two clips of a simulated eNTERFACE'05: stereo, 48 kHz, 25 frames per second."""
-    from datasets.simulated import acted
+    from datasets.simulated import acted as stage
     from datasets.simulated import enterface as simulated
 
     root = tmp_path_factory.mktemp("staged") / "enterface"
-    manifest = acted.Manifest("enterface", 0, 1, 1, 1.8, simulated.VERSION)
-    takes = simulated.takes(manifest)[:2]
-    acted.write(root, manifest, simulated.FORM, takes, jobs=1)
-    return root, [rml.Clip(take.name, take.subject, take.label, root / take.path) for take in takes]
+    manifest = stage.Manifest("enterface", 0, 1, 1, 1.8, simulated.VERSION)
+    takes = simulated.list_takes(manifest)[:2]
+    stage.write(root, manifest, simulated.FORM, takes, jobs=1)
+    return root, [acted.Clip(take.name, take.subject, take.label, root / take.path) for take in takes]
 
 
 def shaped(source: features.Source = SOURCE, **changes) -> str:
@@ -176,10 +176,10 @@ def test_what_is_kept_of_a_clip(done):
 
 
 def test_extract_keeps_the_order_and_both_corpora_share_their_films(done, places):
-    assert [clip.name for clip in done] == [clip.name for clip in rml.recordings(places["RML"])]
+    assert [clip.name for clip in done] == [clip.name for clip in rml.list_recordings(places["RML"])]
     before = files(places["CACHE"])
     others, unusable = features.extract(
-        enterface.recordings(places["ENTERFACE"]), TINY, SOURCE, shaped(), places["CACHE"], 1, 1
+        enterface.list_recordings(places["ENTERFACE"]), TINY, SOURCE, shaped(), places["CACHE"], 1, 1
     )
     assert files(places["CACHE"]) == before and not unusable and len(others) == 18
     assert {clip.file for clip in others} == {clip.file for clip in done} and len({clip.file for clip in done}) == 12
@@ -200,9 +200,9 @@ def voice(seconds: float, start: float = 0.0, end: float = 99.0) -> np.ndarray:
     return np.where(spoken, 0.2 * noise, 0.02 * np.sin(2 * np.pi * 100 * time))[None]
 
 
-def hand(path: Path, frames: int = 50, sound: np.ndarray | None = None) -> rml.Clip:
+def hand(path: Path, frames: int = 50, sound: np.ndarray | None = None) -> acted.Clip:
     """Frame k, 25 per second, has the brightness 8 k modulo 256; without `sound` speech from 0.5 to 1.5 s."""
-    return rml.Clip(
+    return acted.Clip(
         "s1/an1", "s1", "Anger", film(path, frames, voice(frames / 25, 0.5, 1.5) if sound is None else sound)
     )
 
@@ -255,7 +255,7 @@ def test_frames_without_a_face_are_noted(tmp_path, seen, monkeypatch):
 def test_the_detector_of_the_user_changes_the_faces_alone(done, places, tmp_path):
     """One that takes the left half of every frame for a face."""
     source = features.Source("random", test_ssd.write(tmp_path, (0.9, 0, 0, 0.5, 1)))
-    other = load(rml.recordings(places["RML"])[0], tmp_path / "cache", source)
+    other = load(rml.list_recordings(places["RML"])[0], tmp_path / "cache", source)
     ours, theirs = arrays(done[0]), arrays(other)
     assert done[0].digest != other.digest and not np.array_equal(ours.pop("faces"), theirs.pop("faces"))
     for name in ours:
@@ -266,7 +266,7 @@ def test_the_detector_of_the_user_changes_the_faces_alone(done, places, tmp_path
 
 
 @pytest.fixture
-def clip(tmp_path) -> rml.Clip:
+def clip(tmp_path) -> acted.Clip:
     return hand(tmp_path / "an1.avi")
 
 
@@ -294,7 +294,7 @@ def test_what_is_in_the_cache_is_not_computed_again(clip, tmp_path, seen, never)
 
 
 def test_the_same_film_gives_the_same_bytes(done, places, tmp_path):
-    again = load(rml.recordings(places["RML"])[0], tmp_path / "cache")
+    again = load(rml.list_recordings(places["RML"])[0], tmp_path / "cache")
     assert again.file.read_bytes() == done[0].file.read_bytes() and again.digest == done[0].digest
 
 
@@ -327,7 +327,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from datasets.rml import Clip
+from datasets.acted import Clip
 from replications.priyasad2019 import features
 video, cache, mine, other, deed = sys.argv[1:]
 def computed(*_):
@@ -537,7 +537,7 @@ def test_a_clip_that_cannot_be_used_is_named_with_the_remedy(tmp_path, seen, def
     path = tmp_path / "s1" / "an1.avi"
     make(path)
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: ") as caught:
-        load(rml.Clip("s1/an1", "s1", "Anger", path), tmp_path / "cache")
+        load(acted.Clip("s1/an1", "s1", "Anger", path), tmp_path / "cache")
     assert words in str(caught.value) and ";" in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
@@ -559,7 +559,7 @@ def test_a_header_of_fewer_frames_changes_nothing(clip, tmp_path, seen):
 def test_what_is_cut_off_behind_the_speech_is_not_missed(tmp_path, seen):
     """Unlike speech that is cut off."""
     path = hand(tmp_path / "whole.avi", 75, voice(3, 0.5, 1.2)).video
-    clip = load(rml.Clip("s1/an1", "s1", "Anger", lying(tmp_path / "an1.avi", path, 250)), tmp_path / "cache")
+    clip = load(acted.Clip("s1/an1", "s1", "Anger", lying(tmp_path / "an1.avi", path, 250)), tmp_path / "cache")
     assert len(clip.found) == sum(clip.span[0] - 1e-6 <= k / 25 < clip.span[1] - 1e-6 for k in range(75))
 
 

@@ -20,7 +20,7 @@ from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running import results
 from common.running.experiment import Corpus
-from datasets import enterface, rml
+from datasets import enterface, layout, rml
 from replications.priyasad2019 import features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import CLASSES, Clip, Segments
@@ -43,7 +43,7 @@ def places(tmp_path_factory) -> dict[str, Path]:
 
 def real(source: Path, root: Path) -> Path:
     """A copy that nothing marks as simulated; truth there is none of people."""
-    shutil.copytree(source, root, ignore=shutil.ignore_patterns("truth", enterface.MARKER), copy_function=os.link)
+    shutil.copytree(source, root, ignore=shutil.ignore_patterns("truth", layout.MARKER), copy_function=os.link)
     return root
 
 

@@ -204,7 +204,7 @@ def test_audio_that_ends_before_its_labels(seconds, tmp_path):
 @pytest.fixture(scope="module")
 def recording(corpus, tmp_path_factory) -> avec2019.Recording:
     """2 s of a simulated recording of AV+EC 2017 in the form of 2019: labels, audio and video, no features."""
-    one = avec2017.recordings(corpus)[0]
+    one = avec2017.list_recordings(corpus)[0]
     labels = tmp_path_factory.mktemp("corpus") / "labels" / f"{one.name}.csv"
     labels.parent.mkdir()
     labels.write_text("".join(one.labels.read_text().splitlines(keepends=True)[:COUNT]))

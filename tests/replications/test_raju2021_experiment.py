@@ -13,7 +13,7 @@ from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.running import tasks
 from common.running.experiment import Corpus
-from datasets.avec2017 import LABEL_HOP, Labels
+from datasets.sewa import LABEL_HOP, Labels
 from replications.raju2021 import experiment, mechanism
 from replications.raju2021.experiment import TARGETS, Moments, Sequences
 from replications.raju2021.features import Features

@@ -5,12 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from common import splits
-from datasets import avec2019
+from datasets import avec2019, avec2019_public, sewa
 from replications.raju2021 import fusion
 
 LENGTHS = {"Devel_DE_01": 60, "Devel_DE_02": 75, "Devel_DE_03": 61, "Devel_DE_04": 75} | {
@@ -59,9 +59,10 @@ def test_context_has_the_inner_products_of_the_organisers_windows(count, frames,
 def test_stacked_and_averaged():
     names = ["Devel_DE_01", "Devel_DE_02"]
     tables = {
-        system: {name: np.full((4, 3), [i, 10 * i, 0.0]) for name in names} for i, system in enumerate(avec2019.SYSTEMS)
+        system: {name: np.full((4, 3), [i, 10 * i, 0.0]) for name in names}
+        for i, system in enumerate(avec2019_public.SYSTEMS)
     }
-    inputs = fusion.stacked(avec2019.Public(dict.fromkeys(names), tables))
+    inputs = fusion.stacked(avec2019_public.Public(dict.fromkeys(names), tables))
     assert {name: x.shape for name, x in inputs.items()} == dict.fromkeys(names, (4, 27))
     assert len(fusion.SYSTEMS) == 9
     np.testing.assert_allclose(fusion.averaged(inputs, 1)["Devel_DE_02"], 40.0)
@@ -155,64 +156,9 @@ def test_fit_is_the_organisers_fit():
         np.testing.assert_allclose(ours.predict(x), theirs.predict(literal_context(x, 3)), atol=1e-9)
 
 
-def pairings(names):
-    """All ways to divide `names` into pairs."""
-    if not names:
-        yield ()
-        return
-    first, *rest = names
-    for partner in rest:
-        for others in pairings([name for name in rest if name != partner]):
-            yield ({first, partner}, *others)
-
-
-@settings(max_examples=300)
-@given(st.lists(st.integers(10, 20), min_size=2, max_size=8).filter(lambda lengths: len(lengths) % 2 == 0))
-def test_chats_are_the_only_closest_pairing(values):
-    lengths = {f"Devel_DE_{number:02d}": value for number, value in enumerate(values, start=1)}
-    costs = [(sum(abs(lengths[a] - lengths[b]) for a, b in pairing), pairing) for pairing in pairings(sorted(lengths))]
-    least = min(cost for cost, _ in costs)
-    best = [pairing for cost, pairing in costs if cost == least]
-    close = any(all(abs(lengths[a] - lengths[b]) <= 1 for a, b in pairing) for pairing in best)
-    if len(best) == 1 and close:
-        found = fusion.chats(lengths)
-        assert list(found) == list(lengths)
-        assert all(found[a] == found[b] for a, b in best[0])
-        assert len(set(found.values())) == len(values) // 2
-    else:
-        with pytest.raises(ValueError):
-            fusion.chats(lengths)
-
-
-def test_chats_of_two_cultures():
-    assert fusion.chats(LENGTHS) == {
-        "Devel_DE_01": "DE_01-03",
-        "Devel_DE_02": "DE_02-04",
-        "Devel_DE_03": "DE_01-03",
-        "Devel_DE_04": "DE_02-04",
-        "Devel_HU_01": "HU_01-03",
-        "Devel_HU_02": "HU_02-04",
-        "Devel_HU_03": "HU_01-03",
-        "Devel_HU_04": "HU_02-04",
-    }
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"Devel_DE_05": 90}, "5 recordings do not pair up"),
-        ({"Devel_DE_03": 63}, "Devel_DE_01 has no partner: the next in length, Devel_DE_03, has 3 rows more"),
-        ({"Devel_HU_02": 50, "Devel_HU_04": 50}, "not unique: Devel_HU_02 and Devel_HU_03 both have 50 rows"),
-    ],
-)
-def test_recordings_that_are_no_chats(changes, message):
-    with pytest.raises(ValueError, match=message):
-        fusion.chats(LENGTHS | changes)
-
-
 @given(st.integers(2, 4))
 def test_folds_never_split_a_chat(k):
-    chats = fusion.chats(LENGTHS)
+    chats = sewa.pair_chats(LENGTHS)
     folds = fusion.folds(chats, k)
     assert sorted(name for fold in folds for name in fold.test) == sorted(chats)
     for fold in folds:
@@ -221,14 +167,14 @@ def test_folds_never_split_a_chat(k):
 
 
 def test_folds_share_the_cultures():
-    for fold in fusion.folds(fusion.chats(LENGTHS), 2):
+    for fold in fusion.folds(sewa.pair_chats(LENGTHS), 2):
         assert sorted(name.split("_")[1] for name in fold.test) == ["DE", "DE", "HU", "HU"]
 
 
 @pytest.mark.parametrize("hidden", ["Devel_DE_02", "Devel_HU_03"])
 def test_predictions_do_not_know_the_labels_they_are_scored_on(hidden):
     inputs, gold = series()
-    chats = fusion.chats(LENGTHS)
+    chats = sewa.pair_chats(LENGTHS)
     culture = {name: name.split("_")[1] for name in LENGTHS}
     for predict, unseen in (
         (lambda gold: fusion.cross_validated(inputs, gold, chats, GRID, k=4), chats),
@@ -244,15 +190,15 @@ def test_predictions_do_not_know_the_labels_they_are_scored_on(hidden):
 
 def test_unseen_scores_of_a_planted_map():
     inputs, gold = series()
-    predictions, chosen = fusion.cross_validated(inputs, gold, fusion.chats(LENGTHS), GRID, k=2)
+    predictions, chosen = fusion.cross_validated(inputs, gold, sewa.pair_chats(LENGTHS), GRID, k=2)
     assert set(chosen) == {"1", "2"}
     assert all(len(predictions[name]) == n for name, n in LENGTHS.items())
     assert fusion.score(*(np.concatenate([side[name] for name in gold]) for side in (gold, predictions))) > 0.8
 
 
 @pytest.fixture
-def public(real_data) -> avec2019.Public:
-    return avec2019.read_public(real_data / "avec2019")
+def public(real_data) -> avec2019_public.Public:
+    return avec2019_public.read(real_data / "avec2019")
 
 
 def stored(public, target):
@@ -260,7 +206,7 @@ def stored(public, target):
 
 
 def test_real_recordings_pair_up(public):
-    chats = fusion.chats({name: len(labels.time) for name, labels in public.labels.items()})
+    chats = sewa.pair_chats({name: len(labels.time) for name, labels in public.labels.items()})
     assert " ".join(sorted(set(chats.values()))) == (
         "DE_01-12 DE_02-05 DE_03-08 DE_04-06 DE_07-13 DE_09-14 DE_10-11 "
         "HU_01-14 HU_02-08 HU_03-05 HU_04-10 HU_06-11 HU_07-13 HU_09-12"
@@ -279,7 +225,7 @@ def test_published_valence_is_a_linear_map_of_the_published_inputs(public):
 def test_published_predictions_come_from_the_solver_of_2019(public, target, frames):
     inputs, published = fusion.stacked(public), stored(public, target)
     assert fusion.recover(inputs, published).frames == frames
-    gold = {name: avec2019.label_matrix(labels)[:, target] for name, labels in public.labels.items()}
+    gold = {name: avec2019.stack_labels(labels)[:, target] for name, labels in public.labels.items()}
     machine = fusion.fit(inputs, gold, frames, 1.0, solver=fusion.liblinear_2019)
     assert not machine.converged
     for name, values in inputs.items():

@@ -9,8 +9,8 @@ import pytest
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.running import results
-from datasets import avec2019
-from datasets.avec2017 import LABEL_HOP, Labels
+from datasets import avec2019, avec2019_public, sewa
+from datasets.sewa import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
@@ -142,15 +142,15 @@ class TestRefused:
 def invented():
     """A small public part: 2 + 2 chats of 60 to 90 labels; the systems see the labels through noise."""
     rng = np.random.default_rng(0)
-    labels, predictions = {}, {system: {} for system in avec2019.SYSTEMS}
+    labels, predictions = {}, {system: {} for system in avec2019_public.SYSTEMS}
     for culture in ("DE", "HU"):
         for number in range(1, 9):
             name, time = f"Devel_{culture}_{number:02d}", np.arange(60 + 10 * ((number - 1) // 2)) * LABEL_HOP
             labels[name] = Labels(time, *(0.3 * np.sin(time / 2 + rng.uniform(0, 6)) for _ in range(3)))
-            for system in avec2019.SYSTEMS:
+            for system in avec2019_public.SYSTEMS:
                 noise = 0.2 * rng.normal(size=(len(time), 3))
-                predictions[system][name] = avec2019.label_matrix(labels[name]) + noise
-    return avec2019.Public(labels, predictions)
+                predictions[system][name] = avec2019.stack_labels(labels[name]) + noise
+    return avec2019_public.Public(labels, predictions)
 
 
 class TestPublic:
@@ -235,10 +235,8 @@ def test_the_published_baseline_and_its_erratum(real_data, tmp_path, called, mon
 
 def test_seven_chats_of_each_culture(real_data):
     """Two people of a chat have equally many labels, within one."""
-    from datasets.avec2019 import read_public
-
-    public_part = read_public(real_data / "avec2019")
-    found = fusion.chats({name: len(labels.time) for name, labels in public_part.labels.items()})
+    public_part = avec2019_public.read(real_data / "avec2019")
+    found = sewa.pair_chats({name: len(labels.time) for name, labels in public_part.labels.items()})
     assert sorted(found.values()).count("DE_01-12") == 2
     assert {culture: len({c for c in found.values() if c.startswith(culture)}) for culture in ("DE", "HU")} == {
         "DE": 7,

@@ -14,9 +14,10 @@ from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.running import results, tasks
 from common.running.experiment import Corpus
-from datasets.avec2012 import RATE, Labels
+from datasets.avec2012 import RATE
 from datasets.simulated import avec2012
-from datasets.simulated.corpus import lengths
+from datasets.simulated.corpus import draw_lengths
+from datasets.traces import Labels
 from replications.wang2017 import experiment, models
 from replications.wang2017.features import TARGETS, Features
 
@@ -187,7 +188,7 @@ def test_the_quick_profile_learns_clips_of_all_ten_phases():
     """The stack reads every tenth frame, from any of the first ten on (ledger 10)."""
     quick = resolve_settings(PAPER, "quick")
     sizes = SimpleNamespace(seed=0, seconds=quick["simulated_seconds"])
-    seconds = lengths(sizes, {"train": quick["simulated_train"]}, avec2012.SPREAD, digits=3)
+    seconds = draw_lengths(sizes, {"train": quick["simulated_train"]}, avec2012.SPREAD, digits=3)
     recola = int(2 * quick["simulated_seconds"] * 25)  # all of one length
     for frames in ([int(length * RATE) for length in seconds.values()], [recola]):
         recordings = [SimpleNamespace(time=np.empty(count)) for count in frames]

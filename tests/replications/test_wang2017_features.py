@@ -12,7 +12,7 @@ from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running.experiment import Unusable
-from datasets.avec2012 import Labels
+from datasets.traces import Labels
 from replications.wang2017 import attributes, features
 
 PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
@@ -34,12 +34,14 @@ def write(path, images):
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """One person who shows from the third frame on, but for GAP."""
-    from datasets.simulated import face, script
+    from datasets.simulated import script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     plan, times = script.write_script(0, "Train_01", 20.0), np.arange(FRAMES) / FPS
-    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
-    state, affect = face.draw_nuisance(plan, times), script.face_affect(plan, times, "uniform")
-    images = [camera.frame(state, index, affect[index])[0] for index in range(FRAMES)]
+    camera = Camera(script.stream(0, "paint"), draw_identity(script.stream(0, "Train_01", "identity")))
+    state, affect = draw_nuisance(plan, times), script.trace_face(plan, times, "uniform")
+    images = [camera.film(state, index, affect[index])[0] for index in range(FRAMES)]
     for index in (0, 1, *GAP):
         images[index] = EMPTY
     return write(tmp_path_factory.mktemp("video") / "devel_video001.avi", images)
@@ -56,11 +58,11 @@ def cnn(tmp_path_factory):
 def reader(**changes):
     time = np.arange(FRAMES) / FPS
     labels = Labels(time, np.sin(time), np.cos(time))
-    return SimpleNamespace(**{"missing": lambda recording: [], "read_labels": lambda recording: labels, **changes})
+    return SimpleNamespace(**{"read_labels": lambda recording: labels, **changes})
 
 
 def recording(path):
-    return SimpleNamespace(name="devel_001", partition="devel", video=path)
+    return SimpleNamespace(name="devel_001", partition="devel", video=path, labels={})
 
 
 def load(path, cnn, cache, **changes):
@@ -111,7 +113,7 @@ def test_a_video_without_a_face_is_unusable(cnn, tmp_path):
 
 def test_missing_files_and_labels_beyond_the_video(video, cnn, tmp_path):
     with pytest.raises(InputError, match="gone.avi: missing"):
-        load(video, cnn, tmp_path, missing=lambda recording: ["gone.avi: missing"])
+        load(tmp_path / "gone.avi", cnn, tmp_path)
     time = np.arange(4 * FPS) / FPS
     with pytest.raises(InputError, match="truncated"):
         load(video, cnn, tmp_path, read_labels=lambda recording: Labels(time, time, time))

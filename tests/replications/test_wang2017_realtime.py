@@ -28,12 +28,14 @@ FPS = 25
 @pytest.fixture(scope="module")
 def person():
     """Frames (35) of one simulated person, RGB 320x240, whose face shows all the time."""
-    from datasets.simulated import face, script
+    from datasets.simulated import script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     plan, times = script.write_script(0, "Train_01", 20.0), np.arange(35) / FPS
-    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
-    state, affect = face.draw_nuisance(plan, times), script.face_affect(plan, times, "uniform")
-    return [camera.frame(state, index, affect[index])[0][..., ::-1].copy() for index in range(len(times))]
+    camera = Camera(script.stream(0, "paint"), draw_identity(script.stream(0, "Train_01", "identity")))
+    state, affect = draw_nuisance(plan, times), script.trace_face(plan, times, "uniform")
+    return [camera.film(state, index, affect[index])[0][..., ::-1].copy() for index in range(len(times))]
 
 
 EMPTY = np.full((240, 320, 3), 128, np.uint8)

@@ -121,12 +121,14 @@ def model():
 @pytest.fixture(scope="module")
 def rendered():
     """Frames of one simulated person with the true landmarks."""
-    from datasets.simulated import face, script
+    from datasets.simulated import script
+    from datasets.simulated.face.camera import Camera
+    from datasets.simulated.face.people import draw_identity, draw_nuisance
 
     plan = script.write_script(0, "Train_01", 20.0)
-    camera = face.Camera(script.stream(0, "paint"), face.draw_identity(script.stream(0, "Train_01", "identity")))
-    state = face.draw_nuisance(plan, np.arange(0, 20.0, 0.1))
-    frames = [camera.frame(state, index, np.zeros((2, 2))) for index in (0, 60, 120)]
+    camera = Camera(script.stream(0, "paint"), draw_identity(script.stream(0, "Train_01", "identity")))
+    state = draw_nuisance(plan, np.arange(0, 20.0, 0.1))
+    frames = [camera.film(state, index, np.zeros((2, 2))) for index in (0, 60, 120)]
     return [(image[..., ::-1].copy(), points) for image, points in frames]  # painted as BGR
 
 
