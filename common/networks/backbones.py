@@ -31,6 +31,7 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
+from common.networks.weights import assign, randomise
 
 RANDOM = "random"  # instead of a folder: weights drawn from SEED
 SEED = 0
@@ -86,7 +87,7 @@ def backbone(name: str, weights: Path | str):
     """
     model = NETWORKS[name].build()
     if weights == RANDOM:
-        _randomise(model)
+        randomise(model, SEED)
     else:
         _load(model, name, Path(weights))
     return model
@@ -130,33 +131,17 @@ def _nearest(length: int, size: int) -> np.ndarray:
 # weights
 
 
-def _randomise(model) -> None:
-    rng = np.random.default_rng(SEED)
-    for variable in model.weights:
-        if len(variable.shape) > 1:  # a kernel; biases and batch statistics begin as Keras has them
-            values = rng.standard_normal(variable.shape, np.float32)
-            values *= np.sqrt(2 / np.prod(variable.shape[:-1]))
-            variable.assign(values)
-
-
 def _load(model, name: str, path: Path) -> None:
     """Set the model's weights from `path`, one array at a time; what a file has beyond them is the classifier."""
     arrays = NETWORKS[name].arrays(path, model)
     for variable in model.weights:
         try:
             key, array = next(arrays)
-            finite = np.isfinite(array).all()
         except StopIteration:
             raise InputError(f"{path}: has fewer layers than {name} has; it is of another network") from None
         except Exception as error:  # zip, HDF5 and NumPy have a dozen kinds for a damaged file
             raise InputError(f"{path}: cannot be read as weights of {name} ({error}); fetch it again") from error
-        if array.shape != variable.shape:
-            raise InputError(
-                f"{path}: {key} has shape {array.shape}, {name} needs {tuple(variable.shape)}; it is of another network"
-            )
-        if not finite:
-            raise InputError(f"{path}: {key} holds NaN or infinity; fetch the file again")
-        variable.assign(array)
+        assign(variable, array, f"{path}: {key}", f"it is of another network than {name}")
 
 
 def _keras_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:

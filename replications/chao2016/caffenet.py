@@ -21,11 +21,16 @@ from keras import layers, ops
 from common import storage
 from common.errors import InputError
 from common.networks import caffe, training
+from common.networks.optimizers import ScaledSGD
+from common.networks.weights import assign, randomise
 
 PACKAGE = "avemotion.chao2016"
 RANDOM = "random"  # instead of a weights file: He's normal distribution from SEED, no biases
 SEED = 0
 BATCH = 16  # faces at a time, where nothing is trained
+FITTING = (
+    "published weights go with cnn_width 1.0 (--profile paper), your own with the settings that they were trained with"
+)
 RESIZED, SIZE = 256, 227  # pixels before and after cropping
 MEAN_BGR = (104.007, 116.669, 122.679)  # of ImageNet: the mean image that Caffe distributes, averaged over its pixels
 CONVOLUTIONS = {  # filters, kernel, stride, groups
@@ -180,26 +185,16 @@ def load(model: keras.Model, weights: Path | str) -> None:
     """
     named = {layer.name: layer for layer in model.layers if layer.weights}
     if str(weights) == RANDOM:
-        return _randomise(named.values())
+        return randomise(
+            model, SEED, 1 / 128
+        )  # pixels, kept as large as they are, would saturate the tanh behind pool5
     path = Path(weights)
     readers = {".caffemodel": _caffe, ".npz": _npz}
     if path.suffix not in readers:
         raise InputError(f"{path}: weights are a file {' or '.join(readers)}; name one, or say {RANDOM}")
     for name, values in readers[path.suffix](path, named, model).items():
-        _assign(named[name], values, path)
-
-
-def _randomise(named: Iterable[layers.Layer]) -> None:
-    """He et al. 2015, for ReLU, so that maps neither vanish nor explode; the first layer for inputs of +-128.
-
-    Their distribution keeps the scale of the input: pixels would saturate every tanh behind pool5.
-    """
-    rng = np.random.default_rng(SEED)
-    for layer in named:
-        values = rng.standard_normal(layer.kernel.shape, np.float32)
-        scale = 1 / 128 if layer.name == "conv1" else 1
-        layer.kernel.assign(values * scale * np.sqrt(2 / np.prod(layer.kernel.shape[:-1])))
-        layer.bias.assign(np.zeros(layer.bias.shape))
+        for variable, array in zip((named[name].kernel, named[name].bias), values, strict=True):
+            assign(variable, array, f"{path}: {variable.path}", FITTING)
 
 
 def _check_order(path: Path, order: str) -> None:
@@ -234,18 +229,6 @@ def _npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tupl
     if order != model.name:
         raise InputError(f"{path}: trained with cnn_order {order}, asked for {model.name}; --set cnn_order={order}")
     return found
-
-
-def _assign(layer: layers.Layer, values: Sequence[np.ndarray], path: Path) -> None:
-    for variable, value in zip((layer.kernel, layer.bias), values, strict=True):
-        if value.shape != tuple(variable.shape):
-            raise InputError(
-                f"{path}: {variable.path} has shape {value.shape}, {tuple(variable.shape)} is needed; published weights "
-                f"go with cnn_width 1.0 (--profile paper), your own with the settings that they were trained with"
-            )
-        if not (np.issubdtype(value.dtype, np.floating) and np.isfinite(value).all()):
-            raise InputError(f"{path}: {variable.path} holds NaN, infinity or no numbers; fetch or train it again")
-        variable.assign(value)
 
 
 def saved(path: Path, model: keras.Model) -> None:
@@ -347,17 +330,9 @@ def _refuse_divergence(model: keras.Model, settings: dict) -> dict:
 
 
 def _compile(model: keras.Model, settings: dict) -> None:
-    biases = {layer.bias.path for layer in model.layers if layer.weights}
-
-    class SGD(keras.optimizers.SGD):
-        """Caffe's lr_mult 2 for biases, which is a factor on their gradients; Keras has no rates by variable."""
-
-        def apply(self, grads, trainable_variables):
-            pairs = zip(grads, trainable_variables, strict=True)
-            super().apply([g * 2.0 if v.path in biases else g for g, v in pairs], trainable_variables)
-
+    biases = {layer.bias.path: 2.0 for layer in model.layers if layer.weights}  # Caffe's lr_mult
     rate = keras.optimizers.schedules.ExponentialDecay(
         settings["cnn_learning_rate"], settings["cnn_step"], settings["cnn_step_factor"], staircase=True
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(SGD(rate, settings["cnn_momentum"]), loss)
+    model.compile(ScaledSGD(rate, settings["cnn_momentum"], biases), loss)

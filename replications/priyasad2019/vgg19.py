@@ -12,6 +12,7 @@ import numpy as np
 from common import storage
 from common.errors import InputError
 from common.networks import vgg
+from common.networks.weights import assign, randomise
 
 RANDOM, IMAGENET = "random", "imagenet"  # weights that are no file's
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels.h5"  # as keras.applications has it, with the fully connected layers
@@ -46,7 +47,7 @@ def network(settings: dict, seed: int = 0):
     fc7 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc2", **drawn)(fc6)
     model = keras.Model(image, {"fc6": fc6, "fc7": fc7}, name="vgg19")
     if weights == RANDOM:
-        _randomise(model, seed)
+        randomise(model, seed, 1 / 128)
     else:
         _load(model, Path(weights))
     return model
@@ -137,18 +138,6 @@ def _downloaded() -> Path:
         ) from error
 
 
-def _randomise(model, seed: int) -> None:
-    """He et al. 2015, for ReLU, so that maps neither vanish nor explode; the first layer for inputs of +-128."""
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        if layer.weights:
-            values = rng.standard_normal(layer.kernel.shape, np.float32)
-            scale = 1 / 128 if layer.name == "block1_conv1" else 1
-            values *= scale * np.sqrt(2 / np.prod(layer.kernel.shape[:-1]))
-            layer.kernel.assign(values)
-            layer.bias.assign(np.zeros(layer.bias.shape))
-
-
 def _load(model, path: Path) -> None:
     """Set the layers to what the file has under their names, one array at a time; the classifier is not read."""
     import h5py
@@ -158,21 +147,11 @@ def _load(model, path: Path) -> None:
             for layer in model.layers:
                 group = file[layer.name] if layer.weights else None
                 for i, variable in enumerate(layer.weights):  # kernel, bias
-                    _assign(variable, group[group.attrs["weight_names"].astype(str)[i]], path)  # bytes in older files
+                    values = group[group.attrs["weight_names"].astype(str)[i]]  # bytes in older files
+                    assign(variable, values, f"{path}: {variable.path}", PUBLISHED)
     except InputError:
         raise
     except Exception as error:  # HDF5 has a dozen kinds for a damaged file
         raise InputError(
             f"{path}: cannot be read as weights of VGG19 ({error}); name {FILE}, or fetch it again"
         ) from error
-
-
-def _assign(variable, dataset, path: Path) -> None:
-    if dataset.shape != tuple(variable.shape):
-        raise InputError(
-            f"{path}: {variable.path} has shape {dataset.shape}, {tuple(variable.shape)} is needed; {PUBLISHED}"
-        )
-    values = dataset[()]
-    if not (np.issubdtype(values.dtype, np.floating) and np.isfinite(values).all()):
-        raise InputError(f"{path}: {variable.path} holds NaN, infinity or no numbers; fetch the file again")
-    variable.assign(values)

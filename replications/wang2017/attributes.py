@@ -14,9 +14,11 @@ import numpy as np
 from common import metrics, storage
 from common.errors import InputError
 from common.networks import training, vgg, vggface
+from common.networks.weights import assign
 from datasets.fer2013 import CLASSES, USAGES, Fer2013
 
 RANDOM = "random"  # instead of a weights file: He's normal distribution, no biases
+FITTING = f"published weights go with the full sizes (--profile paper), --weights {RANDOM} with others"
 BATCH = 16  # faces at a time, where nothing is trained
 HEAD = "fc8"  # the only layer that VGG-Face does not give
 
@@ -63,15 +65,8 @@ def load(model, path: Path) -> None:
 
 
 def _assign(layer, values: Iterable[np.ndarray], path: Path) -> None:
-    for variable, value in zip(layer.weights, values, strict=True):
-        if value.shape != variable.shape:
-            raise InputError(
-                f"{path}: {variable.path} has shape {value.shape}, {tuple(variable.shape)} is needed; published weights "
-                f"go with the full sizes (--profile paper), --weights {RANDOM} with others"
-            )
-        if not np.isfinite(value).all():
-            raise InputError(f"{path}: {variable.path} holds NaN or infinity; fetch the file again")
-        variable.assign(value)
+    for variable, array in zip(layer.weights, values, strict=True):
+        assign(variable, array, f"{path}: {variable.path}", FITTING)
 
 
 def fine_tune(
@@ -129,18 +124,12 @@ def fine_tune(
 def _compile(model, settings: dict) -> None:
     import keras
 
+    from common.networks.optimizers import ScaledSGD
+
     faster = settings["cnn_head_learning_rate"] / settings["cnn_learning_rate"]
-    head = {variable.path for variable in model.get_layer(HEAD).weights}
-
-    class SGD(keras.optimizers.SGD):
-        """With a rate of its own for the head, which is a factor on its gradient; Keras has no rates by layer."""
-
-        def apply(self, grads, trainable_variables):
-            pairs = zip(grads, trainable_variables, strict=True)
-            super().apply([g * faster if v.path in head else g for g, v in pairs], trainable_variables)
-
+    head = {variable.path: faster for variable in model.get_layer(HEAD).weights}
     model.compile(
-        SGD(settings["cnn_learning_rate"], settings["cnn_momentum"]),
+        ScaledSGD(settings["cnn_learning_rate"], settings["cnn_momentum"], head),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 

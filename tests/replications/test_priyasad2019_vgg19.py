@@ -71,7 +71,7 @@ def test_the_paper_s_network_is_vgg19():
     assert theirs.count_params() - theirs.layers[-1].count_params() == 139_570_240
     for size in (224, 227):
         with keras.StatelessScope(initialize_variables=False), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(vgg19, "_randomise", lambda model, seed: None)
+            patch.setattr(vgg19, "randomise", lambda model, seed, first: None)
             ours = vgg19.network(PAPER | {"vgg_size": size})
         assert list(expected) == [layer.name for layer in ours.layers[1:]]
         assert ours.count_params() == 139_570_240

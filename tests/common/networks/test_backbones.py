@@ -238,9 +238,12 @@ def test_order_and_values_of_a_published_file(kind, top, small, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda layers: with_array(layers, "b", 0, np.ones((9, 5))), r"b/0:0 has shape \(9, 5\), vgg16 needs \(8, 5\)"),
-        (lambda layers: with_array(layers, "a", 1, np.array([0, np.nan])), "a/1:0 holds NaN or infinity"),
-        (lambda layers: with_array(layers, "a", 0, np.full((3, 3, 3, 2), b"x")), "cannot be read as weights of vgg16"),
+        (
+            lambda layers: with_array(layers, "b", 0, np.ones((9, 5))),
+            r"b/0:0 has shape \(9, 5\), \(8, 5\) is needed; .* vgg16",
+        ),
+        (lambda layers: with_array(layers, "a", 1, np.array([0, np.nan])), "a/1:0 holds NaN, infinity"),
+        (lambda layers: with_array(layers, "a", 0, np.full((3, 3, 3, 2), b"x")), "a/0:0 holds .* or no numbers"),
         (lambda layers: {"a": layers["a"]}, "has fewer layers than vgg16 has"),
     ],
 )
