@@ -1,16 +1,14 @@
-"""The network behind the face appearance feature (Section 3.2): AlexNet as Caffe has it, its weights, its training.
+"""The network behind the face appearance feature (Section 3.2): AlexNet as Caffe has it, its input, its weights.
 
 The paper names the architecture of Krizhevsky et al. 2012, Caffe, the 1032 people that are told apart, and the layer
-that is kept, pool5; of the training it says nothing. Caffe distributes two forms of the network (models/bvlc_alexnet
-and models/bvlc_reference_caffenet), which differ in the order of pooling and normalisation: `cnn_order`. The training
-is that of their solver files.
+that is kept, pool5. Caffe distributes two forms of the network (models/bvlc_alexnet and
+models/bvlc_reference_caffenet), which differ in the order of pooling and normalisation: `cnn_order`.
 
 This module imports Keras: a command line imports it only when it has checked its input.
 """
 
 import mmap
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -20,8 +18,7 @@ from keras import layers, ops
 
 from common import storage
 from common.errors import InputError
-from common.networks import caffe, training
-from common.networks.optimizers import ScaledSGD
+from common.networks import caffe
 from common.networks.weights import assign, randomise
 
 PACKAGE = "avemotion.chao2016"
@@ -252,87 +249,3 @@ def embed(extractor: keras.Model, crops: Iterable[np.ndarray], batch: int = BATC
         full = faces + faces[-1:] * (batch - len(faces))  # of another length, the last ones would be traced anew
         features.append(extractor.predict_on_batch(preprocess(full))[: len(faces)])
     return np.concatenate(features)
-
-
-def select(features: np.ndarray, labels: np.ndarray, settings: dict, seed: int = 0, jobs: int = 1) -> np.ndarray:
-    """The columns of `features` (n, d) that a random forest finds most important: (selected,) indices, ascending.
-
-    Section 3.2: 1024 of pool5, by scikit-learn's forest, trained on the faces of SFEW with their `labels` (n,).
-    Importance is the mean decrease of impurity; of equal ones the first is kept. `jobs` (threads) changes nothing
-    else. settings: selected, forest_trees. ValueError if there are fewer columns than are to be selected.
-    """
-    from sklearn.ensemble import RandomForestClassifier
-
-    if features.shape[1] < settings["selected"]:
-        raise ValueError(f"{features.shape[1]} features, of which {settings['selected']} cannot be selected")
-    forest = RandomForestClassifier(settings["forest_trees"], random_state=seed, n_jobs=jobs).fit(features, labels)
-    falling = np.argsort(-forest.feature_importances_, kind="stable")
-    return np.sort(falling[: settings["selected"]])
-
-
-# --------------------------------------------------------------------------------------------------------- training
-
-
-def train(
-    settings: dict,
-    faces: Sequence[np.ndarray],
-    labels: np.ndarray,
-    seed: int,
-    checkpoint: Path,
-    progress: Callable[[float], None] = lambda fraction: None,
-    digest: str = "",
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """A network that tells people apart, trained as Caffe's solver does: the model and its history (see training.fit).
-
-    faces[i] is an RGB image (h, w, 3) uint8, read when it is wanted; labels (n,) are 0 to cnn_identities - 1; `digest`
-    stands for both in the checkpoint. Softmax cross-entropy; SGD with momentum; the rate falls by cnn_step_factor
-    every cnn_step iterations; biases learn twice as fast and do not decay. Epochs are whole: as many as come nearest
-    to cnn_iterations, at least one. It goes on from `checkpoint`, with the same numbers as without the interruption.
-    Raises InputError when the training diverges, ValueError for a label that is no output. settings: all with cnn_.
-    """
-    if not (labels.min() >= 0 and labels.max() < settings["cnn_identities"]):
-        raise ValueError(f"labels {labels.min()} to {labels.max()}, outputs 0 to {settings['cnn_identities'] - 1}")
-    training.prepare(seed)
-    model = network(settings, settings["cnn_identities"])
-    _compile(model, settings)
-    steps = max(1, len(labels) // settings["cnn_batch"])
-    own = {name: value for name, value in settings.items() if name.startswith("cnn_")}
-
-    with ThreadPoolExecutor() as readers:
-
-        def batch(index: np.ndarray) -> tuple[dict, np.ndarray]:
-            rng = np.random.default_rng([seed, int(model.optimizer.iterations)])  # a checkpoint has the iterations
-            return {"face": augmented(readers.map(faces.__getitem__, index), rng)}, labels[index]
-
-        history = training.fit(
-            model,
-            batch,
-            len(labels),
-            epochs=max(1, round(settings["cnn_iterations"] / steps)),
-            batch_size=settings["cnn_batch"],
-            seed=seed,
-            checkpoint=checkpoint,
-            digest=storage.digest([own, digest]),
-            progress=progress,
-            watch=lambda model: _refuse_divergence(model, settings),
-        )
-    return model, history
-
-
-def _refuse_divergence(model: keras.Model, settings: dict) -> dict:
-    """Called after each epoch, before its state is kept: what is no number once stays so."""
-    if not np.isfinite(np.array(model.get_layer("conv1").kernel)).all():
-        rate = settings["cnn_learning_rate"]
-        raise InputError(
-            f"setting cnn_learning_rate: at {rate} the training diverges; give less, or a larger cnn_batch"
-        )
-    return {}
-
-
-def _compile(model: keras.Model, settings: dict) -> None:
-    biases = {layer.bias.path: 2.0 for layer in model.layers if layer.weights}  # Caffe's lr_mult
-    rate = keras.optimizers.schedules.ExponentialDecay(
-        settings["cnn_learning_rate"], settings["cnn_step"], settings["cnn_step_factor"], staircase=True
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(ScaledSGD(rate, settings["cnn_momentum"], biases), loss)

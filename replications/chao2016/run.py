@@ -27,7 +27,7 @@ from common.media import faces
 from common.running import cli, experiment, tasks
 from common.running.experiment import Corpus
 from datasets import afew, sfew
-from replications.chao2016 import features, yaafe
+from replications.chao2016 import features, selection, yaafe
 from replications.chao2016.experiment import NAME, train
 from replications.chao2016.features import CNN, FITTED_ON
 
@@ -209,10 +209,8 @@ def pool5(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
 
 def selected(pooled: np.ndarray, static: list[sfew.Face], settings: dict, jobs: int) -> np.ndarray:
     """The columns that the random forest keeps (Section 3.2)."""
-    from replications.chao2016 import caffenet
-
     labels = np.array([sfew.CLASSES.index(face.label) for face in static])
-    return caffenet.select(pooled, labels, settings, jobs=jobs)
+    return selection.select(pooled, labels, settings, jobs=jobs)
 
 
 def prepare(

@@ -181,11 +181,11 @@ def _problem(path: Path) -> str:
 def train(settings: dict, faces: Faces, weights: Path, threads: int) -> dict[str, list[float]]:
     """Train on `faces`, write `weights`, and return the history. It goes on from the checkpoint beside them."""
     tasks.limit_threads(threads)
-    from replications.chao2016 import caffenet
+    from replications.chao2016 import caffenet, solver
 
     checkpoint = weights.with_suffix(".checkpoint")
     with _bar() as progress:
-        model, history = caffenet.train(settings, faces, faces.labels, SEED, checkpoint, progress, faces.digest)
+        model, history = solver.train(settings, faces, faces.labels, SEED, checkpoint, progress, faces.digest)
     caffenet.saved(weights, model)
     checkpoint.unlink(missing_ok=True)
     return history
