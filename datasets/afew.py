@@ -235,7 +235,7 @@ def check(root: Path) -> list[str]:
     clips, errors, strays = _scan(root)
     found = [line for partition in PARTITIONS for line in _gaps(root, partition, clips)] + errors + strays
     for clip in clips:
-        attempt(video.duration, clip.video, found)
+        attempt(video.measure_duration, clip.video, found)
         attempt(lambda _, clip=clip: read_points(clip), clip.points, found)
         attempt(read_audio_features, clip.audio_features, found)
     return found

@@ -219,7 +219,7 @@ def media_problems(recording, labels: Labels | None) -> list[str]:
     from common.media import audio, video
 
     problems = []
-    for path, probe in ((recording.audio, audio.duration), (recording.video, video.duration)):
+    for path, probe in ((recording.audio, audio.measure_duration), (recording.video, video.measure_duration)):
         seconds = attempt(probe, path, problems)
         if labels is not None and seconds is not None and labels.time[-1] > seconds + SLACK:
             problems.append(

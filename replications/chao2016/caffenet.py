@@ -86,7 +86,7 @@ class GroupedConvolution(layers.Conv2D):
         return ops.concatenate([super(GroupedConvolution, self).convolution_op(*part) for part in parts], axis=-1)
 
 
-def network(settings: dict, outputs: int = 0) -> keras.Model:
+def build_network(settings: dict, outputs: int = 0) -> keras.Model:
     """AlexNet as a functional Keras model, drawn from Keras' seed by Caffe's fillers. Layers have Caffe's names.
 
     Input (n, 227, 227, 3) as `preprocess` gives it, output (n, outputs) logits; without outputs it ends with pool5,
@@ -97,22 +97,22 @@ def network(settings: dict, outputs: int = 0) -> keras.Model:
     for number, (name, (filters, kernel, stride, groups)) in enumerate(CONVOLUTIONS.items(), 1):
         kind = GroupedConvolution if groups > 1 else layers.Conv2D
         shape = {"strides": stride, "padding": "valid" if stride > 1 else "same", "groups": groups}
-        x = kind(_scaled(filters, width), kernel, **shape, name=name, **_drawn(name, 0.01, settings))(x)
+        x = kind(_scale(filters, width), kernel, **shape, name=name, **_choose_fillers(name, 0.01, settings))(x)
         x = layers.ReLU(name=f"relu{number}")(x)
         if number in (1, 2, 5):
-            x = _pooled(x, number, order)
+            x = _pool(x, number, order)
     x = layers.Flatten(name="flatten")(x)
     if outputs:
         for number in (6, 7):
             name = f"fc{number}"
-            x = layers.Dense(_scaled(UNITS, width), name=name, **_drawn(name, 0.005, settings))(x)
+            x = layers.Dense(_scale(UNITS, width), name=name, **_choose_fillers(name, 0.005, settings))(x)
             x = layers.ReLU(name=f"relu{number}")(x)
             x = layers.Dropout(settings["cnn_dropout"], name=f"drop{number}")(x)
-        x = layers.Dense(outputs, name="fc8", **_drawn("fc8", 0.01, settings))(x)
+        x = layers.Dense(outputs, name="fc8", **_choose_fillers("fc8", 0.01, settings))(x)
     return keras.Model(inputs, x, name=order)
 
 
-def _pooled(x, number: int, order: str):
+def _pool(x, number: int, order: str):
     """Overlapping pooling; but for the last one with normalisation, before it or after it."""
     pool = layers.MaxPooling2D(3, 2, name=f"pool{number}")
     if number == 5:
@@ -121,12 +121,12 @@ def _pooled(x, number: int, order: str):
     return pool(norm(x)) if order == "alexnet" else norm(pool(x))
 
 
-def _scaled(count: int, width: float) -> int:
+def _scale(count: int, width: float) -> int:
     """Even, so that there can be two groups."""
     return 2 * max(1, round(count * width / 2))
 
 
-def _drawn(name: str, deviation: float, settings: dict) -> dict:
+def _choose_fillers(name: str, deviation: float, settings: dict) -> dict:
     """Caffe's fillers and decay. Where a layer has fewer inputs than the paper's, the deviation makes up for it."""
     inputs = 1.0 if name == "conv1" else settings["cnn_width"]
     return {
@@ -145,26 +145,26 @@ def preprocess(images: Iterable[np.ndarray]) -> np.ndarray:
     Bilinear to 256 x 256 pixels, the middle 227 x 227 of them, channels in the order BGR, the mean of each subtracted.
     """
     start = (RESIZED - SIZE) // 2
-    return _less_mean([_resized(image)[start : start + SIZE, start : start + SIZE] for image in images])
+    return _subtract_mean([_resize(image)[start : start + SIZE, start : start + SIZE] for image in images])
 
 
-def augmented(images: Iterable[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def augment(images: Iterable[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """As `preprocess`, but as Caffe trains: 227 x 227 pixels from anywhere, every other image mirrored, by chance."""
     crops = []
     for image in images:
         top, left = rng.integers(0, RESIZED - SIZE + 1, 2)
-        crop = _resized(image)[top : top + SIZE, left : left + SIZE]
+        crop = _resize(image)[top : top + SIZE, left : left + SIZE]
         crops.append(crop[:, ::-1] if rng.integers(2) else crop)
-    return _less_mean(crops)
+    return _subtract_mean(crops)
 
 
-def _resized(image: np.ndarray) -> np.ndarray:
+def _resize(image: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.resize(image, (RESIZED, RESIZED), interpolation=cv2.INTER_LINEAR)
 
 
-def _less_mean(crops: list[np.ndarray]) -> np.ndarray:
+def _subtract_mean(crops: list[np.ndarray]) -> np.ndarray:
     if not crops:
         return np.empty((0, SIZE, SIZE, 3), np.float32)
     return np.stack(crops)[..., ::-1] - np.array(MEAN_BGR, np.float32)
@@ -174,7 +174,7 @@ def _less_mean(crops: list[np.ndarray]) -> np.ndarray:
 
 
 def load(model: keras.Model, weights: Path | str) -> None:
-    """Set all layers of `model` to `weights`: a .caffemodel, an .npz that `saved` has written, or RANDOM.
+    """Set all layers of `model` to `weights`: a .caffemodel, an .npz that `save` has written, or RANDOM.
 
     What the file has beyond the last layer of `model` is not read: a network without outputs takes any number of
     people. Where a .caffemodel lists its layers, `cnn_order` must be theirs. Raises InputError for a
@@ -186,7 +186,7 @@ def load(model: keras.Model, weights: Path | str) -> None:
             model, SEED, 1 / 128
         )  # pixels, kept as large as they are, would saturate the tanh behind pool5
     path = Path(weights)
-    readers = {".caffemodel": _caffe, ".npz": _npz}
+    readers = {".caffemodel": _read_caffe, ".npz": _read_npz}
     if path.suffix not in readers:
         raise InputError(f"{path}: weights are a file {' or '.join(readers)}; name one, or say {RANDOM}")
     for name, values in readers[path.suffix](path, named, model).items():
@@ -203,18 +203,18 @@ def _check_order(path: Path, order: str) -> None:
         raise InputError(f"{path}: is of the order {other}, not {order}; give --set cnn_order={other}")
 
 
-def _caffe(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _read_caffe(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = caffe.read(path, names)
     _check_order(path, model.name)
     if "fc6" in found:
         kernel, bias = found["fc6"]
         shape = model.get_layer("pool5").output.shape[1:]
         if len(kernel) == np.prod(shape):
-            found["fc6"] = caffe.channels_last(kernel, shape), bias
+            found["fc6"] = caffe.put_channels_last(kernel, shape), bias
     return found
 
 
-def _npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _read_npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name what replications.chao2016.train_cnn has written")
     try:
@@ -228,7 +228,7 @@ def _npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tupl
     return found
 
 
-def saved(path: Path, model: keras.Model) -> None:
+def save(path: Path, model: keras.Model) -> None:
     """Write the weights of `model` and its order to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for layer in model.layers for variable in layer.weights}
     storage.write_atomically(path, lambda file: np.savez(file, order=model.name, **arrays))
@@ -237,7 +237,7 @@ def saved(path: Path, model: keras.Model) -> None:
 # --------------------------------------------------------------------------------------------------------- features
 
 
-def extractor(model: keras.Model) -> keras.Model:
+def build_extractor(model: keras.Model) -> keras.Model:
     """The part of `model` up to pool5: the features (n, 9216) of Section 3.2, flattened by row, column, channel."""
     return keras.Model(model.input, model.get_layer("flatten").output, name=model.name)
 

@@ -38,7 +38,7 @@ def train(
     if not (labels.min() >= 0 and labels.max() < settings["cnn_identities"]):
         raise ValueError(f"labels {labels.min()} to {labels.max()}, outputs 0 to {settings['cnn_identities'] - 1}")
     training.prepare(seed)
-    model = caffenet.network(settings, settings["cnn_identities"])
+    model = caffenet.build_network(settings, settings["cnn_identities"])
     _compile(model, settings)
     steps = max(1, len(labels) // settings["cnn_batch"])
     own = {name: value for name, value in settings.items() if name.startswith("cnn_")}
@@ -47,7 +47,7 @@ def train(
 
         def batch(index: np.ndarray) -> tuple[dict, np.ndarray]:
             rng = np.random.default_rng([seed, int(model.optimizer.iterations)])  # a checkpoint has the iterations
-            return {"face": caffenet.augmented(readers.map(faces.__getitem__, index), rng)}, labels[index]
+            return {"face": caffenet.augment(readers.map(faces.__getitem__, index), rng)}, labels[index]
 
         history = training.fit(
             model,

@@ -35,7 +35,7 @@ def images(count, size=(40, 50), seed=0):
 
 def drawn(settings=SMALL, outputs=0, seed=0):
     keras.utils.set_random_seed(seed)
-    return caffenet.network(settings, outputs)
+    return caffenet.build_network(settings, outputs)
 
 
 def arrays(model):
@@ -125,7 +125,7 @@ def close(found, expected):
 def test_pool5_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(layout.model(blobs(1.0)))
-    model = caffenet.network(PAPER | {"cnn_order": order})
+    model = caffenet.build_network(PAPER | {"cnn_order": order})
     caffenet.load(model, path)
     inputs = caffenet.preprocess(images(2))
     expected = by_opencv(order, 1.0, 0, path, inputs)
@@ -137,7 +137,7 @@ def test_pool5_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
 def test_fc8_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(layout.model(blobs(0.125, outputs=10)))
-    model = caffenet.network(PAPER | {"cnn_order": order, "cnn_width": 0.125}, 10)
+    model = caffenet.build_network(PAPER | {"cnn_order": order, "cnn_width": 0.125}, 10)
     caffenet.load(model, path)
     inputs = caffenet.preprocess(images(2))
     close(model(inputs, training=False), by_opencv(order, 0.125, 10, path, inputs))
@@ -153,7 +153,7 @@ def test_the_orders_differ():
 def test_sizes_of_the_paper_s_network():
     """60,965,224 parameters with ImageNet's 1000 classes; maps of 55, 27, 13 and 6 pixels."""
     with keras.StatelessScope(initialize_variables=False):  # sizes without the quarter of a gigabyte
-        model = caffenet.network(PAPER, 1000)
+        model = caffenet.build_network(PAPER, 1000)
         shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
         assert model.count_params() == 60_965_224
     assert shapes["conv1"] == (55, 55, 96) and shapes["pool1"] == (27, 27, 96)
@@ -299,7 +299,7 @@ def test_nothing_comes_of_nothing():
 def test_training_sees_crops_from_anywhere_and_mirrored_ones():
     row, column = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     image = np.stack([row, column, row * 0], axis=-1).astype(np.uint8)
-    found = caffenet.augmented([image] * 120, np.random.default_rng(0))
+    found = caffenet.augment([image] * 120, np.random.default_rng(0))
     assert found.shape == (120, 227, 227, 3) and found.dtype == np.float32
     np.testing.assert_array_equal(found[:, :, :1, 2].repeat(227, axis=2), found[..., 2])  # rows are whole
     np.testing.assert_array_equal(found[:, :1, :, 1].repeat(227, axis=1), found[..., 1])
@@ -309,7 +309,7 @@ def test_training_sees_crops_from_anywhere_and_mirrored_ones():
     assert 40 < (steps == 1).sum() < 80
     for starts in (rows[:, 0], columns.min(axis=1)):
         assert starts.min() == 0 and starts.max() == 29
-    np.testing.assert_array_equal(caffenet.augmented([image] * 120, np.random.default_rng(0)), found)
+    np.testing.assert_array_equal(caffenet.augment([image] * 120, np.random.default_rng(0)), found)
 
 
 # weights
@@ -328,12 +328,12 @@ def test_random_weights_keep_the_signal(order, width):
 
 def test_a_network_without_outputs_takes_the_weights_of_any_people(tmp_path):
     model = drawn(outputs=3)
-    caffenet.saved(tmp_path / "cnn.npz", model)
+    caffenet.save(tmp_path / "cnn.npz", model)
     again = drawn(seed=1)
     caffenet.load(again, tmp_path / "cnn.npz")
     faces = images(3)
     found = caffenet.embed(again, faces)
-    np.testing.assert_array_equal(found, caffenet.embed(caffenet.extractor(model), faces))
+    np.testing.assert_array_equal(found, caffenet.embed(caffenet.build_extractor(model), faces))
     whole = drawn(outputs=3, seed=1)
     caffenet.load(whole, tmp_path / "cnn.npz")
     assert same(arrays(whole), arrays(model))
@@ -343,7 +343,7 @@ def test_weights_that_do_not_fit(tmp_path):
     published = tmp_path / "net.caffemodel"
     published.write_bytes(layout.model(blobs(0.125)))
     own = tmp_path / "cnn.npz"
-    caffenet.saved(own, drawn(SMALL | {"cnn_order": "caffenet"}))
+    caffenet.save(own, drawn(SMALL | {"cnn_order": "caffenet"}))
     for path, message in [
         (published, r"net.caffemodel: conv1/kernel has shape \(11, 11, 3, 12\), \(11, 11, 3, 6\) is needed; .*paper"),
         (own, "cnn.npz: trained with cnn_order caffenet, asked for alexnet; --set cnn_order=caffenet"),
@@ -398,7 +398,7 @@ def test_the_order_of_the_layers_in_a_file_is_checked(tmp_path, content, order):
 
 def test_features_are_those_of_pool5():
     model = drawn(outputs=3)
-    cut, faces = caffenet.extractor(model), images(6)
+    cut, faces = caffenet.build_extractor(model), images(6)
     found = caffenet.embed(cut, iter(faces), batch=4)
     assert found.shape == (6, 36 * 16) and found.dtype == np.float32
     pool5 = keras.Model(model.input, model.get_layer("pool5").output)(caffenet.preprocess(faces))

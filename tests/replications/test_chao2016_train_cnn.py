@@ -115,12 +115,12 @@ def test_people_without_a_readable_image_are_left_out(folders):
     for path in (folders / "Bo").iterdir():
         path.write_bytes(b"")
     arguments = SimpleNamespace(threads=1, skip_unusable=True, faces=folders)
-    found = run.usable(run.find(folders), arguments)
+    found = run.keep_usable(run.find(folders), arguments)
     assert found.labels.tolist() == [0] * 4 + [1] * 4
     for path in (folders / "Cai").iterdir():
         path.write_bytes(b"")
     with pytest.raises(InputError, match="faces: images of 1 people, 2 or more are needed"):
-        run.usable(run.find(folders), arguments)
+        run.keep_usable(run.find(folders), arguments)
 
 
 def test_what_the_command_line_refuses(called, folders, tmp_path, settled):
