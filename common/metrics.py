@@ -2,7 +2,7 @@
 
 Truth first, prediction second, both one-dimensional. What the literature leaves to habit is a named argument:
 
-- `pooling` of the recordings (see `pooled`): it has no default, because the AVEC 2019 baseline scores an
+- `pooling` of the recordings (see `score_pooled`): it has no default, because the AVEC 2019 baseline scores an
   arousal CCC of 0.614 one way and 0.510 the other;
 - `variance` in CC and CCC: "population" divides variances and covariance by N. "avec2018", after `calc_scores.py`
   of the AVEC 2018 and 2019 challenges, divides the covariance by N and the variances by N - 1, so that its CC is
@@ -50,8 +50,8 @@ def cc(truth: ArrayLike, prediction: ArrayLike, *, variance: str = "population")
     Raises:
         ValueError: not one-dimensional, of unequal length, or an unknown `variance`.
     """
-    covariance, truth_variance, prediction_variance, _ = _moments(truth, prediction, variance)
-    return _ratio(covariance, math.sqrt(truth_variance) * math.sqrt(prediction_variance))
+    covariance, truth_variance, prediction_variance, _ = _compute_moments(truth, prediction, variance)
+    return _divide(covariance, math.sqrt(truth_variance) * math.sqrt(prediction_variance))
 
 
 def ccc(truth: ArrayLike, prediction: ArrayLike, *, variance: str = "population") -> float:
@@ -70,8 +70,8 @@ def ccc(truth: ArrayLike, prediction: ArrayLike, *, variance: str = "population"
     Raises:
         ValueError: not one-dimensional, of unequal length, or an unknown `variance`.
     """
-    covariance, truth_variance, prediction_variance, distance = _moments(truth, prediction, variance)
-    return _ratio(2 * covariance, truth_variance + prediction_variance + distance**2)
+    covariance, truth_variance, prediction_variance, distance = _compute_moments(truth, prediction, variance)
+    return _divide(2 * covariance, truth_variance + prediction_variance + distance**2)
 
 
 def accuracy(truth: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Hashable]) -> float:
@@ -85,7 +85,7 @@ def accuracy(truth: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Hasha
     Raises:
         ValueError: not one-dimensional, of unequal length, or a label that is not in `classes`.
     """
-    truth, prediction = _indices(truth, prediction, classes)
+    truth, prediction = _index_labels(truth, prediction, classes)
     return float(np.mean(truth == prediction)) if truth.size else math.nan
 
 
@@ -123,7 +123,7 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, classes: Sequen
     Raises:
         ValueError: as in `accuracy`.
     """
-    truth, prediction = _indices(truth, prediction, classes)
+    truth, prediction = _index_labels(truth, prediction, classes)
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (truth, prediction), 1)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the documented NaN
@@ -133,10 +133,10 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, classes: Sequen
 Recordings = Sequence[ArrayLike] | Mapping[Hashable, ArrayLike]
 
 
-def pooled(
+def score_pooled(
     metric: Callable[..., float], truths: Recordings, predictions: Recordings, *, pooling: str, **options
 ) -> float:
-    """One score for several recordings, as in `pooled(ccc, truths, predictions, pooling="concatenated")`.
+    """One score for several recordings, as in `score_pooled(ccc, truths, predictions, pooling="concatenated")`.
 
     Args:
         metric: a metric of this module that returns a number.
@@ -153,14 +153,14 @@ def pooled(
         ValueError: an unknown `pooling`, no recordings, or recordings that do not match; the message names them.
     """
     _check_choice("pooling", pooling, POOLINGS)
-    pairs = _matched(truths, predictions)
+    pairs = _match(truths, predictions)
     if pooling == "per_recording":
         return float(np.mean([metric(truth, prediction, **options) for truth, prediction in pairs]))
     truth, prediction = (np.concatenate(side) for side in zip(*pairs))
     return metric(truth, prediction, **options)
 
 
-def _matched(truths: Recordings, predictions: Recordings) -> list[tuple[np.ndarray, np.ndarray]]:
+def _match(truths: Recordings, predictions: Recordings) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of equally long series, one per recording, in the order of the truths."""
     truths, predictions = (
         dict(side) if isinstance(side, Mapping) else dict(enumerate(side)) for side in (truths, predictions)
@@ -189,15 +189,15 @@ def _pair(truth: ArrayLike, prediction: ArrayLike, dtype: type | None = None) ->
     return truth, prediction
 
 
-def _moments(truth: ArrayLike, prediction: ArrayLike, variance: str) -> tuple[float, float, float, float]:
+def _compute_moments(truth: ArrayLike, prediction: ArrayLike, variance: str) -> tuple[float, float, float, float]:
     """Covariance, variance of the truth, variance of the prediction, difference of the means."""
     _check_choice("variance", variance, VARIANCES)
     truth, prediction = _pair(truth, prediction, float)
     count = len(truth)
     if count < 2:
         return math.nan, math.nan, math.nan, math.nan
-    truth_mean, truth_deviations = _centred(truth)
-    prediction_mean, prediction_deviations = _centred(prediction)
+    truth_mean, truth_deviations = _centre(truth)
+    prediction_mean, prediction_deviations = _centre(prediction)
     divisor = count if variance == "population" else count - 1
     return (
         float(truth_deviations @ prediction_deviations) / count,
@@ -207,7 +207,7 @@ def _moments(truth: ArrayLike, prediction: ArrayLike, variance: str) -> tuple[fl
     )
 
 
-def _centred(series: np.ndarray) -> tuple[float, np.ndarray]:
+def _centre(series: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean and deviations from it."""
     # Counted from the first sample, the deviations of a constant are exactly 0: the mean of 0.1, 0.1, 0.1 is not 0.1.
     offsets = series - series[0]
@@ -215,11 +215,13 @@ def _centred(series: np.ndarray) -> tuple[float, np.ndarray]:
     return float(series[0]) + offset, offsets - offset
 
 
-def _ratio(numerator: float, denominator: float) -> float:
+def _divide(numerator: float, denominator: float) -> float:
     return math.nan if denominator == 0 else numerator / denominator
 
 
-def _indices(truth: ArrayLike, prediction: ArrayLike, classes: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+def _index_labels(
+    truth: ArrayLike, prediction: ArrayLike, classes: Sequence[Hashable]
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels as positions in `classes`."""
     positions = {label: position for position, label in enumerate(classes)}
     if len(positions) != len(classes):

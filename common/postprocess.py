@@ -46,12 +46,12 @@ class Smooth:
     edge: str = "reflect"
 
     @classmethod
-    def grid(cls, edge: str) -> list["Smooth"]:
+    def make_grid(cls, edge: str) -> list["Smooth"]:
         """0.4, 0.8, ... 20 s."""
         return [cls(width, edge) for width in WIDTHS]
 
     @classmethod
-    def bisection(cls, score: Callable[["Smooth"], float], hop: float, edge: str) -> list["Smooth"]:
+    def bisect(cls, score: Callable[["Smooth"], float], hop: float, edge: str) -> list["Smooth"]:
         """The one width that the search of AVEC 2016 finds; none if it finds no filter worth it.
 
         A third, two thirds and the whole of the longest width are tried. If the best beats no filter by more than
@@ -62,24 +62,24 @@ class Smooth:
         window, and, where the bisection takes more than one turn, may return a trace of another width than stored.
         """
 
-        def at(samples: int) -> "Smooth":
+        def make(samples: int) -> "Smooth":
             return cls(round(samples * hop, 9), edge)
 
         def gains(after: float, before: float) -> bool:
             return before >= 0 and after > 1.02 * before
 
         longest = LONGEST_WIDTH / hop
-        scores = {samples: score(at(samples)) for samples in (0, *(int(longest * k / 3 + 0.5) for k in (1, 2, 3)))}
+        scores = {samples: score(make(samples)) for samples in (0, *(int(longest * k / 3 + 0.5) for k in (1, 2, 3)))}
         best, second = sorted(scores, key=scores.get, reverse=True)[:2]
         if not gains(scores[best], scores[0]):
             return []
         while True:
             middle = int((best + second) / 2 + 0.5)
-            scores[middle] = score(at(middle))
+            scores[middle] = score(make(middle))
             if not scores[middle] > scores[best]:
-                return [at(best)]
+                return [make(best)]
             if not gains(scores[middle], scores[best]):
-                return [at(middle)]
+                return [make(middle)]
             best, second = middle, best
 
     def apply(self, series: np.ndarray, hop: float) -> np.ndarray:
@@ -135,7 +135,7 @@ class Shift:
     seconds: float = 0.0
 
     @classmethod
-    def grid(cls, hop: float) -> list["Shift"]:
+    def make_grid(cls, hop: float) -> list["Shift"]:
         """Every multiple of the hop from 0.04 to 10 s, in both directions, short ones first."""
         shortest, longest = SHIFTS
         steps = range(math.ceil(shortest / hop - 1e-6), math.floor(longest / hop + 1e-6) + 1)
@@ -177,12 +177,12 @@ class Chain:
 
     def apply(self, predictions: Sequence[ArrayLike]) -> Series:
         """The post-processed predictions, one array per recording. Raises ValueError as `fit` does."""
-        series = _checked("predictions", predictions)
+        series = _check_series("predictions", predictions)
         for fitted in self.steps:
             series = [fitted.step.apply(one, self.hop) for one in series]
         return series
 
-    def record(self) -> dict:
+    def to_record(self) -> dict:
         """What JSON can hold of the chain, for the result file."""
         steps = [
             {
@@ -225,7 +225,7 @@ def fit(
         predictions: one series of shape (samples,) per recording.
         golds: the labels, alike.
         hop: time between samples in seconds.
-        pooling: of the CCC that decides, see `metrics.pooled`.
+        pooling: of the CCC that decides, see `metrics.score_pooled`.
         fitted_on: name of the set, "devel" or "train"; goes into the record.
         steps: which of "smooth", "centre", "scale", "shift" to try. The order is fixed.
         smoothing: how the width of the median is found. "grid", 0.4 to 20 s as the papers word it; or
@@ -247,22 +247,22 @@ def fit(
             raise ValueError(f"{name} must be among {', '.join(choices)}, received {', '.join(map(repr, unknown))}")
     if not hop > 0:
         raise ValueError(f"hop must be a positive number of seconds, received {hop}")
-    series, golds = _checked("predictions", predictions), _checked("golds", golds)
+    series, golds = _check_series("predictions", predictions), _check_series("golds", golds)
 
     def score(step: Step) -> float:
         """CCC of the present series after `step`; an undefined one is worse than any."""
         after = [step.apply(one, hop) for one in series]
-        ccc = metrics.pooled(metrics.ccc, golds, after, pooling=pooling, variance=variance)
+        ccc = metrics.score_pooled(metrics.ccc, golds, after, pooling=pooling, variance=variance)
         return -math.inf if math.isnan(ccc) else ccc
 
     if score(Centre()) == -math.inf:
         raise ValueError("the CCC of these predictions is undefined: equal constants, or fewer than two samples")
 
     searches = {
-        "smooth": lambda: Smooth.grid(edge) if smoothing == "grid" else Smooth.bisection(score, hop, edge),
+        "smooth": lambda: Smooth.make_grid(edge) if smoothing == "grid" else Smooth.bisect(score, hop, edge),
         "centre": lambda: Centre.fit(series, golds),
         "scale": lambda: Scale.fit(series, golds, recentre),
-        "shift": lambda: Shift.grid(hop),
+        "shift": lambda: Shift.make_grid(hop),
     }
     fitted = []
     for name in (name for name in STEPS if name in steps):
@@ -275,7 +275,7 @@ def fit(
     return Chain(fitted_on, float(hop), pooling, variance, smoothing, tuple(fitted))
 
 
-def _checked(name: str, recordings: Sequence[ArrayLike]) -> Series:
+def _check_series(name: str, recordings: Sequence[ArrayLike]) -> Series:
     """The recordings as arrays of finite numbers."""
     series = [np.asarray(one, dtype=float) for one in recordings]
     for number, one in enumerate(series):

@@ -19,14 +19,14 @@ class Fold:
     test: tuple[str, ...]
 
 
-def partitions(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def split_by_partition(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Challenge partitions by the prefix of the recording names: {"Devel": ("Devel_01", ...), "Train": (...)}.
 
     Raises:
         ValueError: a name that occurs twice or has no underscore.
     """
     parts: dict[str, tuple[str, ...]] = {}
-    for name in _sorted(names):
+    for name in _sort(names):
         prefix, underscore, _ = name.partition("_")
         if not (prefix and underscore):
             raise ValueError(f"no partition in the recording name {name!r}: expected a form like 'Train_01'")
@@ -45,12 +45,12 @@ def leave_one_subject_out(subjects: Mapping[str, str]) -> list[Fold]:
     """
     from sklearn.model_selection import LeaveOneGroupOut  # here: scikit-learn takes a second to import
 
-    ids = _sorted(subjects)
+    ids = _sort(subjects)
     if len(set(subjects.values())) < 2:
         raise ValueError("leaving one subject out needs two subjects or more")
     return [
-        _fold(str(subjects[ids[test[0]]]), ids, train, test)
-        for train, test in LeaveOneGroupOut().split(ids, groups=_groups(ids, subjects))
+        _make_fold(str(subjects[ids[test[0]]]), ids, train, test)
+        for train, test in LeaveOneGroupOut().split(ids, groups=_find_groups(ids, subjects))
     ]
 
 
@@ -78,13 +78,13 @@ def k_fold(
 
     if groups is not None and classes is not None:
         raise ValueError("folds are drawn by groups or by classes, not by both")
-    ids = _sorted(ids)
+    ids = _sort(ids)
     kind = StratifiedKFold if classes is not None else KFold if groups is None else GroupKFold
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a class of fewer ids than folds
         divisions = list(
-            kind(k, shuffle=True, random_state=seed).split(ids, _groups(ids, classes), _groups(ids, groups))
+            kind(k, shuffle=True, random_state=seed).split(ids, _find_groups(ids, classes), _find_groups(ids, groups))
         )
-    return [_fold(str(number), ids, train, test) for number, (train, test) in enumerate(divisions, start=1)]
+    return [_make_fold(str(number), ids, train, test) for number, (train, test) in enumerate(divisions, start=1)]
 
 
 def hold_out(ids: Iterable[str], fraction: float, seed: int, groups: Mapping[str, str] | None = None) -> Fold:
@@ -101,26 +101,26 @@ def hold_out(ids: Iterable[str], fraction: float, seed: int, groups: Mapping[str
     """
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
-    ids = _sorted(ids)
+    ids = _sort(ids)
     splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(1, test_size=float(fraction), random_state=seed)
-    train, test = next(splitter.split(ids, groups=_groups(ids, groups)))
-    return _fold("held_out", ids, train, test)
+    train, test = next(splitter.split(ids, groups=_find_groups(ids, groups)))
+    return _make_fold("held_out", ids, train, test)
 
 
 def assert_disjoint(fold: Fold, subjects: Mapping[str, str]) -> None:
     """Raise ValueError, naming them, if there are subjects on both sides of the fold."""
-    if shared := set(_groups(fold.train, subjects)) & set(_groups(fold.test, subjects)):
+    if shared := set(_find_groups(fold.train, subjects)) & set(_find_groups(fold.test, subjects)):
         raise ValueError(f"fold {fold.name}: on both sides: {', '.join(sorted(map(str, shared)))}")
 
 
-def _sorted(ids: Iterable[str]) -> list[str]:
+def _sort(ids: Iterable[str]) -> list[str]:
     ids = sorted(ids)
     if twice := sorted({a for a, b in zip(ids, ids[1:]) if a == b}):
         raise ValueError(f"listed twice: {', '.join(map(str, twice))}")
     return ids
 
 
-def _groups(ids: Iterable[str], groups: Mapping[str, str] | None) -> list[str] | None:
+def _find_groups(ids: Iterable[str], groups: Mapping[str, str] | None) -> list[str] | None:
     if groups is None:
         return None
     if missing := [name for name in ids if name not in groups]:
@@ -128,6 +128,6 @@ def _groups(ids: Iterable[str], groups: Mapping[str, str] | None) -> list[str] |
     return [groups[name] for name in ids]
 
 
-def _fold(name: str, ids: list[str], train: np.ndarray, test: np.ndarray) -> Fold:
+def _make_fold(name: str, ids: list[str], train: np.ndarray, test: np.ndarray) -> Fold:
     """Positions to ids; sorted, because scikit-learn's shuffling splitters return the positions shuffled."""
     return Fold(name, tuple(ids[i] for i in sorted(train)), tuple(ids[i] for i in sorted(test)))

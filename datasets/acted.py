@@ -112,4 +112,4 @@ def _play(path: Path, rate: int) -> None:
     from common.media import audio, video
 
     video.check_whole(path)
-    audio.of_video(path, rate)
+    audio.read_from_video(path, rate)

@@ -146,7 +146,7 @@ def check(root: Path) -> list[str]:
     clips, errors, strays = _scan(root)
     found = [line for partition in PARTITIONS for line in _list_gaps(root, partition, clips)] + errors + strays
     for clip in clips:
-        layout.attempt(video.duration, clip.video, found)
+        layout.attempt(video.measure_duration, clip.video, found)
         layout.attempt(lambda _, clip=clip: afew_files.read_points(clip), clip.points, found)
         layout.attempt(afew_files.read_audio_features, clip.audio_features, found)
     return found

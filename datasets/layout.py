@@ -80,7 +80,7 @@ def check_media(audio: Path | None, video: Path | None, labels) -> list[str]:
     from common.media import video as films
 
     problems = []
-    for path, probe in ((audio, sounds.duration), (video, films.duration)):
+    for path, probe in ((audio, sounds.measure_duration), (video, films.measure_duration)):
         seconds = attempt(probe, path, problems)
         if labels is not None and seconds is not None and labels.time[-1] > seconds + SLACK:
             problems.append(

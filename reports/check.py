@@ -36,7 +36,9 @@ def numbers(files: Sequence[File]) -> dict[str, dict]:
 
 def _numbers(record: dict) -> Iterator[tuple[str, float | None]]:
     yield "parameters", record.get("parameters")
-    if loss := record.get("history", {}).get("loss"):  # of few steps: it tells data, network and optimiser, not rounding
+    if loss := record.get("history", {}).get(
+        "loss"
+    ):  # of few steps: it tells data, network and optimiser, not rounding
         yield "history/loss/first", loss[0]
     for fitted, poolings in sorted(record["scores"].items()):
         for pooling, scores in sorted(poolings.items()):

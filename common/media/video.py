@@ -12,26 +12,26 @@ from common.errors import InputError
 SLACK = 1.0  # seconds by which the last frame may come before the end
 
 
-def duration(path: Path) -> float:
+def measure_duration(path: Path) -> float:
     """Seconds of video, from the container. Raises InputError when there is no video to read."""
     with _open(path) as (container, stream):
-        return _duration(container, stream)
+        return _read_duration(container, stream)
 
 
 def check_whole(path: Path) -> None:
     """Raise InputError for a video of which less is there than its header counts, without decoding it."""
     with _open(path) as (container, stream):
-        there, counted = _duration(container, stream), _counted(stream)
+        there, counted = _read_duration(container, stream), _count_seconds(stream)
         if counted - there > SLACK:
             raise InputError(f"{path}: holds {there:.1f} s of {counted:.1f} s; copy it again from the distribution")
 
 
-def _counted(stream) -> float:
+def _count_seconds(stream) -> float:
     """Seconds by the number of frames in the header: of an AVI that was cut, what there was; the duration is what is left."""
     return float(stream.frames / stream.average_rate) if stream.average_rate else 0.0
 
 
-def _duration(container, stream) -> float:
+def _read_duration(container, stream) -> float:
     import av
 
     if stream.duration is None:  # Matroska states it for the whole file only
@@ -39,7 +39,7 @@ def _duration(container, stream) -> float:
     return float(stream.duration * stream.time_base)
 
 
-def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     """Every frame with its own time in seconds, as RGB (height, width, 3) uint8, upright; one is held at a time.
 
     Raises InputError for a file without any frame, and after its last frame for one that ends more than SLACK early.
@@ -49,14 +49,14 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     with _open(path) as (container, stream):
         frame, reformatter = None, VideoReformatter()
         for frame in _decode(container, stream):
-            yield frame.time, _rgb(frame, reformatter)
+            yield frame.time, _to_rgb(frame, reformatter)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
-        if (ends := max(_duration(container, stream), _counted(stream))) - frame.time > SLACK:
+        if (ends := max(_read_duration(container, stream), _count_seconds(stream))) - frame.time > SLACK:
             raise InputError(f"{path}: cannot be decoded beyond {frame.time:.1f} s of {ends:.1f} s; copy it again")
 
 
-def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[np.ndarray]:
+def read_frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[np.ndarray]:
     """For each of the ascending `times` (seconds), the frame nearest to it, as RGB (height, width, 3) uint8, upright.
 
     Holds two frames at a time. A video may end up to `slack` seconds before the last time, whose frame is then
@@ -69,7 +69,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
     with _open(path) as (container, stream):
         for frame in _decode(container, stream):
             while remaining and before is not None and remaining[0] <= (before.time + frame.time) / 2:
-                yield _rgb(before, reformatter)
+                yield _to_rgb(before, reformatter)
                 remaining.popleft()
             if not remaining:
                 return
@@ -82,7 +82,7 @@ def frames_at(path: Path, times: np.ndarray, slack: float = SLACK) -> Iterator[n
             f"copy it again from the distribution"
         )
     for _ in remaining:
-        yield _rgb(before, reformatter)
+        yield _to_rgb(before, reformatter)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _decode(container, stream):
         return  # what came before the defect counts; a file that ends too early is named by the caller
 
 
-def _rgb(frame, reformatter) -> np.ndarray:
+def _to_rgb(frame, reformatter) -> np.ndarray:
     """RGB (height, width, 3) uint8, turned as the display matrix of phone videos asks: by quarters, counterclockwise.
 
     All frames of a video share one reformatter: to set up one for each takes longer than the conversion.

@@ -31,6 +31,7 @@ import numpy as np
 
 from common import storage
 from common.errors import InputError
+from common.networks.weights import assign, randomise
 
 RANDOM = "random"  # instead of a folder: weights drawn from SEED
 SEED = 0
@@ -41,7 +42,7 @@ BATCH = 16  # images at a time
 class Network:
     """`width` features of images of `size` pixels; the names that its weights file may have.
 
-    build() gives the Keras model; scale() turns RGB in 0..255 into its input; arrays() gives names and values of
+    build() gives the Keras model; scale() turns RGB in 0..255 into its input; read() gives names and values of
     the weights in a file, in the order and the axes of the model's own.
     """
 
@@ -50,7 +51,7 @@ class Network:
     files: tuple[str, ...]
     build: Callable
     scale: Callable[[np.ndarray], np.ndarray]
-    arrays: Callable[[Path, object], Iterator[tuple[str, np.ndarray]]]
+    read: Callable[[Path, object], Iterator[tuple[str, np.ndarray]]]
 
 
 def locate(name: str, weights: str) -> Path | str:
@@ -78,7 +79,7 @@ def digest(name: str, weights: str) -> str:
     return f"{RANDOM} {SEED}" if path == RANDOM else storage.digest_file(path)
 
 
-def backbone(name: str, weights: Path | str):
+def build(name: str, weights: Path | str):
     """The Keras model of network `name`: input as `preprocess` gives it, output (n, width) float32.
 
     `weights`: its file, as `locate` finds it, or RANDOM: He's normal distribution, no biases, from SEED.
@@ -86,7 +87,7 @@ def backbone(name: str, weights: Path | str):
     """
     model = NETWORKS[name].build()
     if weights == RANDOM:
-        _randomise(model)
+        randomise(model, SEED)
     else:
         _load(model, name, Path(weights))
     return model
@@ -100,18 +101,18 @@ def preprocess(name: str, images: np.ndarray) -> np.ndarray:
     deviation; alexnet: to [0, 1] only. affwild_*, as AVEC 2019 does it: to [-1, 1].
     """
     network = NETWORKS[name]
-    rows, columns = (_nearest(length, network.size) for length in images.shape[1:3])
+    rows, columns = (_pick_nearest(length, network.size) for length in images.shape[1:3])
     return network.scale(images[:, rows[:, None], columns].astype(np.float32))
 
 
 def embed(name: str, weights: Path | str, images: Iterable[np.ndarray]) -> np.ndarray:
     """Features (n, width) float32 of a stream of RGB images (h, w, 3) uint8, BATCH of which are held at a time.
 
-    The network is built for this call and freed after it. Raises InputError, as `backbone`.
+    The network is built for this call and freed after it. Raises InputError, as `build`.
     """
     import tensorflow as tf
 
-    model = backbone(name, weights)
+    model = build(name, weights)
     # a graph: call by call, Keras would keep what every layer puts out until the last layer has run
     graph = tf.function(lambda batch: model(batch, training=False))
     run = graph.get_concrete_function(tf.TensorSpec((None, *model.input_shape[1:])))
@@ -122,7 +123,7 @@ def embed(name: str, weights: Path | str, images: Iterable[np.ndarray]) -> np.nd
     return np.concatenate(features)
 
 
-def _nearest(length: int, size: int) -> np.ndarray:
+def _pick_nearest(length: int, size: int) -> np.ndarray:
     """Of `length` pixels the `size` ones under the centres of as many new pixels."""
     return ((np.arange(size) + 0.5) * length / size).astype(int)
 
@@ -130,36 +131,20 @@ def _nearest(length: int, size: int) -> np.ndarray:
 # weights
 
 
-def _randomise(model) -> None:
-    rng = np.random.default_rng(SEED)
-    for variable in model.weights:
-        if len(variable.shape) > 1:  # a kernel; biases and batch statistics begin as Keras has them
-            values = rng.standard_normal(variable.shape, np.float32)
-            values *= np.sqrt(2 / np.prod(variable.shape[:-1]))
-            variable.assign(values)
-
-
 def _load(model, name: str, path: Path) -> None:
     """Set the model's weights from `path`, one array at a time; what a file has beyond them is the classifier."""
-    arrays = NETWORKS[name].arrays(path, model)
+    arrays = NETWORKS[name].read(path, model)
     for variable in model.weights:
         try:
             key, array = next(arrays)
-            finite = np.isfinite(array).all()
         except StopIteration:
             raise InputError(f"{path}: has fewer layers than {name} has; it is of another network") from None
         except Exception as error:  # zip, HDF5 and NumPy have a dozen kinds for a damaged file
             raise InputError(f"{path}: cannot be read as weights of {name} ({error}); fetch it again") from error
-        if array.shape != variable.shape:
-            raise InputError(
-                f"{path}: {key} has shape {array.shape}, {name} needs {tuple(variable.shape)}; it is of another network"
-            )
-        if not finite:
-            raise InputError(f"{path}: {key} holds NaN or infinity; fetch the file again")
-        variable.assign(array)
+        assign(variable, array, f"{path}: {key}", f"it is of another network than {name}")
 
 
-def _keras_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
+def _read_keras(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
     """Layer by layer, in the file's order; names are not compared, because they differ between versions of Keras."""
     import h5py
 
@@ -169,7 +154,7 @@ def _keras_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
                 yield key, file[layer][key][()]
 
 
-def _torch_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
+def _read_torch(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
     """Layers are named as in torch, whose kernels are (out, in, height, width) and (out, in)."""
     with np.load(path, allow_pickle=False) as archive:
         for layer in model.layers:
@@ -178,14 +163,14 @@ def _torch_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
                 yield f"{layer.name}.{part}", array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
-def _affwild_vgg_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
+def _read_affwild_vgg(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
     with np.load(path, allow_pickle=False) as archive:
         for layer in [f"conv_{number}" for number in range(1, 14)] + ["linear_1"]:
             for part in ("weights", "biases"):
                 yield f"{layer}/{part}", archive[f"{layer}/{part}"]
 
 
-def _slim_arrays(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
+def _read_slim(path: Path, model) -> Iterator[tuple[str, np.ndarray]]:
     """Layers are named as in slim, with dots for slashes, which Keras does not allow."""
     with np.load(path, allow_pickle=False) as archive:
         for variable in model.weights:
@@ -282,13 +267,13 @@ def _slim_convolution(x, filters: int, size: int, stride: int, name: str, relu: 
     return layers.ReLU()(x) if relu else x
 
 
-def _imagenet_statistics(images: np.ndarray) -> np.ndarray:
+def _standardise(images: np.ndarray) -> np.ndarray:
     import keras
 
     return keras.applications.densenet.preprocess_input(images)
 
 
-def _densenet_files(depth: int) -> tuple[str, ...]:
+def _name_densenet_files(depth: int) -> tuple[str, ...]:
     stem = f"densenet{depth}_weights_tf_dim_ordering_tf_kernels"
     return f"{stem}.h5", f"{stem}_notop.h5"
 
@@ -300,19 +285,15 @@ NETWORKS = {
         ("vgg16_weights_tf_dim_ordering_tf_kernels.h5",),
         _vgg16,
         lambda images: images[..., ::-1],
-        _keras_arrays,
+        _read_keras,
     ),
-    "alexnet": Network(4096, 227, ("alexnet.npz",), _alexnet, lambda images: images / 255, _torch_arrays),
-    "densenet121": Network(
-        1024, 224, _densenet_files(121), lambda: _densenet(121), _imagenet_statistics, _keras_arrays
-    ),
-    "densenet201": Network(
-        1920, 224, _densenet_files(201), lambda: _densenet(201), _imagenet_statistics, _keras_arrays
-    ),
+    "alexnet": Network(4096, 227, ("alexnet.npz",), _alexnet, lambda images: images / 255, _read_torch),
+    "densenet121": Network(1024, 224, _name_densenet_files(121), lambda: _densenet(121), _standardise, _read_keras),
+    "densenet201": Network(1920, 224, _name_densenet_files(201), lambda: _densenet(201), _standardise, _read_keras),
     "affwild_vgg16": Network(
-        4096, 96, ("affwild_vgg16.npz",), _affwild_vgg16, lambda images: images / 127.5 - 1, _affwild_vgg_arrays
+        4096, 96, ("affwild_vgg16.npz",), _affwild_vgg16, lambda images: images / 127.5 - 1, _read_affwild_vgg
     ),
     "affwild_resnet50": Network(
-        2048, 96, ("affwild_resnet50.npz",), _affwild_resnet50, lambda images: images / 127.5 - 1, _slim_arrays
+        2048, 96, ("affwild_resnet50.npz",), _affwild_resnet50, lambda images: images / 127.5 - 1, _read_slim
     ),
 }

@@ -16,7 +16,7 @@ def read(path: Path, names: Iterable[str]) -> dict[str, tuple[np.ndarray, np.nda
     """Layer name -> (kernel, bias), float32, of the layers `names`.
 
     Kernels are (height, width, in, out) for a convolution, where `in` counts the channels of one group, and (in, out)
-    for an inner product; where that takes a feature map, `channels_last` brings its rows into Keras' order.
+    for an inner product; where that takes a feature map, `put_channels_last` brings its rows into Keras' order.
     Raises InputError for a file that is missing, is no .caffemodel or has no weights under one of the names.
     """
     import cv2
@@ -34,12 +34,12 @@ def read(path: Path, names: Iterable[str]) -> dict[str, tuple[np.ndarray, np.nda
     found = {}
     for name in names:
         blobs = net.getLayer(name).blobs
-        if len(blobs) != 2 or blobs[1].size != _outputs(blobs[0]):
+        if len(blobs) != 2 or blobs[1].size != _count_outputs(blobs[0]):
             shapes = ", ".join(str(blob.shape) for blob in blobs) or "none"
             raise InputError(
                 f"{path}: weights of layer {name}: {shapes}, expected kernel and bias; it is another network"
             )
-        found[name] = _kernel(blobs[0]), blobs[1].ravel()
+        found[name] = _transpose_kernel(blobs[0]), blobs[1].ravel()
     return found
 
 
@@ -48,15 +48,15 @@ def _is_product(blob: np.ndarray) -> bool:
     return blob.ndim == 2 or blob.shape[:2] == (1, 1)
 
 
-def _outputs(blob: np.ndarray) -> int:
+def _count_outputs(blob: np.ndarray) -> int:
     return blob.shape[-2] if _is_product(blob) else blob.shape[0]
 
 
-def _kernel(blob: np.ndarray) -> np.ndarray:
+def _transpose_kernel(blob: np.ndarray) -> np.ndarray:
     return blob.reshape(blob.shape[-2:]).T if _is_product(blob) else blob.transpose(2, 3, 1, 0)
 
 
-def channels_last(kernel: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def put_channels_last(kernel: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """The rows of an inner product's kernel (in, out) in the order in which Keras flattens a map of `shape` (h, w, c).
 
     Caffe has flattened it channels first. ValueError if the shape has another number of elements.

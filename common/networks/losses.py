@@ -37,12 +37,12 @@ def ccc_loss(truth, prediction, mask=None, *, pooling: str, epsilon: float = 1e-
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, received {pooling!r}")
-    truth, prediction = _sequences("truth", truth), _sequences("prediction", prediction)
+    truth, prediction = _to_sequences("truth", truth), _to_sequences("prediction", prediction)
     if any(a != b for a, b in zip(truth.shape, prediction.shape) if None not in (a, b)):
         raise ValueError(f"truth and prediction differ in shape: {truth.shape} != {prediction.shape}")
     weight = ops.ones_like(prediction)
     if mask is not None:
-        weight = weight * _sequences("mask", mask)
+        weight = weight * _to_sequences("mask", mask)
     truth, prediction = ops.where(weight > 0, truth, 0.0), ops.where(weight > 0, prediction, 0.0)
     if pooling == "concatenated":
         truth, prediction, weight = (ops.reshape(x, (1, -1)) for x in (truth, prediction, weight))
@@ -82,14 +82,14 @@ class CCCLoss(keras.losses.Loss):
         if mask is None:
             mask = sample_weight
         elif sample_weight is not None:
-            mask = _sequences("mask", mask) * _sequences("sample_weight", sample_weight)
+            mask = _to_sequences("mask", mask) * _to_sequences("sample_weight", sample_weight)
         return ccc_loss(y_true, y_pred, mask, pooling=self.pooling, epsilon=self.epsilon)
 
     def get_config(self):
         return {"name": self.name, "pooling": self.pooling, "epsilon": self.epsilon}
 
 
-def _sequences(name: str, values):
+def _to_sequences(name: str, values):
     """`values` as float32 of shape (batch, time)."""
     values = ops.cast(ops.convert_to_tensor(values), "float32")
     shape = tuple(values.shape)

@@ -37,16 +37,16 @@ class LSTM(keras.layers.LSTM):
         """What keras.layers.RNN calls to run over time: returns the last output, all outputs, the last states."""
         kept = None
         if training and self.dropout:
-            sequences = sequences * ops.expand_dims(_first(self.cell.get_dropout_mask(sequences[:, 0])), 1)
+            sequences = sequences * ops.expand_dims(_take_first(self.cell.get_dropout_mask(sequences[:, 0])), 1)
         if training and self.recurrent_dropout:
-            kept = _first(self.cell.get_recurrent_dropout_mask(initial_state[0]))
+            kept = _take_first(self.cell.get_recurrent_dropout_mask(initial_state[0]))
         projected = ops.matmul(sequences, self.cell.kernel)
         if self.use_bias:
             projected = projected + self.cell.bias
         projected = ops.transpose(projected, (1, 0, 2))
         kernel = ops.copy(self.cell.recurrent_kernel)  # custom_gradient takes tensors, not variables
         valid = None if mask is None else ops.expand_dims(ops.transpose(mask), -1)
-        hidden, cell = recurrence(projected, kernel, initial_state, valid, self.go_backwards, kept)
+        hidden, cell = run_lstm(projected, kernel, initial_state, valid, self.go_backwards, kept)
         if self.go_backwards:  # Keras returns the outputs in the order in which they were made
             hidden = ops.flip(hidden, 0)
             valid = None if mask is None else ops.flip(valid, 0)
@@ -65,7 +65,7 @@ def bilstm(units: int, return_sequences: bool = True, name: str | None = None, *
     return keras.layers.Bidirectional(LSTM(units, return_sequences=return_sequences, **kwargs), name=name)
 
 
-def lstm_step(projected, state, recurrent_kernel):
+def step_lstm(projected, state, recurrent_kernel):
     """One step: W x + b (batch, 4 units) and the state (h, c) of (batch, units) each give the next state."""
     return _step(projected, state, recurrent_kernel)[0]
 
@@ -76,18 +76,18 @@ def _step(projected, state, recurrent_kernel):
     sigma(x) = 1/2 + tanh(x / 2) / 2: one tanh gives all gates, at half of what TensorFlow's sigmoid costs.
     """
     hidden, cell = state
-    scale, offset = (_each_gate(values, projected) for values in ([0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5]))
+    scale, offset = (_repeat_for_gates(values, projected) for values in ([0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5]))
     gates = ops.tanh((projected + ops.matmul(hidden, recurrent_kernel)) * scale) * scale + offset
     i, f, g, o = ops.split(gates, 4, axis=-1)
     cell = f * cell + i * g
     return (o * ops.tanh(cell), cell), gates
 
 
-def _each_gate(values, projected):
+def _repeat_for_gates(values, projected):
     return ops.convert_to_tensor(np.repeat(values, projected.shape[-1] // 4), dtype=projected.dtype)
 
 
-def recurrence(projected, recurrent_kernel, state, valid=None, reverse=False, kept=None):
+def run_lstm(projected, recurrent_kernel, state, valid=None, reverse=False, kept=None):
     """All steps from `state`: W x + b (time, batch, 4 units) gives every h (time, batch, units) and the last c.
 
     Steps at which `valid` (time, batch, 1) is False keep the state. With `reverse`, time runs from the end. `kept`
@@ -95,7 +95,7 @@ def recurrence(projected, recurrent_kernel, state, valid=None, reverse=False, ke
     """
     masks = () if valid is None else (valid,)
 
-    def seen(hidden):
+    def drop(hidden):
         return hidden if kept is None else hidden * kept
 
     def where(valid, new, old):
@@ -107,7 +107,7 @@ def recurrence(projected, recurrent_kernel, state, valid=None, reverse=False, ke
 
         def forward(carry, step):
             (hidden, cell, _), (projected, *valid) = carry, step
-            following, gates = _step(projected, (seen(hidden), cell), kernel)
+            following, gates = _step(projected, (drop(hidden), cell), kernel)
             carry = (*where(valid, following, (hidden, cell)), gates)
             return carry, carry  # in Keras, outputs have the shapes of what is carried
 
@@ -127,14 +127,14 @@ def recurrence(projected, recurrent_kernel, state, valid=None, reverse=False, ke
                 d_sums = [d_cell * g * i * (1 - i), d_cell * cell_before * f * (1 - f)]
                 d_sums += [d_cell * i * (1 - g * g), d_hidden * tanh * o * (1 - o)]
                 d_sums = ops.concatenate(d_sums, axis=-1)
-                carry = (d_sums, seen(ops.matmul(d_sums, transposed)), d_cell * f)
+                carry = (d_sums, drop(ops.matmul(d_sums, transposed)), d_cell * f)
                 carry = where(valid, carry, (no_gates, d_hidden, d_cell_after))
                 return carry, carry
 
             last = (no_gates, ops.zeros_like(first_hidden), d_last_cell)
-            steps = (d_hidden_out, gates, cell, _preceding(cell, first_cell, reverse), *masks)
+            steps = (d_hidden_out, gates, cell, _shift(cell, first_cell, reverse), *masks)
             (_, *d_first), (d_projected, _, _) = ops.scan(backward, last, steps, reverse=not reverse)
-            seen_before = seen(_preceding(hidden, first_hidden, reverse))
+            seen_before = drop(_shift(hidden, first_hidden, reverse))
             d_kernel = ops.tensordot(seen_before, d_projected, [[0, 1], [0, 1]])
             return d_projected, d_kernel, *d_first
 
@@ -143,12 +143,12 @@ def recurrence(projected, recurrent_kernel, state, valid=None, reverse=False, ke
     return run(projected, recurrent_kernel, *state)
 
 
-def _first(masks):
+def _take_first(masks):
     """The only dropout mask, or of those that Keras draws for the gates the first."""
     return masks[0] if isinstance(masks, list) else masks
 
 
-def _preceding(states, first, reverse):
+def _shift(states, first, reverse):
     """The state before each step."""
     if reverse:
         return ops.concatenate([states[1:], first[None]], axis=0)

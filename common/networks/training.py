@@ -48,7 +48,8 @@ def fit(
     Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
     out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
     end. With `watch`, watch(model) gives after each epoch, for each name, a score, which joins the history, and an
-    array, such as predictions; `kept` is filled with the array of the highest score for each name. The state is saved to `checkpoint` between epochs and taken up from there; the numbers are the same as
+    array, such as predictions; `kept` is filled with the array of the highest score for each name. The state is saved
+    to `checkpoint` between epochs and taken up from there; the numbers are the same as
     without the interruption. A checkpoint of another fit (`digest` stands for settings and data) or a damaged one
     is not used. The caller removes the file once the result is written.
     """
@@ -65,7 +66,7 @@ def fit(
         steps = samples // size
         for step in range(steps):
             inputs, targets = batch(np.sort(order[step * size : (step + 1) * size]))
-            loss = model.train_on_batch(_fed(model, inputs), targets)
+            loss = model.train_on_batch(_order_inputs(model, inputs), targets)
             progress((epoch + (step + 1) / steps) / epochs)
         state.history["loss"].append(float(loss))
         if select is not None:
@@ -133,7 +134,7 @@ class _State:
         self.history = {name[8:]: found[name].tolist() for name in found if name.startswith("history_")}
 
 
-def _fed(model, inputs: dict[str, np.ndarray]):
+def _order_inputs(model, inputs: dict[str, np.ndarray]):
     """`inputs` in the order of the model's own, and alone where it has one: Keras warns of other structures."""
     values = [inputs[tensor.name] for tensor in model.inputs]
     return values if len(values) > 1 else values[0]
@@ -149,6 +150,6 @@ def predict(
     parts = []
     for start in range(0, samples, batch_size):
         index = np.minimum(np.arange(start, start + batch_size), samples - 1)
-        outputs = model.predict_on_batch(_fed(model, batch(index)[0]))
+        outputs = model.predict_on_batch(_order_inputs(model, batch(index)[0]))
         parts.append(outputs[: samples - start])
     return np.concatenate(parts)

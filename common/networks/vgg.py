@@ -4,7 +4,7 @@ CHANNELS = (64, 128, 256, 512, 512)  # of the five blocks
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block, by the number of layers that have weights
 
 
-def convolved(x, depth: int, width: float, convolution: str, pool: str, **options):
+def convolve(x, depth: int, width: float, convolution: str, pool: str, **options):
     """`x` (n, h, w, 3), a Keras tensor, through the five blocks of VGG-`depth`, flattened row by row.
 
     Each of 3 x 3 convolutions with ReLU, then pooling, which halves the size and drops what is left over. `width` is a

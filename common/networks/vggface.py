@@ -35,7 +35,7 @@ def read(path: Path) -> Weights:
     lacks a layer.
     """
     path = Path(path)
-    readers = {".caffemodel": _caffe, ".mat": _matconvnet, ".h5": _keras}
+    readers = {".caffemodel": _read_caffe, ".mat": _read_matconvnet, ".h5": _read_keras}
     if path.suffix not in readers:
         raise InputError(f"{path}: VGG-Face weights are a file {', '.join(readers)}; name one of these")
     if not path.is_file():
@@ -52,15 +52,15 @@ def read(path: Path) -> Weights:
     return found
 
 
-def _caffe(path: Path, names: tuple[str, ...]) -> Weights:
+def _read_caffe(path: Path, names: tuple[str, ...]) -> Weights:
     found = caffe.read(path, names)
     kernel, bias = found["fc6"]
     channels = found["conv5_3"][0].shape[-1]
     side = round((len(kernel) / channels) ** 0.5)
-    return found | {"fc6": (caffe.channels_last(kernel, (side, side, channels)), bias)}
+    return found | {"fc6": (caffe.put_channels_last(kernel, (side, side, channels)), bias)}
 
 
-def _matconvnet(path: Path, names: tuple[str, ...]) -> Weights:
+def _read_matconvnet(path: Path, names: tuple[str, ...]) -> Weights:
     from scipy.io import loadmat
 
     content = loadmat(path, struct_as_record=False)
@@ -68,18 +68,18 @@ def _matconvnet(path: Path, names: tuple[str, ...]) -> Weights:
     layers = {layer.name.item(): layer for layer in (cell.item() for cell in content["layers"].ravel())}
     found = {}
     for name in names:
-        kernel, bias = _cell(layers[name])
+        kernel, bias = _read_cell(layers[name])
         found[name] = kernel.reshape(-1, kernel.shape[-1]) if name.startswith("fc") else kernel, bias.ravel()
     kernel, bias = found["conv1_1"]
     return found | {"conv1_1": (kernel[:, :, ::-1], bias)}  # RGB to BGR
 
 
-def _cell(layer) -> tuple[np.ndarray, np.ndarray]:
+def _read_cell(layer) -> tuple[np.ndarray, np.ndarray]:
     """Early models of MatConvNet have two fields for what is one in later ones."""
     return tuple(layer.weights.ravel()) if hasattr(layer, "weights") else (layer.filters, layer.biases)
 
 
-def _keras(path: Path, names: tuple[str, ...]) -> Weights:
+def _read_keras(path: Path, names: tuple[str, ...]) -> Weights:
     import h5py
 
     with h5py.File(path) as file:

@@ -304,7 +304,7 @@ def write_faces(folder: Path, images: list[np.ndarray], points: np.ndarray, visi
     """A JPEG for each frame (f,) that is visible, named by its number from 1; points (f, 68, 2)."""
     folder.mkdir()
     for i in np.flatnonzero(visible):
-        crop = faces.crop(images[i], faces.alignment(points[i], SIZE), SIZE)
+        crop = faces.crop(images[i], faces.fit_alignment(points[i], SIZE), SIZE)
         jpeg = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, 95))[1]
         (folder / f"{i + 1:03d}.jpg").write_bytes(jpeg.tobytes())
 

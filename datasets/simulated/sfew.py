@@ -78,6 +78,6 @@ def record(path: Path, seed: int) -> None:
 
 def crop(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The face upright with eyes and nose at their places, brows to chin: (181, 143, channels); points (68, 2)."""
-    transform = faces.alignment(points, WIDTH)
+    transform = faces.fit_alignment(points, WIDTH)
     transform[1, 2] += (HEIGHT - WIDTH) / 2
     return faces.crop(image, transform, HEIGHT)[:, :WIDTH]

@@ -1,16 +1,14 @@
-"""The network behind the face appearance feature (Section 3.2): AlexNet as Caffe has it, its weights, its training.
+"""The network behind the face appearance feature (Section 3.2): AlexNet as Caffe has it, its input, its weights.
 
 The paper names the architecture of Krizhevsky et al. 2012, Caffe, the 1032 people that are told apart, and the layer
-that is kept, pool5; of the training it says nothing. Caffe distributes two forms of the network (models/bvlc_alexnet
-and models/bvlc_reference_caffenet), which differ in the order of pooling and normalisation: `cnn_order`. The training
-is that of their solver files.
+that is kept, pool5. Caffe distributes two forms of the network (models/bvlc_alexnet and
+models/bvlc_reference_caffenet), which differ in the order of pooling and normalisation: `cnn_order`.
 
 This module imports Keras: a command line imports it only when it has checked its input.
 """
 
 import mmap
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -20,12 +18,16 @@ from keras import layers, ops
 
 from common import storage
 from common.errors import InputError
-from common.networks import caffe, training
+from common.networks import caffe
+from common.networks.weights import assign, randomise
 
 PACKAGE = "avemotion.chao2016"
 RANDOM = "random"  # instead of a weights file: He's normal distribution from SEED, no biases
 SEED = 0
 BATCH = 16  # faces at a time, where nothing is trained
+FITTING = (
+    "published weights go with cnn_width 1.0 (--profile paper), your own with the settings that they were trained with"
+)
 RESIZED, SIZE = 256, 227  # pixels before and after cropping
 MEAN_BGR = (104.007, 116.669, 122.679)  # of ImageNet: the mean image that Caffe distributes, averaged over its pixels
 CONVOLUTIONS = {  # filters, kernel, stride, groups
@@ -84,7 +86,7 @@ class GroupedConvolution(layers.Conv2D):
         return ops.concatenate([super(GroupedConvolution, self).convolution_op(*part) for part in parts], axis=-1)
 
 
-def network(settings: dict, outputs: int = 0) -> keras.Model:
+def build_network(settings: dict, outputs: int = 0) -> keras.Model:
     """AlexNet as a functional Keras model, drawn from Keras' seed by Caffe's fillers. Layers have Caffe's names.
 
     Input (n, 227, 227, 3) as `preprocess` gives it, output (n, outputs) logits; without outputs it ends with pool5,
@@ -95,22 +97,22 @@ def network(settings: dict, outputs: int = 0) -> keras.Model:
     for number, (name, (filters, kernel, stride, groups)) in enumerate(CONVOLUTIONS.items(), 1):
         kind = GroupedConvolution if groups > 1 else layers.Conv2D
         shape = {"strides": stride, "padding": "valid" if stride > 1 else "same", "groups": groups}
-        x = kind(_scaled(filters, width), kernel, **shape, name=name, **_drawn(name, 0.01, settings))(x)
+        x = kind(_scale(filters, width), kernel, **shape, name=name, **_choose_fillers(name, 0.01, settings))(x)
         x = layers.ReLU(name=f"relu{number}")(x)
         if number in (1, 2, 5):
-            x = _pooled(x, number, order)
+            x = _pool(x, number, order)
     x = layers.Flatten(name="flatten")(x)
     if outputs:
         for number in (6, 7):
             name = f"fc{number}"
-            x = layers.Dense(_scaled(UNITS, width), name=name, **_drawn(name, 0.005, settings))(x)
+            x = layers.Dense(_scale(UNITS, width), name=name, **_choose_fillers(name, 0.005, settings))(x)
             x = layers.ReLU(name=f"relu{number}")(x)
             x = layers.Dropout(settings["cnn_dropout"], name=f"drop{number}")(x)
-        x = layers.Dense(outputs, name="fc8", **_drawn("fc8", 0.01, settings))(x)
+        x = layers.Dense(outputs, name="fc8", **_choose_fillers("fc8", 0.01, settings))(x)
     return keras.Model(inputs, x, name=order)
 
 
-def _pooled(x, number: int, order: str):
+def _pool(x, number: int, order: str):
     """Overlapping pooling; but for the last one with normalisation, before it or after it."""
     pool = layers.MaxPooling2D(3, 2, name=f"pool{number}")
     if number == 5:
@@ -119,12 +121,12 @@ def _pooled(x, number: int, order: str):
     return pool(norm(x)) if order == "alexnet" else norm(pool(x))
 
 
-def _scaled(count: int, width: float) -> int:
+def _scale(count: int, width: float) -> int:
     """Even, so that there can be two groups."""
     return 2 * max(1, round(count * width / 2))
 
 
-def _drawn(name: str, deviation: float, settings: dict) -> dict:
+def _choose_fillers(name: str, deviation: float, settings: dict) -> dict:
     """Caffe's fillers and decay. Where a layer has fewer inputs than the paper's, the deviation makes up for it."""
     inputs = 1.0 if name == "conv1" else settings["cnn_width"]
     return {
@@ -143,26 +145,26 @@ def preprocess(images: Iterable[np.ndarray]) -> np.ndarray:
     Bilinear to 256 x 256 pixels, the middle 227 x 227 of them, channels in the order BGR, the mean of each subtracted.
     """
     start = (RESIZED - SIZE) // 2
-    return _less_mean([_resized(image)[start : start + SIZE, start : start + SIZE] for image in images])
+    return _subtract_mean([_resize(image)[start : start + SIZE, start : start + SIZE] for image in images])
 
 
-def augmented(images: Iterable[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def augment(images: Iterable[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """As `preprocess`, but as Caffe trains: 227 x 227 pixels from anywhere, every other image mirrored, by chance."""
     crops = []
     for image in images:
         top, left = rng.integers(0, RESIZED - SIZE + 1, 2)
-        crop = _resized(image)[top : top + SIZE, left : left + SIZE]
+        crop = _resize(image)[top : top + SIZE, left : left + SIZE]
         crops.append(crop[:, ::-1] if rng.integers(2) else crop)
-    return _less_mean(crops)
+    return _subtract_mean(crops)
 
 
-def _resized(image: np.ndarray) -> np.ndarray:
+def _resize(image: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.resize(image, (RESIZED, RESIZED), interpolation=cv2.INTER_LINEAR)
 
 
-def _less_mean(crops: list[np.ndarray]) -> np.ndarray:
+def _subtract_mean(crops: list[np.ndarray]) -> np.ndarray:
     if not crops:
         return np.empty((0, SIZE, SIZE, 3), np.float32)
     return np.stack(crops)[..., ::-1] - np.array(MEAN_BGR, np.float32)
@@ -172,7 +174,7 @@ def _less_mean(crops: list[np.ndarray]) -> np.ndarray:
 
 
 def load(model: keras.Model, weights: Path | str) -> None:
-    """Set all layers of `model` to `weights`: a .caffemodel, an .npz that `saved` has written, or RANDOM.
+    """Set all layers of `model` to `weights`: a .caffemodel, an .npz that `save` has written, or RANDOM.
 
     What the file has beyond the last layer of `model` is not read: a network without outputs takes any number of
     people. Where a .caffemodel lists its layers, `cnn_order` must be theirs. Raises InputError for a
@@ -180,26 +182,16 @@ def load(model: keras.Model, weights: Path | str) -> None:
     """
     named = {layer.name: layer for layer in model.layers if layer.weights}
     if str(weights) == RANDOM:
-        return _randomise(named.values())
+        return randomise(
+            model, SEED, 1 / 128
+        )  # pixels, kept as large as they are, would saturate the tanh behind pool5
     path = Path(weights)
-    readers = {".caffemodel": _caffe, ".npz": _npz}
+    readers = {".caffemodel": _read_caffe, ".npz": _read_npz}
     if path.suffix not in readers:
         raise InputError(f"{path}: weights are a file {' or '.join(readers)}; name one, or say {RANDOM}")
     for name, values in readers[path.suffix](path, named, model).items():
-        _assign(named[name], values, path)
-
-
-def _randomise(named: Iterable[layers.Layer]) -> None:
-    """He et al. 2015, for ReLU, so that maps neither vanish nor explode; the first layer for inputs of +-128.
-
-    Their distribution keeps the scale of the input: pixels would saturate every tanh behind pool5.
-    """
-    rng = np.random.default_rng(SEED)
-    for layer in named:
-        values = rng.standard_normal(layer.kernel.shape, np.float32)
-        scale = 1 / 128 if layer.name == "conv1" else 1
-        layer.kernel.assign(values * scale * np.sqrt(2 / np.prod(layer.kernel.shape[:-1])))
-        layer.bias.assign(np.zeros(layer.bias.shape))
+        for variable, array in zip((named[name].kernel, named[name].bias), values, strict=True):
+            assign(variable, array, f"{path}: {variable.path}", FITTING)
 
 
 def _check_order(path: Path, order: str) -> None:
@@ -211,18 +203,18 @@ def _check_order(path: Path, order: str) -> None:
         raise InputError(f"{path}: is of the order {other}, not {order}; give --set cnn_order={other}")
 
 
-def _caffe(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _read_caffe(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = caffe.read(path, names)
     _check_order(path, model.name)
     if "fc6" in found:
         kernel, bias = found["fc6"]
         shape = model.get_layer("pool5").output.shape[1:]
         if len(kernel) == np.prod(shape):
-            found["fc6"] = caffe.channels_last(kernel, shape), bias
+            found["fc6"] = caffe.put_channels_last(kernel, shape), bias
     return found
 
 
-def _npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _read_npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name what replications.chao2016.train_cnn has written")
     try:
@@ -236,19 +228,7 @@ def _npz(path: Path, names: Iterable[str], model: keras.Model) -> dict[str, tupl
     return found
 
 
-def _assign(layer: layers.Layer, values: Sequence[np.ndarray], path: Path) -> None:
-    for variable, value in zip((layer.kernel, layer.bias), values, strict=True):
-        if value.shape != tuple(variable.shape):
-            raise InputError(
-                f"{path}: {variable.path} has shape {value.shape}, {tuple(variable.shape)} is needed; published weights "
-                f"go with cnn_width 1.0 (--profile paper), your own with the settings that they were trained with"
-            )
-        if not (np.issubdtype(value.dtype, np.floating) and np.isfinite(value).all()):
-            raise InputError(f"{path}: {variable.path} holds NaN, infinity or no numbers; fetch or train it again")
-        variable.assign(value)
-
-
-def saved(path: Path, model: keras.Model) -> None:
+def save(path: Path, model: keras.Model) -> None:
     """Write the weights of `model` and its order to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for layer in model.layers for variable in layer.weights}
     storage.write_atomically(path, lambda file: np.savez(file, order=model.name, **arrays))
@@ -257,7 +237,7 @@ def saved(path: Path, model: keras.Model) -> None:
 # --------------------------------------------------------------------------------------------------------- features
 
 
-def extractor(model: keras.Model) -> keras.Model:
+def build_extractor(model: keras.Model) -> keras.Model:
     """The part of `model` up to pool5: the features (n, 9216) of Section 3.2, flattened by row, column, channel."""
     return keras.Model(model.input, model.get_layer("flatten").output, name=model.name)
 
@@ -269,95 +249,3 @@ def embed(extractor: keras.Model, crops: Iterable[np.ndarray], batch: int = BATC
         full = faces + faces[-1:] * (batch - len(faces))  # of another length, the last ones would be traced anew
         features.append(extractor.predict_on_batch(preprocess(full))[: len(faces)])
     return np.concatenate(features)
-
-
-def select(features: np.ndarray, labels: np.ndarray, settings: dict, seed: int = 0, jobs: int = 1) -> np.ndarray:
-    """The columns of `features` (n, d) that a random forest finds most important: (selected,) indices, ascending.
-
-    Section 3.2: 1024 of pool5, by scikit-learn's forest, trained on the faces of SFEW with their `labels` (n,).
-    Importance is the mean decrease of impurity; of equal ones the first is kept. `jobs` (threads) changes nothing
-    else. settings: selected, forest_trees. ValueError if there are fewer columns than are to be selected.
-    """
-    from sklearn.ensemble import RandomForestClassifier
-
-    if features.shape[1] < settings["selected"]:
-        raise ValueError(f"{features.shape[1]} features, of which {settings['selected']} cannot be selected")
-    forest = RandomForestClassifier(settings["forest_trees"], random_state=seed, n_jobs=jobs).fit(features, labels)
-    falling = np.argsort(-forest.feature_importances_, kind="stable")
-    return np.sort(falling[: settings["selected"]])
-
-
-# --------------------------------------------------------------------------------------------------------- training
-
-
-def train(
-    settings: dict,
-    faces: Sequence[np.ndarray],
-    labels: np.ndarray,
-    seed: int,
-    checkpoint: Path,
-    progress: Callable[[float], None] = lambda fraction: None,
-    digest: str = "",
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """A network that tells people apart, trained as Caffe's solver does: the model and its history (see training.fit).
-
-    faces[i] is an RGB image (h, w, 3) uint8, read when it is wanted; labels (n,) are 0 to cnn_identities - 1; `digest`
-    stands for both in the checkpoint. Softmax cross-entropy; SGD with momentum; the rate falls by cnn_step_factor
-    every cnn_step iterations; biases learn twice as fast and do not decay. Epochs are whole: as many as come nearest
-    to cnn_iterations, at least one. It goes on from `checkpoint`, with the same numbers as without the interruption.
-    Raises InputError when the training diverges, ValueError for a label that is no output. settings: all with cnn_.
-    """
-    if not (labels.min() >= 0 and labels.max() < settings["cnn_identities"]):
-        raise ValueError(f"labels {labels.min()} to {labels.max()}, outputs 0 to {settings['cnn_identities'] - 1}")
-    training.prepare(seed)
-    model = network(settings, settings["cnn_identities"])
-    _compile(model, settings)
-    steps = max(1, len(labels) // settings["cnn_batch"])
-    own = {name: value for name, value in settings.items() if name.startswith("cnn_")}
-
-    with ThreadPoolExecutor() as readers:
-
-        def batch(index: np.ndarray) -> tuple[dict, np.ndarray]:
-            rng = np.random.default_rng([seed, int(model.optimizer.iterations)])  # a checkpoint has the iterations
-            return {"face": augmented(readers.map(faces.__getitem__, index), rng)}, labels[index]
-
-        history = training.fit(
-            model,
-            batch,
-            len(labels),
-            epochs=max(1, round(settings["cnn_iterations"] / steps)),
-            batch_size=settings["cnn_batch"],
-            seed=seed,
-            checkpoint=checkpoint,
-            digest=storage.digest([own, digest]),
-            progress=progress,
-            watch=lambda model: _refuse_divergence(model, settings),
-        )
-    return model, history
-
-
-def _refuse_divergence(model: keras.Model, settings: dict) -> dict:
-    """Called after each epoch, before its state is kept: what is no number once stays so."""
-    if not np.isfinite(np.array(model.get_layer("conv1").kernel)).all():
-        rate = settings["cnn_learning_rate"]
-        raise InputError(
-            f"setting cnn_learning_rate: at {rate} the training diverges; give less, or a larger cnn_batch"
-        )
-    return {}
-
-
-def _compile(model: keras.Model, settings: dict) -> None:
-    biases = {layer.bias.path for layer in model.layers if layer.weights}
-
-    class SGD(keras.optimizers.SGD):
-        """Caffe's lr_mult 2 for biases, which is a factor on their gradients; Keras has no rates by variable."""
-
-        def apply(self, grads, trainable_variables):
-            pairs = zip(grads, trainable_variables, strict=True)
-            super().apply([g * 2.0 if v.path in biases else g for g, v in pairs], trainable_variables)
-
-    rate = keras.optimizers.schedules.ExponentialDecay(
-        settings["cnn_learning_rate"], settings["cnn_step"], settings["cnn_step_factor"], staircase=True
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(SGD(rate, settings["cnn_momentum"]), loss)

@@ -36,13 +36,13 @@ def train(
     training.prepare(task.seed)
     clips = Clips(corpus.recordings)
     train_clips, scored = (np.flatnonzero([c.partition == part for c in clips.clips]) for part in ("Train", "Val"))
-    model = models.network(task.variant, settings, clips.widths, len(afew.CLASSES))
+    model = models.build_network(task.variant, settings, clips.widths, len(afew.CLASSES))
     model.compile(
         models.Adadelta(settings["weight_decay"], learning_rate=settings["learning_rate"]),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    before = models.embeddings(model) if task.variant == "proposed" else None
+    before = models.get_embeddings(model) if task.variant == "proposed" else None
 
     def validation(model) -> float:
         return accuracy([clips.clips[i] for i in scored], clips.predicted(model, scored))
@@ -67,7 +67,7 @@ def train(
     found = None
     if task.variant == "proposed":
         found, more = looked_into(model, clips, settings, corpus)
-        arrays |= more | {"embeddings/before": before, "embeddings/after": models.embeddings(model)}
+        arrays |= more | {"embeddings/before": before, "embeddings/after": models.get_embeddings(model)}
     clock.stop("prediction")
     record = {
         **record_head(NAME, task, corpus, profile, "all", settings),
@@ -159,7 +159,7 @@ def looked_into(model, clips: Clips, settings: dict, corpus: Corpus) -> tuple[di
     """Mechanism over the clips that were not trained on, and the weights of some of them (Figures 2 and 3)."""
     from replications.chao2016 import models
 
-    view = models.inside(model)
+    view = models.expose_attention(model)
     chosen = [i for i, clip in enumerate(clips.clips) if clip.partition != "Train" and clip.found.any()]
     alignments, attentions = [], []
     for i in chosen:

@@ -138,7 +138,7 @@ def check_length(clip: afew.Clip, audio_frames: int, frames: int, settings: dict
 def sound_features(path: Path) -> np.ndarray:
     """YAAFE features (T_a, 901) float32 of a video's sound, resampled to 16 kHz (Section 3.3). Raises InputError."""
     try:
-        return yaafe.features(audio.of_video(path, yaafe.RATE))
+        return yaafe.compute_features(audio.read_from_video(path, yaafe.RATE))
     except ValueError as error:
         raise InputError(f"{path}: {error}; copy the clip again, or leave it out") from error
 
@@ -154,7 +154,7 @@ def picture_features(
 
     see = provided if settings["faces"] == "provided" else tracked
     frames, images, point_frames, points = see(clip, landmarks)
-    count = max([round(video.duration(clip.video) * afew.FPS), *(frame + 1 for frame in frames)])
+    count = max([round(video.measure_duration(clip.video) * afew.FPS), *(frame + 1 for frame in frames)])
     selected = np.load(cnn.selected, allow_pickle=False)
     found = np.isin(np.arange(count), frames)
     if not found.any():
@@ -179,11 +179,11 @@ def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.nd
 def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarray], np.ndarray, np.ndarray]:
     """The same from the video alone, with dlib's detector and landmarks, for corpora without those of the organisers."""
     tracker, found, images, shapes = faces.Tracker(landmarks), [], [], []
-    for number, (_, image) in enumerate(video.frames(clip.video)):
+    for number, (_, image) in enumerate(video.read_frames(clip.video)):
         points = tracker(image)
         if points is not None:
             found.append(number)
-            images.append(faces.crop(image, faces.alignment(points, FACE_SIZE), FACE_SIZE))
+            images.append(faces.crop(image, faces.fit_alignment(points, FACE_SIZE), FACE_SIZE))
             shapes.append(points[faces.INNER])
     return found, images, np.array(found, int), np.array(shapes, np.float32).reshape(-1, len(faces.INNER), 2)
 
@@ -215,7 +215,7 @@ def _extractor(weights: str, settings: tuple):
     """The CNN up to pool5; built once for all clips of a process."""
     from replications.chao2016 import caffenet
 
-    model = caffenet.network(dict(settings))
+    model = caffenet.build_network(dict(settings))
     caffenet.load(model, weights)
     return model
 

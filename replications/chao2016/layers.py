@@ -70,14 +70,14 @@ class Alignment(Masked):
         self.score_kernel = self.add_weight(shape=(places, self.units), name="score_kernel")
 
     def call(self, audio, visual, audio_steps, steps):
-        index = self.windows(visual, audio_steps, steps)  # (batch, T, 2w)
+        index = self.find_windows(visual, audio_steps, steps)  # (batch, T, 2w)
         seen = ops.matmul(visual, self.visual_kernel)[:, :, None]
-        heard = gathered(ops.matmul(audio, self.audio_kernel), index)
+        heard = gather(ops.matmul(audio, self.audio_kernel), index)
         scores = ops.sum(self.score_kernel * ops.tanh(heard + seen), axis=-1)
         weights = ops.softmax(scores, axis=-1)
-        return ops.sum(weights[..., None] * gathered(audio, index), axis=2), weights
+        return ops.sum(weights[..., None] * gather(audio, index), axis=2), weights
 
-    def windows(self, visual, audio_steps, steps):
+    def find_windows(self, visual, audio_steps, steps):
         """The audio steps (batch, T, 2w) that each video step looks at."""
         t = ops.arange(ops.shape(visual)[1], dtype="int32")[None]
         audio_steps, steps = (ops.cast(count, "int32")[:, None] for count in (audio_steps, steps))
@@ -93,7 +93,7 @@ class Alignment(Masked):
         return super().get_config() | own
 
 
-def gathered(sequence, index):
+def gather(sequence, index):
     """sequence (batch, S, d) at index (batch, T, k): (batch, T, k, d)."""
     count, length, width = ops.shape(sequence)
     rows = index + ops.arange(count, dtype="int32")[:, None, None] * length

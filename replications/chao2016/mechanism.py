@@ -80,7 +80,7 @@ def synchrony(
     offsets, places, counts, planted = [], [], [], []
     for clip, weights, script in zip(clips, alignments, scripts, strict=True):
         first, _ = windows(clip, settings)
-        instants = yaafe.time(len(clip.audio))[first[:, None] + np.arange(weights.shape[1])]  # (T, 2w)
+        instants = yaafe.compute_times(len(clip.audio))[first[:, None] + np.arange(weights.shape[1])]  # (T, 2w)
         behind = instants - np.arange(len(clip.shape))[:, None] / afew.FPS
         shown = _frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
         offsets.append((weights * behind)[shown].sum())

@@ -19,7 +19,7 @@ VARIANTS = ("pool5", "last", "average", "proposed")
 ALIGNMENT, ATTENTION = "alignment", "perception_attention"  # layers whose weights are looked at
 
 
-def network(variant: str, settings: dict, widths: dict[str, int], emotions: int) -> keras.Model:
+def build_network(variant: str, settings: dict, widths: dict[str, int], emotions: int) -> keras.Model:
     """The network `variant`; `widths` has the number of `audio`, `shape` and `appearance` features."""
     inputs = {name: keras.Input((None, width), name=name) for name, width in widths.items()}
     inputs |= {name: keras.Input((), dtype="int32", name=name) for name in ("audio_steps", "steps")}
@@ -33,63 +33,63 @@ def network(variant: str, settings: dict, widths: dict[str, int], emotions: int)
 
 def appearance_only(inputs: dict, settings: dict, emotions: int):
     """Section 4.1: one hidden layer and one LSTM, each of 64, on the appearance; average encoding."""
-    hidden = dense(settings["units"], settings, "appearance_hidden")(inputs["appearance"])
+    hidden = build_hidden(settings["units"], settings, "appearance_hidden")(inputs["appearance"])
     states = LSTM(settings["units"], return_sequences=True, name="visual_lstm")(hidden, mask=inputs["valid"])
-    return averaged(states, inputs["valid"], settings, emotions)
+    return classify_average(states, inputs["valid"], settings, emotions)
 
 
 def last_time(inputs: dict, settings: dict, emotions: int):
     """Eq. 7: the class from the state after the last step."""
-    states = encoder(inputs, settings["units"], settings)
-    return classified(states[:, -1], settings, emotions)  # steps behind the end of a clip have kept its last state
+    states = encode(inputs, settings["units"], settings)
+    return classify(states[:, -1], settings, emotions)  # steps behind the end of a clip have kept its last state
 
 
 def average(inputs: dict, settings: dict, emotions: int):
     """Eq. 8: the class from the mean over all steps."""
-    return averaged(encoder(inputs, settings["units"], settings), inputs["valid"], settings, emotions)
+    return classify_average(encode(inputs, settings["units"], settings), inputs["valid"], settings, emotions)
 
 
 def proposed(inputs: dict, settings: dict, emotions: int):
     """Section 2.3: a small encoder says where each emotion looks (Eq. 9), another one what is there (Eq. 10)."""
-    selecting = encoder(inputs, settings["select_units"], settings, "select_")
-    states = encoder(inputs, settings["proposed_units"], settings)
+    selecting = encode(inputs, settings["select_units"], settings, "select_")
+    states = encode(inputs, settings["proposed_units"], settings)
     attention = PerceptionAttention(emotions, settings["embedding_units"], name=ATTENTION)(selecting, inputs["valid"])
     attended = layers.Dot((2, 1), name="attended")([attention, states])
     return EmotionScores(name="scores")(layers.Dropout(settings["dropout"], name="attended_dropout")(attended))
 
 
-def encoder(inputs: dict, units: int, settings: dict, prefix: str = ""):
+def encode(inputs: dict, units: int, settings: dict, prefix: str = ""):
     """Fig. 1a: both streams aligned and encoded.
 
     Hidden layers are as wide as the LSTM that they feed, `units` (Section 4.1); for the two of the face see ledger 27.
     """
-    audio = dense(units, settings, f"{prefix}audio_hidden")(inputs["audio"])
+    audio = build_hidden(units, settings, f"{prefix}audio_hidden")(inputs["audio"])
     heard = LSTM(units, return_sequences=True, name=f"{prefix}audio_lstm")(audio, mask=inputs["audio_valid"])
     width = settings["face_units"] or units
-    faces = [dense(width, settings, f"{prefix}{name}_hidden")(inputs[name]) for name in ("shape", "appearance")]
-    seen = dense(units, settings, f"{prefix}visual_hidden")(layers.Concatenate(name=f"{prefix}face")(faces))
+    faces = [build_hidden(width, settings, f"{prefix}{name}_hidden")(inputs[name]) for name in ("shape", "appearance")]
+    seen = build_hidden(units, settings, f"{prefix}visual_hidden")(layers.Concatenate(name=f"{prefix}face")(faces))
     alignment = Alignment(units, settings["window"], settings["coarse"], settings["slots"], name=f"{prefix}{ALIGNMENT}")
     aligned, _ = alignment(heard, seen, inputs["audio_steps"], inputs["steps"])
     both = layers.Concatenate(name=f"{prefix}audio_visual")([aligned, seen])
     return LSTM(units, return_sequences=True, name=f"{prefix}audio_visual_lstm")(both, mask=inputs["valid"])
 
 
-def dense(units: int, settings: dict, name: str):
+def build_hidden(units: int, settings: dict, name: str):
     """A hidden layer, with dropout behind it as behind every layer but the LSTM (Section 4.1)."""
     hidden = layers.Dense(units, activation=settings["activation"], name=name)
     dropout = layers.Dropout(settings["dropout"], name=f"{name}_dropout")
     return lambda inputs: dropout(hidden(inputs))
 
 
-def averaged(states, valid, settings: dict, emotions: int):
+def classify_average(states, valid, settings: dict, emotions: int):
     """Average encoding: of the states, then classified, as the text says; or of the posteriors, as Eq. 8 does."""
     if settings["averaged"] == "states":
-        return classified(Mean(name="mean")(states, valid), settings, emotions)
-    posteriors = layers.Activation("softmax", name="posteriors")(classified(states, settings, emotions))
+        return classify(Mean(name="mean")(states, valid), settings, emotions)
+    posteriors = layers.Activation("softmax", name="posteriors")(classify(states, settings, emotions))
     return ops.log(ops.maximum(Mean(name="mean")(posteriors, valid), 1e-30))  # its softmax is the mean again
 
 
-def classified(state, settings: dict, emotions: int):
+def classify(state, settings: dict, emotions: int):
     return layers.Dense(emotions, name="scores")(layers.Dropout(settings["dropout"], name="state_dropout")(state))
 
 
@@ -108,12 +108,12 @@ class Adadelta(keras.optimizers.Adadelta):
         super().apply([g + self.decay * v if len(v.shape) > 1 else g for g, v in pairs], trainable_variables)
 
 
-def inside(model: keras.Model) -> keras.Model:
+def expose_attention(model: keras.Model) -> keras.Model:
     """Of "proposed": the same inputs -> alignment l of the encoder that is classified (batch, T, 2w), f (batch, n, T)."""
     weights = model.get_layer(ALIGNMENT).output[1]
     return keras.Model(model.inputs, [weights, model.get_layer(ATTENTION).output])
 
 
-def embeddings(model: keras.Model) -> np.ndarray:
+def get_embeddings(model: keras.Model) -> np.ndarray:
     """The emotion embeddings e_n (emotions, size) of "proposed" (Fig. 4)."""
     return np.array(model.get_layer(ATTENTION).embeddings)

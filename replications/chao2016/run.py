@@ -27,7 +27,7 @@ from common.media import faces
 from common.running import cli, experiment, tasks
 from common.running.experiment import Corpus
 from datasets import afew, sfew
-from replications.chao2016 import features, yaafe
+from replications.chao2016 import features, selection, yaafe
 from replications.chao2016.experiment import NAME, train
 from replications.chao2016.features import CNN, FITTED_ON
 
@@ -54,7 +54,7 @@ def main() -> int:
     validate(settings)
     check_files(arguments, settings)
     experiment.probe_writable(arguments.results)
-    landmarks = faces.landmark_file(arguments.landmarks)
+    landmarks = faces.locate_landmark_file(arguments.landmarks)
     sources = located(arguments, settings)
     cnn, report = appearance(arguments, settings, sources)
     corpora, left_out = prepare(arguments, settings, sources, cnn, landmarks)
@@ -94,7 +94,7 @@ def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
     experiment.check_positive(settings, zero_allowed=("dropout", "weight_decay", "face_units"))
     pooled = 36 * 2 * max(1, round(128 * settings["cnn_width"]))  # as caffenet has it, whose import loads Keras
-    sound = sum(yaafe.columns().values())
+    sound = sum(yaafe.count_columns().values())
     rules = {
         "dropout": (settings["dropout"] < 1, "less than 1"),
         "selected": (settings["selected"] <= pooled, f"at most {pooled}, what pool5 has at this cnn_width"),
@@ -201,7 +201,7 @@ def pool5(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
 
     from replications.chao2016 import caffenet  # here: it loads TensorFlow, whose threads have been set by now
 
-    network = caffenet.network(shape)
+    network = caffenet.build_network(shape)
     caffenet.load(network, weights)
     images = (sfew.read(face.path) for face in tqdm(static, desc="pool5 of SFEW", unit="face", leave=False))
     return caffenet.embed(network, images)
@@ -209,10 +209,8 @@ def pool5(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
 
 def selected(pooled: np.ndarray, static: list[sfew.Face], settings: dict, jobs: int) -> np.ndarray:
     """The columns that the random forest keeps (Section 3.2)."""
-    from replications.chao2016 import caffenet
-
     labels = np.array([sfew.CLASSES.index(face.label) for face in static])
-    return caffenet.select(pooled, labels, settings, jobs=jobs)
+    return selection.select(pooled, labels, settings, jobs=jobs)
 
 
 def prepare(

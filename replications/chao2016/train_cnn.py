@@ -61,7 +61,7 @@ def main() -> int:
     settings = resolve_settings(load_paper(PAPER), arguments.profile, arguments.set)
     validate(settings)
     check_writable(arguments.weights)
-    faces = usable(find(arguments.faces), arguments)
+    faces = keep_usable(find(arguments.faces), arguments)
     if faces.people != settings["cnn_identities"]:
         print(f"note: {faces.people} people, where cnn_identities is {settings['cnn_identities']}", file=sys.stderr)
     history = train(settings | {"cnn_identities": faces.people}, faces, arguments.weights, arguments.threads)
@@ -115,14 +115,14 @@ def find(root: Path) -> Faces:
     """The images of each person's folder in `root`, in the order of their names. Raises InputError."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name the one that has a folder of images for each person")
-    people = [_images(folder) for folder in sorted(root.iterdir()) if folder.is_dir()]
+    people = [_list_images(folder) for folder in sorted(root.iterdir()) if folder.is_dir()]
     people = [images for images in people if images]
     _refuse_few(root, len(people))
     labels = np.repeat(np.arange(len(people)), [len(images) for images in people])
     return Faces([path for images in people for path in images], labels)
 
 
-def _images(folder: Path) -> list[Path]:
+def _list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
@@ -146,12 +146,12 @@ def read(path: Path) -> np.ndarray:
     return image[..., ::-1]
 
 
-def usable(faces: Faces, arguments: argparse.Namespace) -> Faces:
+def keep_usable(faces: Faces, arguments: argparse.Namespace) -> Faces:
     """`faces`, or with --skip-unusable those that can be read. Names the others; raises InputError."""
     from tqdm import tqdm
 
     with ThreadPoolExecutor(arguments.threads) as readers:
-        tried = readers.map(_problem, faces.paths)
+        tried = readers.map(_find_problem, faces.paths)
         problems = list(tqdm(tried, total=len(faces), desc="trying the images", unit="face", leave=False))
     wrong = [problem for problem in problems if problem]
     for problem in wrong:
@@ -170,7 +170,7 @@ def usable(faces: Faces, arguments: argparse.Namespace) -> Faces:
     return Faces([faces.paths[index] for index in kept], labels)
 
 
-def _problem(path: Path) -> str:
+def _find_problem(path: Path) -> str:
     try:
         read(path)
     except InputError as error:
@@ -181,18 +181,18 @@ def _problem(path: Path) -> str:
 def train(settings: dict, faces: Faces, weights: Path, threads: int) -> dict[str, list[float]]:
     """Train on `faces`, write `weights`, and return the history. It goes on from the checkpoint beside them."""
     tasks.limit_threads(threads)
-    from replications.chao2016 import caffenet
+    from replications.chao2016 import caffenet, solver
 
     checkpoint = weights.with_suffix(".checkpoint")
-    with _bar() as progress:
-        model, history = caffenet.train(settings, faces, faces.labels, SEED, checkpoint, progress, faces.digest)
-    caffenet.saved(weights, model)
+    with _show_bar() as progress:
+        model, history = solver.train(settings, faces, faces.labels, SEED, checkpoint, progress, faces.digest)
+    caffenet.save(weights, model)
     checkpoint.unlink(missing_ok=True)
     return history
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[float], None]]:
+def _show_bar() -> Iterator[Callable[[float], None]]:
     """A bar with the time that remains, reckoned without what an earlier call has done."""
     from tqdm import tqdm
 

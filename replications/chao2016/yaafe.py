@@ -37,33 +37,33 @@ EPS = float(np.finfo(np.float64).eps)  # YAAFE's floor for what must not be 0
 NARROW = 1e-3  # a shape's spread, in steps of its index, below which it has no width
 
 
-def frames(samples: int) -> int:
+def count_frames(samples: int) -> int:
     """Frames of a signal of `samples`: one around every 512th sample, from the first one on; zeros beyond the ends."""
     return -(-samples // STEP)
 
 
-def time(count: int, rate: int = RATE) -> np.ndarray:
+def compute_times(count: int, rate: int = RATE) -> np.ndarray:
     """Centres (count,) of the frames in seconds: frame i lies around sample 512 i."""
     return np.arange(count) * STEP / rate
 
 
-def columns(rate: int = RATE) -> dict[str, int]:
-    """Width of each feature at `rate`, by name, in the order in which `features` has them."""
-    return {name: values.shape[1] for name, values in by_name(np.zeros(1), rate).items()}
+def count_columns(rate: int = RATE) -> dict[str, int]:
+    """Width of each feature at `rate`, by name, in the order in which `compute_features` has them."""
+    return {name: values.shape[1] for name, values in compute_by_name(np.zeros(1), rate).items()}
 
 
-def features(signal: np.ndarray, rate: int = RATE) -> np.ndarray:
-    """All features of a mono signal (n,) in [-1, 1]: (frames(n), sum of columns(rate)) float32, all finite.
+def compute_features(signal: np.ndarray, rate: int = RATE) -> np.ndarray:
+    """All features of a mono signal (n,) in [-1, 1]: (count_frames(n), sum of count_columns(rate)) float32, all finite.
 
     Raises ValueError for a signal that is empty, not one channel of finite floats, or sampled below 8 kHz.
     """
-    return np.concatenate(list(by_name(signal, rate).values()), axis=1, dtype=np.float32)
+    return np.concatenate(list(compute_by_name(signal, rate).values()), axis=1, dtype=np.float32)
 
 
-def by_name(signal: np.ndarray, rate: int = RATE) -> dict[str, np.ndarray]:
-    """The features by name, in alphabetical order, (frames, width) float64 each. Raises ValueError as `features`."""
-    signal = _checked(signal, rate)
-    short = blocks(signal, BLOCK, STEP)
+def compute_by_name(signal: np.ndarray, rate: int = RATE) -> dict[str, np.ndarray]:
+    """The features by name, in alphabetical order, (frames, width) float64 each. Raises ValueError as `compute_features`."""
+    signal = _check_signal(signal, rate)
+    short = cut_blocks(signal, BLOCK, STEP)
     spectrum = windowed_spectrum(short)
     magnitude = magnitude_spectrum(spectrum)
     power = magnitude**2
@@ -71,14 +71,14 @@ def by_name(signal: np.ndarray, rate: int = RATE) -> dict[str, np.ndarray]:
     mel = mel_spectrum(magnitude, rate)
     intensity = obsi(power, rate)
     loud = loudness(power, rate)
-    contour = envelope(blocks(signal, LONG_BLOCK, LONG_STEP), rate)
+    contour = envelope(cut_blocks(signal, LONG_BLOCK, LONG_STEP), rate)
     return {
-        "AmplitudeModulation": _on_grid(amplitude_modulation(contour, rate), len(short)),
+        "AmplitudeModulation": _bring_to_grid(amplitude_modulation(contour, rate), len(short)),
         "AutoCorrelation": correlation,
         "ComplexDomainOnsetDetection": complex_domain_onset(spectrum),
         "Energy": energy(short),
-        "Envelope": _on_grid(contour, len(short)),
-        "EnvelopeShapeStatistics": _on_grid(shape_statistics(contour), len(short)),
+        "Envelope": _bring_to_grid(contour, len(short)),
+        "EnvelopeShapeStatistics": _bring_to_grid(shape_statistics(contour), len(short)),
         "LPC": lpc(correlation, PREDICTORS),
         "LSF": lsf(lpc(correlation, LINES)),
         "Loudness": loud,
@@ -103,7 +103,7 @@ def by_name(signal: np.ndarray, rate: int = RATE) -> dict[str, np.ndarray]:
     }
 
 
-def _checked(signal: np.ndarray, rate: int) -> np.ndarray:
+def _check_signal(signal: np.ndarray, rate: int) -> np.ndarray:
     """The signal as float64, rounded to float32: no square of a value that is not 0 vanishes."""
     signal = np.asarray(signal)
     if signal.ndim != 1 or not np.issubdtype(signal.dtype, np.floating):
@@ -120,13 +120,13 @@ def _checked(signal: np.ndarray, rate: int) -> np.ndarray:
 # frames
 
 
-def blocks(signal: np.ndarray, block: int, step: int) -> np.ndarray:
+def cut_blocks(signal: np.ndarray, block: int, step: int) -> np.ndarray:
     """Blocks (m, block) of a signal around its samples 0, step, 2 step, ...; zeros beyond its ends (Frames)."""
     padded = np.pad(signal, (block // 2, (block - 1) // 2))
     return np.lib.stride_tricks.sliding_window_view(padded, block)[::step]
 
 
-def _on_grid(values: np.ndarray, count: int) -> np.ndarray:
+def _bring_to_grid(values: np.ndarray, count: int) -> np.ndarray:
     """Values of long blocks (m, width) at `count` frames: of the block whose centre is nearest, of two the later."""
     nearest = np.floor(np.arange(count) * STEP / LONG_STEP + 0.5).astype(int)
     return values[np.minimum(nearest, len(values) - 1)]
@@ -243,17 +243,17 @@ def flux(magnitude: np.ndarray) -> np.ndarray:
     """SpectralFlux: |a_t - a_{t-1}|^2 / (|a_t| |a_{t-1}|), 0 where one is silent or not there. (m, bins) -> (m, 1)"""
     norm = np.linalg.norm(np.where(magnitude > EPS, magnitude, 0), axis=1)
     change = (np.diff(magnitude, axis=0) ** 2).sum(axis=1)
-    return _from_second(change, norm[1:] * norm[:-1])
+    return _divide_from_second(change, norm[1:] * norm[:-1])
 
 
 def variation(magnitude: np.ndarray) -> np.ndarray:
     """SpectralVariation: 1 - <a_t, a_{t-1}> / (|a_t| |a_{t-1}|), 0 in the first frame. (m, bins) -> (m, 1)"""
     norm = np.linalg.norm(magnitude, axis=1)
     both = norm[1:] * norm[:-1]
-    return _from_second(both - np.einsum("ij,ij->i", magnitude[1:], magnitude[:-1]), both)
+    return _divide_from_second(both - np.einsum("ij,ij->i", magnitude[1:], magnitude[:-1]), both)
 
 
-def _from_second(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _divide_from_second(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Ratios (m - 1,) of neighbouring frames as (m, 1): 0 in the first one and where the denominator is 0."""
     ratio = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
     return np.concatenate([[0.0], ratio])[:, None]
@@ -356,41 +356,41 @@ def perceptual_spread(loud: np.ndarray) -> np.ndarray:
 
 def crest_per_band(power: np.ndarray, rate: int) -> np.ndarray:
     """SpectralCrestFactorPerBand: greatest over mean energy of the groups of bins of each quarter octave."""
-    return np.stack([group.max(axis=1) / group.mean(axis=1) for group in _grouped(power, rate)], axis=1)
+    return np.stack([group.max(axis=1) / group.mean(axis=1) for group in _sum_groups(power, rate)], axis=1)
 
 
 def flatness_per_band(power: np.ndarray, rate: int) -> np.ndarray:
     """SpectralFlatnessPerBand: geometric over arithmetic mean of the energies + EPS of such groups."""
-    return np.concatenate([flatness(group + EPS) for group in _grouped(power, rate)], axis=1)
+    return np.concatenate([flatness(group + EPS) for group in _sum_groups(power, rate)], axis=1)
 
 
-def _grouped(power: np.ndarray, rate: int) -> list[np.ndarray]:
+def _sum_groups(power: np.ndarray, rate: int) -> list[np.ndarray]:
     """Energies (m, groups) of each quarter octave: sums over groups of 1, 2, 4, ... bins."""
     return [
         power[:, start : start + groups * size].reshape(len(power), groups, size).sum(axis=2)
-        for start, groups, size in quarter_octaves(rate)
+        for start, groups, size in list_quarter_octaves(rate)
     ]
 
 
-def quarter_octaves(rate: int) -> list[tuple[int, int, int]]:
+def list_quarter_octaves(rate: int) -> list[tuple[int, int, int]]:
     """First bin, number of groups and bins of a group of each band, as in MPEG-7's AudioSpectrumFlatness.
 
     From an edge near 250 Hz, whole octaves below half the rate; 5 % wider at both ends, as long as they end below half
     the rate. From 1 kHz on a group has 2 bins, from 2 kHz on 4, and so on.
     """
     top = rate // 2
-    bottom = top * 2.0 ** _rounded(np.log2(EDGE / top))
+    bottom = top * 2.0 ** _round(np.log2(EDGE / top))
     bands = []
     for k in range(int(4 * np.log2(rate / 2 / (1 + OVERLAP) / bottom))):
         low, high = bottom * 2 ** (k / 4), bottom * 2 ** ((k + 1) / 4)
-        first = _rounded(low * (1 - OVERLAP) * BLOCK / rate)
-        last = _rounded(high * (1 + OVERLAP) * BLOCK / rate)
+        first = _round(low * (1 - OVERLAP) * BLOCK / rate)
+        last = _round(high * (1 + OVERLAP) * BLOCK / rate)
         size = 2 ** int(np.log2(low / (GROUPED / 2))) if low >= GROUPED else 1
-        bands.append((first, _rounded((last - first + 1) / size), size))
+        bands.append((first, _round((last - first + 1) / size), size))
     return bands
 
 
-def _rounded(value: float) -> int:
+def _round(value: float) -> int:
     """The nearest integer; of two the greater."""
     return int(np.floor(value + 0.5))
 

@@ -48,7 +48,7 @@ def train(
     record = {
         **record_head(NAME, task, corpus, profile, target, settings),
         "scores": scores,
-        "postprocess": {name: chain.record() for name, chain in chains.items()},
+        "postprocess": {name: chain.to_record() for name, chain in chains.items()},
         "recordings": [dropped(recording, settings) for recording in corpus.recordings],
         "chats": {} if corpus.name.startswith("simulated") else chats(devel),  # nobody chats in a simulation
         "architecture": architecture.describe(model),
@@ -83,7 +83,7 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
 
     def select(model) -> float:
         series = predicted(model, held_out, normaliser=normaliser, settings=settings)
-        return metrics.pooled(metrics.ccc, golds_of(held_out, settings, target), series, pooling=pooling)
+        return metrics.score_pooled(metrics.ccc, golds_of(held_out, settings, target), series, pooling=pooling)
 
     def trained(variant: str, start=None):
         model = models.VARIANTS[variant](settings)
@@ -232,9 +232,9 @@ def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[d
 
 def score(golds: list[np.ndarray], series: list[np.ndarray], pooling: str, settings: dict) -> dict[str, float | None]:
     values = {
-        "RMSE": metrics.pooled(metrics.rmse, golds, series, pooling=pooling),
-        "CC": metrics.pooled(metrics.cc, golds, series, pooling=pooling, variance=settings["variance"]),
-        "CCC": metrics.pooled(metrics.ccc, golds, series, pooling=pooling, variance=settings["variance"]),
+        "RMSE": metrics.score_pooled(metrics.rmse, golds, series, pooling=pooling),
+        "CC": metrics.score_pooled(metrics.cc, golds, series, pooling=pooling, variance=settings["variance"]),
+        "CCC": metrics.score_pooled(metrics.ccc, golds, series, pooling=pooling, variance=settings["variance"]),
     }
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 

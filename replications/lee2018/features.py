@@ -129,7 +129,7 @@ def audio_features(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
     half = settings["audio_window"] / 2
     windows = np.stack([np.maximum(time - half, 0), np.minimum(time + half, end)], axis=1)
     try:
-        return audio.egemaps(
+        return audio.extract_egemaps(
             signal, settings["audio_rate"], windows, settings["egemaps"], settings["audio_functionals"]
         )
     except ValueError as error:
@@ -148,11 +148,11 @@ def face_features(
     crops = np.zeros((len(time), size, size, 3), np.uint8)
     transforms = np.zeros((len(time), 2, 3))
     found = np.zeros(len(time), bool)
-    for index, image in enumerate(video.frames_at(path, time)):
-        points = faces.landmarks(image, landmarks)
+    for index, image in enumerate(video.read_frames_at(path, time)):
+        points = faces.find_landmarks(image, landmarks)
         if points is not None:
             found[index] = True
-            transforms[index] = faces.alignment(points, size)
+            transforms[index] = faces.fit_alignment(points, size)
             crops[index] = faces.crop(image, transforms[index], size)
     if not found.any():
         raise InputError(

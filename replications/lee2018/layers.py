@@ -68,7 +68,7 @@ class TemporalSoftmax(keras.layers.Layer):
 
     def __init__(self, scale: str = "mean_one", **kwargs):
         super().__init__(**kwargs)
-        self.scale = _one_of("scale", scale, SCALES)
+        self.scale = _check_choice("scale", scale, SCALES)
 
     def call(self, scores):
         attention = ops.softmax(ops.cast(scores, "float32"), axis=1)
@@ -90,7 +90,7 @@ class SpatialSoftmax(keras.layers.Layer):
 
     def __init__(self, scale: str = "mean_one", **kwargs):
         super().__init__(**kwargs)
-        self.scale = _one_of("scale", scale, SCALES)
+        self.scale = _check_choice("scale", scale, SCALES)
 
     def call(self, scores):
         _, steps, height, width, channels = scores.shape
@@ -133,7 +133,7 @@ class PeepholeConvLSTM2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
-        self.peepholes = _one_of("peepholes", peepholes, PEEPHOLES)
+        self.peepholes = _check_choice("peepholes", peepholes, PEEPHOLES)
 
     def build(self, input_shape):
         _, _, height, width, channels = input_shape
@@ -187,7 +187,7 @@ class PeepholeConvLSTM2D(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}")
     return value

@@ -21,64 +21,64 @@ from replications.lee2018.layers import (
 
 def lstm(settings: dict) -> keras.Model:
     """Table 1, LSTM-RNN: eGeMAPS -> four LSTM layers -> valence."""
-    audio = audio_input(settings)
-    return network(audio, speech_recogniser(audio, settings))
+    audio = make_audio_input(settings)
+    return build_network(audio, recognise_speech(audio, settings))
 
 
 def lstm_ta(settings: dict) -> keras.Model:
     """Table 1 and 3, LSTM-RNN + TA (Figure 2)."""
-    audio = audio_input(settings)
-    return network(audio, speech_recogniser(attend_in_time(audio, settings), settings))
+    audio = make_audio_input(settings)
+    return build_network(audio, recognise_speech(attend_in_time(audio, settings), settings))
 
 
 def cnn2d(settings: dict) -> keras.Model:
     """Table 2, 2D-CNN: the spatial encoder on the last frame, with fully connected layers."""
-    video = video_input(settings)
-    frame = layers.Lambda(last_frame, name="last_frame")(frames(video, settings))
-    features = encoder(settings, name="encoder")(frame)
-    return network(video, visual_head(features, settings))
+    video = make_video_input(settings)
+    frame = layers.Lambda(take_last_frame, name="last_frame")(standardise_frames(video, settings))
+    features = build_encoder(settings, name="encoder")(frame)
+    return build_network(video, apply_visual_head(features, settings))
 
 
 def cnn3d(settings: dict) -> keras.Model:
     """Table 2, 3D-CNN: four 3D convolutions (Section 2.3) without attention."""
-    video = video_input(settings)
-    return network(video, video_recogniser(frames(video, settings), None, settings))
+    video = make_video_input(settings)
+    return build_network(video, recognise_video(standardise_frames(video, settings), None, settings))
 
 
 def cnn3d_sta(settings: dict) -> keras.Model:
     """Table 2 and 3, 3D-CNN + STA (Figure 3)."""
-    video = video_input(settings)
-    clip = frames(video, settings)
-    return network(video, video_recogniser(clip, attend_in_space(clip, settings), settings))
+    video = make_video_input(settings)
+    clip = standardise_frames(video, settings)
+    return build_network(video, recognise_video(clip, attend_in_space(clip, settings), settings))
 
 
 def fused(settings: dict) -> keras.Model:
     """Table 3, last row (Figure 1): Z = cat(Z^S, Z^I), fully connected layer, valence (Eq. 6)."""
-    audio, video = audio_input(settings), video_input(settings)
-    clip = frames(video, settings)
-    acoustic = speech_recogniser(attend_in_time(audio, settings), settings)
-    visual = video_recogniser(clip, attend_in_space(clip, settings), settings)
+    audio, video = make_audio_input(settings), make_video_input(settings)
+    clip = standardise_frames(video, settings)
+    acoustic = recognise_speech(attend_in_time(audio, settings), settings)
+    visual = recognise_video(clip, attend_in_space(clip, settings), settings)
     joined = layers.Concatenate(name="fusion")([acoustic, visual])
     joined = layers.Dense(settings["fusion_units"], activation="relu", name="fusion_fc")(joined)
     joined = layers.Dropout(settings["dropout"], name="fusion_dropout")(joined)
-    return network([audio, video], joined)
+    return build_network([audio, video], joined)
 
 
 def khorrami_cnn(settings: dict) -> keras.Model:
     """Table 3, CNN [15] (Khorrami et al. 2016): three 5x5 convolutions, quadrant pooling, on the last frame."""
-    video = video_input(settings)
-    frame = layers.Lambda(last_frame, name="last_frame")(frames(video, settings))
-    return network(video, khorrami_encoder(settings)(frame))
+    video = make_video_input(settings)
+    frame = layers.Lambda(take_last_frame, name="last_frame")(standardise_frames(video, settings))
+    return build_network(video, build_khorrami_encoder(settings)(frame))
 
 
 def khorrami_rnn(settings: dict) -> keras.Model:
     """Table 3, CNN + RNN [15]: that CNN on each frame, a recurrent layer over about 4 s."""
-    video = video_input(settings)
-    features = EachFrame(khorrami_encoder(settings), name="encoder")(frames(video, settings))
+    video = make_video_input(settings)
+    features = EachFrame(build_khorrami_encoder(settings), name="encoder")(standardise_frames(video, settings))
     recurrent = layers.SimpleRNN(
         settings["khorrami_rnn_units"], activation="relu", recurrent_initializer="glorot_uniform", name="rnn"
     )
-    return network(video, recurrent(features))
+    return build_network(video, recurrent(features))
 
 
 VARIANTS = {
@@ -96,16 +96,16 @@ VARIANTS = {
 # -------------------------------------------------------------------------------------------------- inputs
 
 
-def audio_input(settings: dict):
+def make_audio_input(settings: dict):
     return keras.Input((settings["clip_frames"], EGEMAPS_FUNCTIONALS), name="audio")
 
 
-def video_input(settings: dict):
+def make_video_input(settings: dict):
     size = settings["crop_size"]
     return keras.Input((settings["clip_frames"], size, size, 3), dtype="uint8", name="video")
 
 
-def frames(video, settings: dict):
+def standardise_frames(video, settings: dict):
     """The clip as the networks see it: standardised, in colour or grey (the mean of the channels)."""
     clip = StandardiseFrames(settings["frame_normalisation"], name="frames")(video)
     if settings["colour"] == "grey":
@@ -118,8 +118,8 @@ def grey(clip):
     return ops.mean(clip, axis=-1, keepdims=True)
 
 
-@keras.saving.register_keras_serializable("avemotion.lee2018")
-def last_frame(clip):
+@keras.saving.register_keras_serializable("avemotion.lee2018", "last_frame")
+def take_last_frame(clip):
     return clip[:, -1]
 
 
@@ -134,7 +134,7 @@ def attend_in_time(audio, settings: dict):
     return layers.Multiply(name="attended_audio")([attention, audio])
 
 
-def speech_recogniser(audio, settings: dict):
+def recognise_speech(audio, settings: dict):
     """Section 2.3: four LSTM layers; the last step of the last layer is Z^S."""
     *lower, last = settings["lstm_units"]
     for number, units in enumerate(lower, 1):
@@ -151,7 +151,7 @@ def _lstm(units: int, number: int, **kwargs):
 
 def attend_in_space(clip, settings: dict):
     """Section 2.2: encoder, decoder and spatial softmax; returns A^I (batch, T, S, S, 1)."""
-    maps = EachFrame(encoder(settings, name="spatial_encoder"), name="siamese_encoder")(clip)
+    maps = EachFrame(build_encoder(settings, name="spatial_encoder"), name="siamese_encoder")(clip)
     for number, filters in enumerate(settings["decoder_filters"], 1):
         maps = EachFrame(
             layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu"),
@@ -165,7 +165,7 @@ def attend_in_space(clip, settings: dict):
     return SpatialSoftmax(settings["spatial_attention_scale"], name="spatial_attention")(scores)
 
 
-def encoder(settings: dict, name: str) -> keras.Model:
+def build_encoder(settings: dict, name: str) -> keras.Model:
     """Section 2.2.1: successive 3x3 convolutions with ReLU, each followed by 2x2 max-pooling, on one frame."""
     size, channels = settings["crop_size"], 3 if settings["colour"] == "rgb" else 1
     image = keras.Input((size, size, channels))
@@ -179,7 +179,7 @@ def encoder(settings: dict, name: str) -> keras.Model:
 # ---------------------------------------------------------------------------------- Section 2.3, visual recogniser
 
 
-def video_recogniser(clip, attention, settings: dict):
+def recognise_video(clip, attention, settings: dict):
     """Section 2.3: four 3D convolutions, three 3D max-pools, two fully connected layers; returns Z^I.
 
     `attention` multiplies activations at full resolution (Eq. 5): those of the first of the four convolutions, or,
@@ -188,26 +188,26 @@ def video_recogniser(clip, attention, settings: dict):
     first, *others = settings["conv3d_filters"]
     maps = clip
     if settings["gate"] == "front_convolution":
-        maps = _gated(_conv3d(first, "front", settings)(maps), attention)
+        maps = _gate(_conv3d(first, "front", settings)(maps), attention)
         maps = _conv3d(first, 1, settings)(maps)
     else:
-        maps = _gated(_conv3d(first, 1, settings)(maps), attention)
+        maps = _gate(_conv3d(first, 1, settings)(maps), attention)
     pools = [settings["first_pool"], (2, 2, 2), (2, 2, 2)]
     for number, (filters, pool) in enumerate(zip(others, pools, strict=True), 2):
         maps = layers.MaxPooling3D(tuple(pool), name=f"pool3d_{number - 1}")(maps)
         maps = _conv3d(filters, number, settings)(maps)
-    return visual_head(maps, settings)
+    return apply_visual_head(maps, settings)
 
 
 def _conv3d(filters: int, number: int | str, settings: dict):
     return layers.Conv3D(filters, settings["conv3d_kernel"], padding="same", activation="relu", name=f"conv3d_{number}")
 
 
-def _gated(maps, attention):
+def _gate(maps, attention):
     return maps if attention is None else layers.Multiply(name="attended_video")([attention, maps])
 
 
-def visual_head(maps, settings: dict):
+def apply_visual_head(maps, settings: dict):
     """Two fully connected layers, each with dropout before the next one (Section 2.3, 3.1); the last is Z^I."""
     features = layers.Flatten(name="flatten")(maps)
     first, last = settings["fc_units"]
@@ -220,7 +220,7 @@ def visual_head(maps, settings: dict):
 # -------------------------------------------------------------------------------------- comparators of Table 3
 
 
-def khorrami_encoder(settings: dict) -> keras.Model:
+def build_khorrami_encoder(settings: dict) -> keras.Model:
     """Khorrami et al.: 5x5 convolutions with 2x2 pools between, the last map pooled in its quadrants, a wide layer."""
     size, channels = settings["crop_size"], 3 if settings["colour"] == "rgb" else 1
     image = keras.Input((size, size, channels))
@@ -235,6 +235,6 @@ def khorrami_encoder(settings: dict) -> keras.Model:
     return keras.Model(image, layers.Dropout(settings["dropout"])(features), name="khorrami_cnn")
 
 
-def network(inputs, features) -> keras.Model:
+def build_network(inputs, features) -> keras.Model:
     """A linear unit on `features`; computed in float32 under mixed precision."""
     return keras.Model(inputs, layers.Dense(1, dtype="float32", name="prediction")(features))

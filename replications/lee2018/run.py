@@ -96,7 +96,7 @@ def validate(settings: dict) -> None:
 
 def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
     """The corpus, and for the simulated one its control, with features. Raises InputError, WriteError."""
-    landmarks = faces.landmark_file(arguments.landmarks)
+    landmarks = faces.locate_landmark_file(arguments.landmarks)
     experiment.probe_writable(arguments.results)
     if arguments.corpus == "simulated":
         roots = {"simulated": simulate("salient", arguments, settings)}

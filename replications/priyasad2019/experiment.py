@@ -43,9 +43,9 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     def trained(name: str, batch: Batch):
         training.prepare(task.seed)
         if name in models.EXTRACTORS:
-            model = models.extractor(name, settings, emotions, fold.segments.fc7)
+            model = models.build_extractor(name, settings, emotions, fold.segments.fc7)
         else:
-            model = models.fusion(name, settings, emotions)
+            model = models.build_fusion(name, settings, emotions)
         before = len(history) / len(VARIANTS)
         history[name] = fitted(model, batch, fold, settings, task, lambda f: progress(before + f / len(VARIANTS)))
         posteriors[name] = softmax(outputs(model, batch, test))
@@ -53,7 +53,8 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
 
     inputs = scaled(fold, settings["scaling"])
     features = [
-        outputs(models.features_of(trained(name, inputs[name])), inputs[name], everything) for name in models.EXTRACTORS
+        outputs(models.expose_features(trained(name, inputs[name])), inputs[name], everything)
+        for name in models.EXTRACTORS
     ]
     clock.stop("phase 1")
     tokens = np.stack(features, axis=1)  # (S, 2, 4096), which phase 2 takes as they are
@@ -61,7 +62,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     def fused(index: np.ndarray) -> dict[str, np.ndarray]:
         return {"tokens": tokens[index]}
 
-    beta = outputs(models.weights_of(trained("proposed", fused)), fused, test)
+    beta = outputs(models.expose_weights(trained("proposed", fused)), fused, test)
     trained("concatenation", fused)
     clock.stop("phase 2")
     record = {"fold": task.fold, "task_digest": task.digest, "history": history, "seconds": clock.seconds}
@@ -175,7 +176,7 @@ def record_of(
     arrays |= {f"gold/{TARGET}/{clip.name}": truth[[i]].astype(np.int8) for i, clip in enumerate(clips)}
     arrays[f"segments/{TARGET}"] = outcome.posteriors[task.variant]
     with keras.StatelessScope(initialize_variables=False):  # only to be described
-        whole = models.whole(task.variant, settings, len(CLASSES))
+        whole = models.build_whole(task.variant, settings, len(CLASSES))
     record = {
         **record_head(NAME, task, corpus, profile, "all", settings),
         "scores": {TARGET: {"*": scores_of(truth, predicted)}},

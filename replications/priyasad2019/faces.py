@@ -29,7 +29,7 @@ def detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE
     """
     if files:
         return _ssd(*files, confidence)
-    return faces.Tracker(faces.landmark_file()).box
+    return faces.Tracker(faces.locate_landmark_file()).find_box
 
 
 _ssd = lru_cache(maxsize=1)(ssd.Detector)  # read once for all clips of a process
@@ -58,7 +58,7 @@ def cropped(
     Raises InputError for a clip that has no frame there, ends more than video.SLACK before, or shows no face.
     """
     times, crops = [], []
-    for time, image in video.frames(path):
+    for time, image in video.read_frames(path):
         if time >= end - ROUNDING:
             break
         if time >= start - ROUNDING:

@@ -120,7 +120,7 @@ def shaped(settings: dict, source: Source) -> str:
     packages = [metadata.version(name) for name in names]
     detector = faces.identity(source.ssd, settings["face_confidence"])
     chosen = {name: settings[name] for name in SETTINGS}
-    return storage.digest([VERSION, chosen, detector, vgg19.identity(_vgg(settings, source)), packages])
+    return storage.digest([VERSION, chosen, detector, vgg19.identify_weights(_vgg(settings, source)), packages])
 
 
 def _vgg(settings: dict, source: Source) -> dict:
@@ -130,7 +130,7 @@ def _vgg(settings: dict, source: Source) -> dict:
 def computed(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray]:
     """The features of one video and where they come from. Raises InputError."""
     rate = settings["audio_rate"]
-    sound = audio.of_video(path, rate)
+    sound = audio.read_from_video(path, rate)
     speech, span = region(path, sound, settings)
     try:
         pictures, starts = images.segments(vad.cut(sound, rate, span), settings)
@@ -141,8 +141,8 @@ def computed(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray
     shown = faces.segment_frames(times - span[0], starts, images.LENGTH, settings["segment_frames"])
     network = _network(tuple(_vgg(settings, source).items()))
     return {
-        "audio": vgg19.embedded(network, pictures),
-        "faces": vgg19.embedded(network, crops),
+        "audio": vgg19.embed(network, pictures),
+        "faces": vgg19.embed(network, crops),
         "frames": shown.astype(np.int32),
         "speech": np.array(speech),
         "span": np.array(span),
@@ -166,13 +166,13 @@ def region(path: Path, sound: np.ndarray, settings: dict) -> tuple[tuple[float, 
 @lru_cache(maxsize=1)
 def _network(settings: tuple):
     """VGG19, built once for all clips of a process."""
-    return vgg19.network(dict(settings))
+    return vgg19.build_network(dict(settings))
 
 
 def forget() -> None:
     """Let go of VGG19, which is half a gigabyte at its own size, in a process that goes on without it."""
     _network.cache_clear()
-    vgg19._compiled.cache_clear()
+    vgg19._trace.cache_clear()
 
 
 # -------------------------------------------------------------------------------------------- the whole corpus
@@ -204,7 +204,7 @@ def _join(clips: Sequence[Clip], settings: dict, source: Source, small: Path, so
         frames.append(_stored(clip, "frames") + rows)
         rows += len(clip.found)
         owner += [number] * len(frames[-1])
-    kernel, bias = vgg19.fc7(_network(tuple(_vgg(settings, source).items())))
+    kernel, bias = vgg19.get_fc7(_network(tuple(_vgg(settings, source).items())))
     storage.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
     storage.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
     arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
@@ -239,7 +239,7 @@ def example(clip: Clip, settings: dict, source: Source, whole: bool) -> dict[str
     to be `whole`, there are no faces and 13 coefficients: nobody can be seen or heard in what is left.
     """
     rate = settings["audio_rate"]
-    sound = audio.of_video(clip.video, rate)
+    sound = audio.read_from_video(clip.video, rate)
     stretches = np.array_split(sound, 600)
     window, band = settings["vad_window"], (settings["vad_low"], settings["vad_high"])
     arrays = {

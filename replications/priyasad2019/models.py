@@ -21,59 +21,59 @@ FUSIONS = ("proposed", "concatenation")
 ATTENTION = "attention"
 
 
-def extractor(
+def build_extractor(
     name: str, settings: dict, emotions: int, fc7: tuple[np.ndarray, np.ndarray] | None = None
 ) -> keras.Model:
     """A network of phase 1: "audio" of fc6 (batch, 4096), or "visual" of fc6 (batch, 20, 4096).
 
     `fc7` are kernel and bias with which VGG19's fc7 begins; random ones without.
     """
-    inputs = _inputs(settings)[name]
-    features = {"audio": heard, "visual": seen}[name](inputs, settings)
+    inputs = _make_inputs(settings)[name]
+    features = {"audio": encode_sound, "visual": encode_faces}[name](inputs, settings)
     model = keras.Model(inputs, layers.Dense(emotions, name=f"{name}_scores")(features), name=name)
     if fc7 is not None:
         model.get_layer(f"{name}_fc7").set_weights(fc7)
     return model
 
 
-def fusion(variant: str, settings: dict, emotions: int) -> keras.Model:
+def build_fusion(variant: str, settings: dict, emotions: int) -> keras.Model:
     """A network of phase 2, of the two features (batch, 2, 4096), sound first."""
     tokens = keras.Input((2, settings["vgg_fc"]), name="tokens")
-    return keras.Model(tokens, fused(variant, tokens, settings, emotions), name=variant)
+    return keras.Model(tokens, fuse(variant, tokens, settings, emotions), name=variant)
 
 
-def whole(variant: str, settings: dict, emotions: int) -> keras.Model:
+def build_whole(variant: str, settings: dict, emotions: int) -> keras.Model:
     """All of Figure 2 in one network, of fc6 of sound and faces; for a variant of phase 1 that one alone."""
     if variant in EXTRACTORS:
-        return extractor(variant, settings, emotions)
-    inputs = _inputs(settings)
-    features = {"audio": heard(inputs["audio"], settings), "visual": seen(inputs["visual"], settings)}
+        return build_extractor(variant, settings, emotions)
+    inputs = _make_inputs(settings)
+    features = {"audio": encode_sound(inputs["audio"], settings), "visual": encode_faces(inputs["visual"], settings)}
     tokens = [layers.Reshape((1, -1), name=f"{name}_token")(values) for name, values in features.items()]
     tokens = layers.Concatenate(axis=1, name="tokens")(tokens)
-    return keras.Model(list(inputs.values()), fused(variant, tokens, settings, emotions), name=variant)
+    return keras.Model(list(inputs.values()), fuse(variant, tokens, settings, emotions), name=variant)
 
 
-def _inputs(settings: dict) -> dict:
+def _make_inputs(settings: dict) -> dict:
     shapes = {"audio": (settings["vgg_fc"],), "visual": (settings["segment_frames"], settings["vgg_fc"])}
     return {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
 
 
-def heard(fc6, settings: dict):
+def encode_sound(fc6, settings: dict):
     """Section 3.2: fc7 of the audio image."""
-    return _fc7("audio_fc7", settings)(fc6)
+    return _build_fc7("audio_fc7", settings)(fc6)
 
 
-def seen(fc6, settings: dict):
+def encode_faces(fc6, settings: dict):
     """Section 3.3: fc7 of each face, and the LSTM's state after the last."""
-    return LSTM(settings["lstm_units"], name="visual_lstm")(_fc7("visual_fc7", settings)(fc6))
+    return LSTM(settings["lstm_units"], name="visual_lstm")(_build_fc7("visual_fc7", settings)(fc6))
 
 
-def _fc7(name: str, settings: dict) -> layers.Dense:
+def _build_fc7(name: str, settings: dict) -> layers.Dense:
     """VGG19's last fully connected layer, trained on in phase 1 or left as published (ledger 10)."""
     return layers.Dense(settings["vgg_fc"], "relu", trainable=settings["fc7"] == "trained", name=name)
 
 
-def fused(variant: str, tokens, settings: dict, emotions: int):
+def fuse(variant: str, tokens, settings: dict, emotions: int):
     """Section 3.4, from the two features to the scores."""
     if variant == "proposed":
         features, _ = AttentionFusion(settings["attention_units"], settings["bars"], name=ATTENTION)(tokens)
@@ -83,11 +83,11 @@ def fused(variant: str, tokens, settings: dict, emotions: int):
     return layers.Dense(emotions, name="scores")(layers.Dropout(settings["dropout"], name="dropout")(hidden))
 
 
-def features_of(model: keras.Model) -> keras.Model:
+def expose_features(model: keras.Model) -> keras.Model:
     """Of a network of phase 1: its input -> the features that are fused (batch, 4096)."""
     return keras.Model(model.inputs, model.layers[-1].input)
 
 
-def weights_of(model: keras.Model) -> keras.Model:
+def expose_weights(model: keras.Model) -> keras.Model:
     """Of "proposed": the two features -> beta (batch, 2), how much sound and faces count."""
     return keras.Model(model.inputs, model.get_layer(ATTENTION).output[1])

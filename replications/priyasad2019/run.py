@@ -99,7 +99,7 @@ def kind_of(weights: str) -> str:
     """What the setting says of --weights: only the published file is ImageNet's. Raises InputError for no file."""
     if weights in (vgg19.RANDOM, vgg19.IMAGENET):
         return weights
-    path = vgg19.located({"weights": weights})
+    path = vgg19.locate({"weights": weights})
     with path.open("rb") as file:
         return vgg19.IMAGENET if hashlib.file_digest(file, "md5").hexdigest() == vgg19.MD5 else "other"
 
@@ -285,7 +285,10 @@ def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, 
     """Put the folds of a protocol together into the result of one network."""
     corpus, segments = plan.prepared.corpus, plan.prepared.segments
     outcome = gathered(plan.folds, len(segments.clip))
-    used = {"vgg19": vgg19.identity(settings | {"weights": source.weights}), "detector": faces.identity(source.ssd)}
+    used = {
+        "vgg19": vgg19.identify_weights(settings | {"weights": source.weights}),
+        "detector": faces.identity(source.ssd),
+    }
     more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
     if (task.variant, plan.protocol) == COMPARED:
         more["mechanism"] = looked_into(plan, beside, outcome, settings)

@@ -12,6 +12,7 @@ import numpy as np
 from common import storage
 from common.errors import InputError
 from common.networks import vgg
+from common.networks.weights import assign, randomise
 
 RANDOM, IMAGENET = "random", "imagenet"  # weights that are no file's
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels.h5"  # as keras.applications has it, with the fully connected layers
@@ -26,11 +27,11 @@ MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet
 BATCH = 16  # images at a time
 
 
-def network(settings: dict, seed: int = 0):
+def build_network(settings: dict, seed: int = 0):
     """The Keras model: images as `preprocess` gives them -> {"fc6": (n, vgg_fc), "fc7": (n, vgg_fc)}, both with ReLU.
 
     settings: vgg_size (pixels), vgg_width (channels of the first block, to which the others are in proportion), vgg_fc
-    (units), weights: "random" (drawn from `seed`), "imagenet" or a file, see `located`. Raises InputError, also for
+    (units), weights: "random" (drawn from `seed`), "imagenet" or a file, see `locate`. Raises InputError, also for
     weights that have other shapes.
     """
     import keras
@@ -39,14 +40,14 @@ def network(settings: dict, seed: int = 0):
     size, drawn = settings["vgg_size"], {"kernel_initializer": "zeros"}  # all are set below
     if size < SMALLEST:
         raise InputError(f"setting vgg_size: {size} is not accepted; give at least {SMALLEST}")
-    weights = located(settings)
+    weights = locate(settings)
     image = keras.Input((size, size, 3), name="image")
-    x = vgg.convolved(image, 19, settings["vgg_width"] / WIDTH, "block{}_conv{}", "block{}_pool", **drawn)
+    x = vgg.convolve(image, 19, settings["vgg_width"] / WIDTH, "block{}_conv{}", "block{}_pool", **drawn)
     fc6 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc1", **drawn)(x)
     fc7 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc2", **drawn)(fc6)
     model = keras.Model(image, {"fc6": fc6, "fc7": fc7}, name="vgg19")
     if weights == RANDOM:
-        _randomise(model, seed)
+        randomise(model, seed, 1 / 128)
     else:
         _load(model, Path(weights))
     return model
@@ -63,11 +64,11 @@ def preprocess(images, size: int):
     return images[..., ::-1] - np.array(MEAN_BGR, np.float32)
 
 
-def embedded(model, images: np.ndarray, batch: int = BATCH) -> np.ndarray:
+def embed(model, images: np.ndarray, batch: int = BATCH) -> np.ndarray:
     """fc6 (n, vgg_fc) float32 of RGB images (n, h, w, 3) in 0 to 255, `batch` of which are held as floats at a time."""
     import tensorflow as tf
 
-    run = _compiled(model)
+    run = _trace(model)
     features = [np.empty((0, model.get_layer("fc1").units), np.float32)]
     for first in range(0, len(images), batch):
         features.append(run(tf.constant(np.asarray(images[first : first + batch], np.float32))).numpy())
@@ -75,7 +76,7 @@ def embedded(model, images: np.ndarray, batch: int = BATCH) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _compiled(model):
+def _trace(model):
     """One graph for images of any size; it leaves fc7 out."""
     import tensorflow as tf
 
@@ -84,7 +85,7 @@ def _compiled(model):
     return graph.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32))
 
 
-def fc7(model) -> tuple[np.ndarray, np.ndarray]:
+def get_fc7(model) -> tuple[np.ndarray, np.ndarray]:
     """Kernel (vgg_fc, vgg_fc) and bias (vgg_fc,) of fc7, where its training begins."""
     return tuple(np.array(variable) for variable in model.get_layer("fc2").weights)
 
@@ -92,7 +93,7 @@ def fc7(model) -> tuple[np.ndarray, np.ndarray]:
 # ---------------------------------------------------------------------------------------------------------- weights
 
 
-def located(settings: dict) -> Path | str:
+def locate(settings: dict) -> Path | str:
     """The file of settings["weights"]; RANDOM if they are that. "imagenet" is downloaded, once, by Keras.
 
     Call it before processes share the work, and they find the file. Raises InputError.
@@ -102,15 +103,15 @@ def located(settings: dict) -> Path | str:
         return RANDOM
     if weights == IMAGENET:
         _check_published(settings)
-        return _downloaded()
+        return _download()
     if not Path(weights).is_file():
         raise InputError(f"{weights}: no such file; name {FILE}, or say --weights {IMAGENET} or --weights {RANDOM}")
     return Path(weights)
 
 
-def identity(settings: dict, seed: int = 0) -> list:
+def identify_weights(settings: dict, seed: int = 0) -> list:
     """What fc6 and fc7 depend on: the sizes, and the digest of the weights' file or the seed. Raises InputError."""
-    weights = located(settings)
+    weights = locate(settings)
     drawn = f"{RANDOM} {seed}" if weights == RANDOM else storage.digest_file(weights)
     return [*(settings[name] for name in ("vgg_size", "vgg_width", "vgg_fc")), drawn]
 
@@ -124,7 +125,7 @@ def _check_published(settings: dict) -> None:
         )
 
 
-def _downloaded() -> Path:
+def _download() -> Path:
     """The file where keras.applications keeps it, so that neither fetches it twice."""
     import keras
 
@@ -137,18 +138,6 @@ def _downloaded() -> Path:
         ) from error
 
 
-def _randomise(model, seed: int) -> None:
-    """He et al. 2015, for ReLU, so that maps neither vanish nor explode; the first layer for inputs of +-128."""
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        if layer.weights:
-            values = rng.standard_normal(layer.kernel.shape, np.float32)
-            scale = 1 / 128 if layer.name == "block1_conv1" else 1
-            values *= scale * np.sqrt(2 / np.prod(layer.kernel.shape[:-1]))
-            layer.kernel.assign(values)
-            layer.bias.assign(np.zeros(layer.bias.shape))
-
-
 def _load(model, path: Path) -> None:
     """Set the layers to what the file has under their names, one array at a time; the classifier is not read."""
     import h5py
@@ -158,21 +147,11 @@ def _load(model, path: Path) -> None:
             for layer in model.layers:
                 group = file[layer.name] if layer.weights else None
                 for i, variable in enumerate(layer.weights):  # kernel, bias
-                    _assign(variable, group[group.attrs["weight_names"].astype(str)[i]], path)  # bytes in older files
+                    values = group[group.attrs["weight_names"].astype(str)[i]]  # bytes in older files
+                    assign(variable, values, f"{path}: {variable.path}", PUBLISHED)
     except InputError:
         raise
     except Exception as error:  # HDF5 has a dozen kinds for a damaged file
         raise InputError(
             f"{path}: cannot be read as weights of VGG19 ({error}); name {FILE}, or fetch it again"
         ) from error
-
-
-def _assign(variable, dataset, path: Path) -> None:
-    if dataset.shape != tuple(variable.shape):
-        raise InputError(
-            f"{path}: {variable.path} has shape {dataset.shape}, {tuple(variable.shape)} is needed; {PUBLISHED}"
-        )
-    values = dataset[()]
-    if not (np.issubdtype(values.dtype, np.floating) and np.isfinite(values).all()):
-        raise InputError(f"{path}: {variable.path} holds NaN, infinity or no numbers; fetch the file again")
-    variable.assign(values)

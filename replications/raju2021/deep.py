@@ -58,7 +58,7 @@ def features(
     for problem in avec2019.list_missing(recording, needed):
         raise InputError(f"{problem}; see `python -m datasets.check`")
     time = sewa.read_labels(recording.labels).time
-    landmarks = faces.landmark_file(landmarks) if set(STREAMS["visual"]) - given else None
+    landmarks = faces.locate_landmark_file(landmarks) if set(STREAMS["visual"]) - given else None
     made = {}
     for modality, group in STREAMS.items():
         key = [VERSION, modality, len(time)]
@@ -220,11 +220,11 @@ def aligned_faces(path: Path, time: np.ndarray, landmarks: Path) -> np.ndarray:
     is found at all.
     """
     crops, found = np.zeros((len(time), FACE, FACE, 3), np.uint8), np.zeros(len(time), bool)
-    for index, image in enumerate(video.frames_at(path, time)):
-        points = faces.landmarks(image, landmarks)
+    for index, image in enumerate(video.read_frames_at(path, time)):
+        points = faces.find_landmarks(image, landmarks)
         if points is not None:
             found[index] = True
-            crops[index] = faces.crop(image, faces.alignment(points, FACE), FACE)
+            crops[index] = faces.crop(image, faces.fit_alignment(points, FACE), FACE)
     if not found.any():
         raise InputError(f"{path}: no face found in {len(time)} frames; look at the video")
     return crops[np.maximum.accumulate(np.where(found, np.arange(len(time)), np.argmax(found)))]

@@ -125,7 +125,9 @@ def fitted(
         kept = scored.series(model, size)
         judged = kept if chosen_on.recordings is scored.recordings else chosen_on.series(model, size)
         found = {
-            t: metrics.pooled(metrics.ccc, golds[t], judged[t], pooling="concatenated", variance=settings["variance"])
+            t: metrics.score_pooled(
+                metrics.ccc, golds[t], judged[t], pooling="concatenated", variance=settings["variance"]
+            )
             for t in TARGETS
         }
         if settings["selection"] == "joint":
@@ -255,6 +257,6 @@ def scores(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[st
             pairs = [p for r, *p in zip(devel, golds[target], series[target], strict=True) if r.culture in cultures]
             if not pairs:
                 continue
-            value = metrics.pooled(metrics.ccc, *zip(*pairs), pooling="concatenated", variance=variance)
+            value = metrics.score_pooled(metrics.ccc, *zip(*pairs), pooling="concatenated", variance=variance)
             found.setdefault(target, {})[name] = {"CCC": float(value) if np.isfinite(value) else None}
     return found

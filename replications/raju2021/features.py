@@ -205,7 +205,7 @@ def read_frames(
         return faces.time, np.column_stack([faces.confidence, faces.intensity]).astype(np.float32)
     signal = audio.read(recording.audio, settings["audio_rate"], settings["resample"])
     try:
-        return audio.lld(signal, settings["audio_rate"], stream)
+        return audio.extract_lld(signal, settings["audio_rate"], stream)
     except ValueError as error:
         raise InputError(f"{recording.audio}: {error}; copy it again from the distribution") from error
 

@@ -262,7 +262,7 @@ def choose(
         for fold in inner:
             machine = fit({name: inputs[name] for name in fold.train}, gold, *setting)
             predictions |= {name: machine.predict(inputs[name]) for name in fold.test}
-        return metrics.pooled(
+        return metrics.score_pooled(
             metrics.ccc, {name: gold[name] for name in inputs}, predictions, pooling="concatenated", variance="avec2018"
         )
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from common.networks.losses import ccc_loss
-from common.networks.recurrent import LSTM, recurrence
+from common.networks.recurrent import LSTM, run_lstm
 
 PACKAGE = "avemotion.raju2021"
 FEEDBACKS = ("previous", "none")
@@ -87,15 +87,17 @@ class WindowedBiLSTM(keras.layers.Layer):
         valid = None
         if mask is not None:  # past the end of the arrays there is padding too
             inside = ops.reshape(ops.tile(around < steps, (ops.shape(inputs)[0], 1)), (-1, self.window, 1))
-            valid = ops.logical_and(self._windows(ops.expand_dims(mask, -1), index), ops.transpose(inside, (1, 0, 2)))
+            valid = ops.logical_and(
+                self._cut_windows(ops.expand_dims(mask, -1), index), ops.transpose(inside, (1, 0, 2))
+            )
         hidden = []
         for direction, reverse in zip(self.directions, (False, True)):
             projected = ops.matmul(inputs, direction.cell.kernel) + direction.cell.bias
-            windows = self._windows(projected, index)
+            windows = self._cut_windows(projected, index)
             start = ops.zeros_like(windows[0, :, : self.units])
             kept = self.drop_state(ops.ones_like(start), training=training) if self.recurrent_dropout else None
             kernel = ops.copy(direction.cell.recurrent_kernel)
-            states, _ = recurrence(windows, kernel, (start, start), valid, reverse=reverse, kept=kept)
+            states, _ = run_lstm(windows, kernel, (start, start), valid, reverse=reverse, kept=kept)
             hidden.append(ops.transpose(states, (1, 0, 2)))
         return ops.concatenate(hidden, axis=-1)
 
@@ -104,7 +106,7 @@ class WindowedBiLSTM(keras.layers.Layer):
         """Steps of a window before the one it is for."""
         return self.window - 1 if self.at == "end" else self.window // 2
 
-    def _windows(self, values, index):
+    def _cut_windows(self, values, index):
         """(batch, time, n) -> (window, batch x time, n)."""
         windows = ops.take(values, index, axis=1)  # (batch, time, window, n)
         return ops.transpose(ops.reshape(windows, (-1, self.window, values.shape[-1])), (1, 0, 2))
@@ -157,7 +159,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.energy = weight("energy", (self.attention_units,), keras.initializers.RandomNormal(stddev=0.1, seed=None))
         self.context_kernel = weight("context_kernel", (features, gates))
         self.recurrent_kernel = weight("recurrent_kernel", (self.units, gates), "orthogonal")
-        self.bias = weight("bias", (gates,), _forget_open)
+        self.bias = weight("bias", (gates,), _open_forget_gate)
         if self.feedback == "previous":
             self.feedback_kernel = weight("feedback_kernel", (self.outputs, gates))
         self.output_kernel = weight("output_kernel", (self.units, self.outputs))
@@ -201,7 +203,7 @@ class AttentionDecoder(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _forget_open(shape, dtype=None):
+def _open_forget_gate(shape, dtype=None):
     """Biases of the gates i, f, c, o: 1 for the forget gate, as in Keras' LSTM, 0 for the others."""
     units = shape[0] // 4
     return ops.concatenate([ops.zeros(units, dtype), ops.ones(units, dtype), ops.zeros(2 * units, dtype)])

@@ -21,15 +21,15 @@ TARGETS = ("arousal", "valence", "liking")
 
 def eaf(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras.Model:
     """Section III-A, Figure 2: attention for each modality, then two layers of BiLSTM and their final state."""
-    inputs = _inputs(steps, audio_size, visual_size)
-    joined, mask = _attended(inputs, settings), inputs[2]
+    inputs = _make_inputs(steps, audio_size, visual_size)
+    joined, mask = _attend(inputs, settings), inputs[2]
     first, second = settings["eaf_units"]
     dropout = _dropout(settings)
     if settings["eaf_readout"] == "steps":
         hidden = bilstm(first, **dropout, name="bilstm_1")(joined, mask=mask)
         final = bilstm(second, **dropout, name="bilstm_2")(hidden, mask=mask)
     else:
-        window = window_steps(settings)
+        window = count_window_steps(settings)
         windows = WindowedBiLSTM(first, window, settings["eaf_window_at"], **dropout, name="bilstm_1")(
             joined, mask=mask
         )
@@ -42,20 +42,20 @@ def eaf(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras.
 
 def aed(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras.Model:
     """Section III-B, Figure 3: a BiLSTM encoder, and a decoder that attends to all of its states."""
-    inputs = _inputs(steps, audio_size, visual_size)
+    inputs = _make_inputs(steps, audio_size, visual_size)
     joined = layers.Concatenate(name="features")(inputs[:2])
-    return keras.Model(inputs, _encoded_and_decoded(joined, inputs[2], settings), name="aed")
+    return keras.Model(inputs, _encode_and_decode(joined, inputs[2], settings), name="aed")
 
 
 def emafn(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras.Model:
     """Section III-C, Figure 4: EAF's attention in front of AED. With uniform attention it is AED."""
-    inputs = _inputs(steps, audio_size, visual_size)
-    return keras.Model(inputs, _encoded_and_decoded(_attended(inputs, settings), inputs[2], settings), name="emafn")
+    inputs = _make_inputs(steps, audio_size, visual_size)
+    return keras.Model(inputs, _encode_and_decode(_attend(inputs, settings), inputs[2], settings), name="emafn")
 
 
 def lstm(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras.Model:
     """The baseline that the challenge published [24]: two LSTM layers of 64 and 32 units, a prediction at each step."""
-    inputs = _inputs(steps, audio_size, visual_size)
+    inputs = _make_inputs(steps, audio_size, visual_size)
     hidden = layers.Concatenate(name="features")(inputs[:2])
     for number, units in enumerate((64, 32), 1):
         hidden = LSTM(units, return_sequences=True, dropout=0.1, recurrent_dropout=0.1, name=f"lstm_{number}")(
@@ -67,7 +67,7 @@ def lstm(settings: dict, steps: int, audio_size: int, visual_size: int) -> keras
 VARIANTS = {"eaf": eaf, "emafn": emafn, "aed": aed, "lstm": lstm}
 
 
-def window_steps(settings: dict) -> int:
+def count_window_steps(settings: dict) -> int:
     """Steps in a window of EAF."""
     return max(2, round(settings["eaf_window"] / settings["hop"]))
 
@@ -78,7 +78,7 @@ def unfold(states, steps: int):
     return ops.reshape(states, (-1, steps, states.shape[-1]))
 
 
-def _inputs(steps: int, audio_size: int, visual_size: int) -> list:
+def _make_inputs(steps: int, audio_size: int, visual_size: int) -> list:
     return [
         keras.Input((steps, audio_size), name="audio"),
         keras.Input((steps, visual_size), name="visual"),
@@ -86,7 +86,7 @@ def _inputs(steps: int, audio_size: int, visual_size: int) -> list:
     ]
 
 
-def _attended(inputs: list, settings: dict):
+def _attend(inputs: list, settings: dict):
     """Section III-A: the features of both modalities, each times its attention weight."""
     audio, visual = inputs[:2]
     if settings["attention_over"] == "modalities":
@@ -97,7 +97,7 @@ def _attended(inputs: list, settings: dict):
     return layers.Concatenate(name="features")([audio, visual])
 
 
-def _encoded_and_decoded(features, mask, settings: dict):
+def _encode_and_decode(features, mask, settings: dict):
     states = bilstm(settings["encoder_units"], **_dropout(settings), name="encoder")(features, mask=mask)
     decoder = AttentionDecoder(
         settings["decoder_units"], settings["attention_units"], len(TARGETS), settings["feedback"], name="decoder"

@@ -14,14 +14,16 @@ import numpy as np
 from common import metrics, storage
 from common.errors import InputError
 from common.networks import training, vgg, vggface
+from common.networks.weights import assign
 from datasets.fer2013 import CLASSES, USAGES, Fer2013
 
 RANDOM = "random"  # instead of a weights file: He's normal distribution, no biases
+FITTING = f"published weights go with the full sizes (--profile paper), --weights {RANDOM} with others"
 BATCH = 16  # faces at a time, where nothing is trained
 HEAD = "fc8"  # the only layer that VGG-Face does not give
 
 
-def network(settings: dict, classes: int = len(CLASSES)):
+def build_network(settings: dict, classes: int = len(CLASSES)):
     """VGG-16 (Simonyan and Zisserman 2015, configuration D) as a functional Keras model, drawn from Keras' seed.
 
     Input (n, face_size, face_size, 3) as `preprocess` gives it, output (n, classes) logits. Layers have VGG-Face's
@@ -35,7 +37,7 @@ def network(settings: dict, classes: int = len(CLASSES)):
     }
     size = settings["face_size"]
     inputs = Input((size, size, 3), name="face")
-    x = vgg.convolved(inputs, 16, settings["cnn_width"], "conv{}_{}", "pool{}", **drawn)
+    x = vgg.convolve(inputs, 16, settings["cnn_width"], "conv{}_{}", "pool{}", **drawn)
     for name in ("fc6", "fc7"):
         x = layers.Dense(settings["fc_units"], activation="relu", name=name, **drawn)(x)
         x = layers.Dropout(settings["cnn_dropout"], name=f"{name}_dropout")(x)
@@ -63,15 +65,8 @@ def load(model, path: Path) -> None:
 
 
 def _assign(layer, values: Iterable[np.ndarray], path: Path) -> None:
-    for variable, value in zip(layer.weights, values, strict=True):
-        if value.shape != variable.shape:
-            raise InputError(
-                f"{path}: {variable.path} has shape {value.shape}, {tuple(variable.shape)} is needed; published weights "
-                f"go with the full sizes (--profile paper), --weights {RANDOM} with others"
-            )
-        if not np.isfinite(value).all():
-            raise InputError(f"{path}: {variable.path} holds NaN or infinity; fetch the file again")
-        variable.assign(value)
+    for variable, array in zip(layer.weights, values, strict=True):
+        assign(variable, array, f"{path}: {variable.path}", FITTING)
 
 
 def fine_tune(
@@ -88,7 +83,7 @@ def fine_tune(
     PrivateTest, `accuracy` and `uar` (0 to 1, None where a class is absent). It goes on from `checkpoint`. Raises InputError.
     """
     training.prepare(seed)
-    model, scale = network(settings), 1.0
+    model, scale = build_network(settings), 1.0
     if str(weights) == RANDOM:
         scale = 1 / 128  # He et al. 2015: their distribution is for inputs of about 1; with pixels, training diverges
     else:
@@ -111,7 +106,7 @@ def fine_tune(
         batch_size=settings["cnn_batch"],
         seed=seed,
         checkpoint=checkpoint,
-        digest=identity(settings, faces, weights),
+        digest=identify_training(settings, faces, weights),
         progress=progress,
     )
     first = model.get_layer("conv1_1").kernel
@@ -129,36 +124,30 @@ def fine_tune(
 def _compile(model, settings: dict) -> None:
     import keras
 
+    from common.networks.optimizers import ScaledSGD
+
     faster = settings["cnn_head_learning_rate"] / settings["cnn_learning_rate"]
-    head = {variable.path for variable in model.get_layer(HEAD).weights}
-
-    class SGD(keras.optimizers.SGD):
-        """With a rate of its own for the head, which is a factor on its gradient; Keras has no rates by layer."""
-
-        def apply(self, grads, trainable_variables):
-            pairs = zip(grads, trainable_variables, strict=True)
-            super().apply([g * faster if v.path in head else g for g, v in pairs], trainable_variables)
-
+    head = {variable.path: faster for variable in model.get_layer(HEAD).weights}
     model.compile(
-        SGD(settings["cnn_learning_rate"], settings["cnn_momentum"]),
+        ScaledSGD(settings["cnn_learning_rate"], settings["cnn_momentum"], head),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 
 
-def shape(settings: dict) -> dict:
+def select_settings(settings: dict) -> dict:
     """The settings that the CNN and its training depend on."""
     return {name: value for name, value in settings.items() if name.startswith(("cnn_", "fc_", "face_"))}
 
 
-def identity(settings: dict, faces: Fer2013, weights: Path | str) -> str:
+def identify_training(settings: dict, faces: Fer2013, weights: Path | str) -> str:
     """What a checkpoint belongs to: the CNN's settings, the faces, the first weights."""
     seen = [storage.digest_bytes(array.tobytes()) for array in (faces.images, faces.labels, faces.usage)]
     return storage.digest(
-        [shape(settings), seen, RANDOM if str(weights) == RANDOM else storage.digest_file(Path(weights))]
+        [select_settings(settings), seen, RANDOM if str(weights) == RANDOM else storage.digest_file(Path(weights))]
     )
 
 
-def extractor(model):
+def build_extractor(model):
     """The part of `model` up to fc6 with its ReLU: the attribute-related features (n, fc_units) of Section 3.2."""
     import keras
 
@@ -174,15 +163,15 @@ def embed(extractor, crops: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate(features)
 
 
-def saved(path: Path, model) -> None:
+def save(path: Path, model) -> None:
     """Write the weights of `model` to an .npz. Raises WriteError."""
     arrays = {variable.path: np.array(variable) for variable in model.weights}
     storage.write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def restored(path: Path, settings: dict):
-    """The network of `settings` with the weights that `saved` wrote. Raises InputError."""
-    model = network(settings)
+def restore(path: Path, settings: dict):
+    """The network of `settings` with the weights that `save` wrote. Raises InputError."""
+    model = build_network(settings)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = [(layer, [archive[variable.path] for variable in layer.weights]) for layer in model.layers]

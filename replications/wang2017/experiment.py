@@ -38,7 +38,7 @@ def train(
             arrays |= {f"gold/{target}/{name}": golds[name].astype(np.float32), f"raw/{target}/{name}": series[name]}
     clock.stop("training")  # and prediction, target by target
     if task.variant == BOTH_TARGETS:
-        arrays |= models.weights(stacks)  # what `realtime` predicts with
+        arrays |= models.collect_weights(stacks)  # what `realtime` predicts with
     scores["fer2013"] = {
         usage: {"accuracy": cnn["accuracy"][usage], "UAR": cnn["uar"][usage]} for usage in cnn["accuracy"]
     }
@@ -81,13 +81,13 @@ def fitted(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, 
 
     training.prepare(task.seed)
     recordings = corpus.partition(TRAINED_ON)
-    twins = models.twins(settings, recordings[0].attributes.shape[1])
-    stack = models.stack(twins)
+    twins = models.build_twins(settings, recordings[0].attributes.shape[1])
+    stack = models.get_stack(twins)
     if settings["scaling"] == "z-score":
         moments = Moments.of([recording.attributes for recording in recordings])
         stack.get_layer("scaling").set_weights([moments.mean, moments.deviation])
     kind = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[settings["optimizer"]]
-    twins.compile(kind(settings["learning_rate"]), layers.loss(task.variant, settings), jit_compile=False)
+    twins.compile(kind(settings["learning_rate"]), layers.build_loss(task.variant, settings), jit_compile=False)
     clips = Clips(recordings, settings, target)
     if not len(clips):
         needed = (settings["clip_frames"] - 1) * settings["clip_step"] + 2

@@ -93,13 +93,13 @@ def attributes_of(
     found, size, tracker = np.zeros(len(time), bool), settings["face_size"], faces.Tracker(landmarks)
 
     def crops() -> Iterator[np.ndarray]:
-        for index, image in enumerate(video.frames_at(path, time)):
+        for index, image in enumerate(video.read_frames_at(path, time)):
             points = tracker(image)
             if points is not None:
                 found[index] = True
-                yield faces.crop(image, faces.eye_alignment(points, size), size)
+                yield faces.crop(image, faces.fit_eye_alignment(points, size), size)
 
-    values = attributes.embed(_extractor(cnn, tuple(sorted(attributes.shape(settings).items()))), crops())
+    values = attributes.embed(_extractor(cnn, tuple(sorted(attributes.select_settings(settings).items()))), crops())
     if not found.any():
         raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or leave the recording out")
     last = np.maximum(np.cumsum(found) - 1, 0)  # the last face up to each frame, by its place among those found
@@ -111,4 +111,4 @@ def _extractor(cnn: Path, shape: tuple):
     """The CNN up to fc6; built once for all recordings of a process."""
     from replications.wang2017 import attributes
 
-    return attributes.extractor(attributes.restored(cnn, dict(shape)))
+    return attributes.build_extractor(attributes.restore(cnn, dict(shape)))

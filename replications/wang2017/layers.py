@@ -142,7 +142,7 @@ class Scaling(keras.layers.Layer):
         return (values - self.mean) / self.deviation
 
 
-def loss(variant: str, settings: dict) -> TwinLoss:
+def build_loss(variant: str, settings: dict) -> TwinLoss:
     """The loss of a variant of `LOSSES`: its terms with the weights in `settings` (Section 4.3), the others 0."""
     terms = LOSSES[variant]
     weights = {

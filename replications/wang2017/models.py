@@ -1,17 +1,17 @@
 """The temporal networks of Wang and Hsu 2017: the stacked LSTM (Section 3.3) and its twins (Section 3.4).
 
-One network is trained for each target. The twins share all weights; what is inside them, `stack`, is what predicts.
+One network is trained for each target. The twins share all weights; what is inside them predicts (`get_stack`).
 """
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from common.networks.recurrent import LSTM, lstm_step
+from common.networks.recurrent import LSTM, step_lstm
 from replications.wang2017.layers import PACKAGE, Scaling
 
 
-def stacked(settings: dict, features: int) -> keras.Model:
+def build_stack(settings: dict, features: int) -> keras.Model:
     """Section 4.3: LSTM layers of `lstm_units` cells and a linear unit; (steps, features) of any length -> (steps,).
 
     Its first layer, "scaling", changes nothing until its weights are set.
@@ -24,14 +24,14 @@ def stacked(settings: dict, features: int) -> keras.Model:
     return keras.Model(inputs, layers.Reshape((-1,), name="series")(prediction), name="stack")
 
 
-def twins(settings: dict, features: int) -> keras.Model:
-    """Section 3.4: `stacked` on the earlier and on the later clip; (2, clip_frames, features) -> (2, clip_frames)."""
+def build_twins(settings: dict, features: int) -> keras.Model:
+    """Section 3.4: `build_stack`'s network on the earlier and on the later clip; (2, clip_frames, features) -> (2, clip_frames)."""
     clips = keras.Input((2, settings["clip_frames"], features), name="clips")
-    return keras.Model(clips, Siamese(stacked(settings, features), name="twins")(clips), name="ast_net")
+    return keras.Model(clips, Siamese(build_stack(settings, features), name="twins")(clips), name="ast_net")
 
 
-def stack(model: keras.Model) -> keras.Model:
-    """The network that both of `twins` are, with its weights."""
+def get_stack(model: keras.Model) -> keras.Model:
+    """The stacked network that both twins of `model` are, with its weights."""
     return model.get_layer("twins").layer
 
 
@@ -45,7 +45,7 @@ class Siamese(layers.Wrapper):
 
 
 class Stepper:
-    """A `stacked` network in real time: each call takes one step of k sequences, from the states of the last one.
+    """A stacked network in real time: each call takes one step of k sequences, from the states of the last one.
 
     The first call, and the first after `reset`, starts from zero states and sets k. It has the weights that the
     network had when the stepper was made.
@@ -68,21 +68,21 @@ class Stepper:
         if self._states is None:
             self._states = [[ops.zeros((len(features), recurrent.shape[0]))] * 2 for _, recurrent, _ in self._cells]
         for number, (kernel, recurrent, bias) in enumerate(self._cells):
-            self._states[number] = lstm_step(ops.matmul(hidden, kernel) + bias, self._states[number], recurrent)
+            self._states[number] = step_lstm(ops.matmul(hidden, kernel) + bias, self._states[number], recurrent)
             hidden = self._states[number][0]
         kernel, bias = self._output
         return ops.convert_to_numpy(ops.matmul(hidden, kernel) + bias)[:, 0]
 
 
-def weights(models: dict[str, keras.Model]) -> dict[str, np.ndarray]:
-    """The weights of target -> `stacked` network as arrays of a result file."""
+def collect_weights(models: dict[str, keras.Model]) -> dict[str, np.ndarray]:
+    """The weights of target -> stacked network as arrays of a result file."""
     return {f"weights/{t}/{n}": array for t, model in models.items() for n, array in enumerate(model.get_weights())}
 
 
-def restored(arrays: dict[str, np.ndarray], settings: dict, features: int) -> dict[str, keras.Model]:
-    """Target -> `stacked` network, with the `weights` among `arrays`. ValueError if its networks have other sizes."""
+def restore_stacks(arrays: dict[str, np.ndarray], settings: dict, features: int) -> dict[str, keras.Model]:
+    """Target -> stacked network, with the weights among `arrays`. ValueError if its networks have other sizes."""
     found = {}
     for target in dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith("weights/")):
-        found[target] = stacked(settings, features)
+        found[target] = build_stack(settings, features)
         found[target].set_weights([arrays[f"weights/{target}/{n}"] for n in range(len(found[target].weights))])
     return found

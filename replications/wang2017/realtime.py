@@ -45,12 +45,12 @@ CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 1
 def main() -> int:
     arguments = parse()
     tasks.limit_threads(experiment.cores())
-    landmarks = faces.landmark_file(arguments.landmarks)
+    landmarks = faces.locate_landmark_file(arguments.landmarks)
     settings = settings_of(arguments)
     if arguments.weights == RANDOM:
         print("The networks are untrained (--weights random): the speed counts, the values mean nothing.")
     path = arguments.video or simulated_clip(arguments.cache)
-    video.duration(path)  # before anything else: whether it is one
+    video.measure_duration(path)  # before anything else: whether it is one
     file = record_file(arguments)
     out = arguments.out or (arguments.video or file).with_suffix(".affect.csv")
     extractor, steppers = load(arguments, settings)
@@ -133,7 +133,7 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
     keras.utils.set_random_seed(0)
     keras.mixed_precision.set_global_policy({"bfloat16": "mixed_bfloat16"}.get(arguments.precision, "float32"))
     if arguments.weights == RANDOM:
-        cnn = attributes.network(settings)
+        cnn = attributes.build_network(settings)
     else:
         record = results.read(run_file(arguments))
         if not (arguments.cache / "attributes" / record["cnn"]["file"]).exists():
@@ -142,13 +142,13 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
                 f"cache; name the cache of that run with --cache, or run again"
             )
         trained = results.read_arrays(run_file(arguments), record)
-        cnn = attributes.restored(arguments.cache / "attributes" / record["cnn"]["file"], settings)
+        cnn = attributes.restore(arguments.cache / "attributes" / record["cnn"]["file"], settings)
     keras.mixed_precision.set_global_policy("float32")
     if arguments.weights == RANDOM:
-        stacks = {target: models.stacked(settings, settings["fc_units"]) for target in TARGETS}
+        stacks = {target: models.build_stack(settings, settings["fc_units"]) for target in TARGETS}
     else:
-        stacks = models.restored(trained, settings, settings["fc_units"])
-    return attributes.extractor(cnn), {target: models.Stepper(stacks[target]) for target in TARGETS}
+        stacks = models.restore_stacks(trained, settings, settings["fc_units"])
+    return attributes.build_extractor(cnn), {target: models.Stepper(stacks[target]) for target in TARGETS}
 
 
 def embedding(extractor, batch: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -197,7 +197,7 @@ class Stages:
 
 def aligned(path: Path, tracker: faces.Tracker, size: int, every: int, stages: Stages) -> Iterator[Frame]:
     """All frames of a video, every N-th with its face, aligned by the eyes (Section 3.1). Raises InputError."""
-    images, crop, index = video.frames(path), None, 0
+    images, crop, index = video.read_frames(path), None, 0
     while True:
         with stages.timed("decoding"):
             instant, image = next(images, (None, None))
@@ -207,7 +207,7 @@ def aligned(path: Path, tracker: faces.Tracker, size: int, every: int, stages: S
         with stages.timed("faces"):
             points = tracker(image) if looked else None
             if points is not None:
-                crop = faces.crop(image, faces.eye_alignment(points, size), size)
+                crop = faces.crop(image, faces.fit_eye_alignment(points, size), size)
         yield Frame(instant, points is not None if looked else None, crop if looked else None, decoded)
         index += 1
 

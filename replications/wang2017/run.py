@@ -46,7 +46,7 @@ def main() -> int:
     validate(settings)
     check_files(arguments, settings)
     experiment.probe_writable(arguments.results)
-    landmarks = faces.landmark_file(arguments.landmarks)
+    landmarks = faces.locate_landmark_file(arguments.landmarks)
     corpora = located(arguments, settings)
     cnn, report = attributes_network(arguments, settings, corpora)
     corpora = prepare(arguments, settings, corpora, cnn, landmarks)
@@ -167,7 +167,7 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
     if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
         raise InputError(problems[0])
-    key = storage.digest([VERSION, attributes.identity(settings, data, weights)])
+    key = storage.digest([VERSION, attributes.identify_training(settings, data, weights)])
     file = arguments.cache / "attributes" / f"{key}.npz"
     report, checkpoint = file.with_suffix(".json"), file.with_suffix(".checkpoint")
     if not (file.exists() and report.exists()):
@@ -177,9 +177,9 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
             model, found = attributes.fine_tune(
                 settings, data, weights, 0, checkpoint, lambda done: bar.update(done - bar.n)
             )
-        attributes.saved(file, model)
+        attributes.save(file, model)
         made = {"file": file.name, "weights": settings["weights"], "simulated": simulated, "threads": arguments.threads}
-        layers = architecture.describe(attributes.extractor(model))
+        layers = architecture.describe(attributes.build_extractor(model))
         storage.write_json(report, {**made, **found, "architecture": layers})
     checkpoint.unlink(missing_ok=True)
     return file, json.loads(report.read_text())

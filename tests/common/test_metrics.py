@@ -10,7 +10,7 @@ import sklearn.metrics
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from common.metrics import accuracy, cc, ccc, confusion_matrix, pooled, rmse, uar
+from common.metrics import accuracy, cc, ccc, confusion_matrix, rmse, score_pooled, uar
 
 # Hundredths in [-1, 1], the range of the labels; coarse, so that no variance is lost in rounding.
 VALUE = st.integers(-100, 100).map(lambda hundredths: hundredths / 100)
@@ -218,7 +218,7 @@ def test_class_errors(metric):
 @given(PAIR, st.sampled_from(["concatenated", "per_recording"]))
 def test_one_recording_pools_to_itself(pair, pooling):
     for metric in (rmse, cc, ccc):
-        assert pooled(metric, [pair[0]], [pair[1]], pooling=pooling) == pytest.approx(metric(*pair), nan_ok=True)
+        assert score_pooled(metric, [pair[0]], [pair[1]], pooling=pooling) == pytest.approx(metric(*pair), nan_ok=True)
 
 
 @pytest.mark.parametrize("metric", [rmse, cc, ccc])
@@ -226,48 +226,48 @@ def test_poolings(metric):
     recordings = [traces(seed, samples) for seed, samples in enumerate((50, 80, 300))]
     truths, predictions = zip(*recordings)
     joined = metric(np.concatenate(truths), np.concatenate(predictions))
-    assert pooled(metric, truths, predictions, pooling="concatenated") == joined
+    assert score_pooled(metric, truths, predictions, pooling="concatenated") == joined
     mean = sum(metric(*recording) for recording in recordings) / 3
-    assert pooled(metric, truths, predictions, pooling="per_recording") == pytest.approx(mean)
+    assert score_pooled(metric, truths, predictions, pooling="per_recording") == pytest.approx(mean)
     assert joined != pytest.approx(mean)
 
 
 def test_pooling_passes_options_on():
     truths, predictions = zip(*(labels(seed) for seed in range(3)))
-    score = pooled(uar, truths, predictions, pooling="concatenated", classes=CLASSES)
+    score = score_pooled(uar, truths, predictions, pooling="concatenated", classes=CLASSES)
     assert score == uar(np.concatenate(truths), np.concatenate(predictions), classes=CLASSES)
     truths, predictions = zip(*(traces(seed, 5) for seed in range(3)))
-    score = pooled(cc, truths, predictions, pooling="per_recording", variance="avec2018")
-    assert score == pytest.approx(4 / 5 * pooled(cc, truths, predictions, pooling="per_recording"))
+    score = score_pooled(cc, truths, predictions, pooling="per_recording", variance="avec2018")
+    assert score == pytest.approx(4 / 5 * score_pooled(cc, truths, predictions, pooling="per_recording"))
 
 
 def test_recordings_are_matched_by_name():
     truths, predictions = {"a": [0, 1], "b": [1, 0]}, {"b": [1, 0], "a": [0, 1]}
     for pooling in ("concatenated", "per_recording"):
-        assert pooled(ccc, truths, predictions, pooling=pooling) == 1
+        assert score_pooled(ccc, truths, predictions, pooling=pooling) == 1
 
 
 def test_an_undefined_recording_is_not_skipped():
     truths, predictions = [[0, 1, 2], [0, 0, 0]], [[0, 1, 2], [0, 0, 0]]
-    assert math.isnan(pooled(ccc, truths, predictions, pooling="per_recording"))
-    assert pooled(ccc, truths, predictions, pooling="concatenated") == pytest.approx(1)
+    assert math.isnan(score_pooled(ccc, truths, predictions, pooling="per_recording"))
+    assert score_pooled(ccc, truths, predictions, pooling="concatenated") == pytest.approx(1)
 
 
 def test_pooling_errors():
     with pytest.raises(TypeError, match="pooling"):
-        pooled(ccc, [[0, 1]], [[0, 1]])
+        score_pooled(ccc, [[0, 1]], [[0, 1]])
     with pytest.raises(ValueError, match="pooling must be one of concatenated, per_recording, received 'mean'"):
-        pooled(ccc, [[0, 1]], [[0, 1]], pooling="mean")
+        score_pooled(ccc, [[0, 1]], [[0, 1]], pooling="mean")
     with pytest.raises(ValueError, match="no recordings"):
-        pooled(ccc, [], [], pooling="concatenated")
+        score_pooled(ccc, [], [], pooling="concatenated")
     with pytest.raises(ValueError, match="with a truth or a prediction only: a, c"):
-        pooled(ccc, {"a": [0], "b": [0]}, {"b": [0], "c": [0]}, pooling="concatenated")
+        score_pooled(ccc, {"a": [0], "b": [0]}, {"b": [0], "c": [0]}, pooling="concatenated")
     with pytest.raises(ValueError, match="recording b: truth and prediction differ in length: 3 != 4"):
-        pooled(ccc, {"a": [0, 1], "b": [0, 1, 2]}, {"a": [0, 1], "b": [0, 1, 2, 3]}, pooling="concatenated")
+        score_pooled(ccc, {"a": [0, 1], "b": [0, 1, 2]}, {"a": [0, 1], "b": [0, 1, 2, 3]}, pooling="concatenated")
     with pytest.raises(ValueError, match="recording 0: truth must have one dimension"):
-        pooled(ccc, [0, 1, 2], [0, 1, 2], pooling="concatenated")
+        score_pooled(ccc, [0, 1, 2], [0, 1, 2], pooling="concatenated")
     with pytest.raises(TypeError, match="variance"):
-        pooled(rmse, [[0, 1]], [[0, 1]], pooling="concatenated", variance="population")
+        score_pooled(rmse, [[0, 1]], [[0, 1]], pooling="concatenated", variance="population")
 
 
 def read_traces(folder):
@@ -297,8 +297,8 @@ def test_published_scores_of_the_avec_2019_baseline(real_data):
             truths = {name: gold[target] for name, gold in golds.items() if name.startswith(prefix)}
             # the prediction files are padded to 1768 rows; the challenge crops them to the labels
             predictions = {name: outputs[name][target][: len(truth)] for name, truth in truths.items()}
-            joined = pooled(ccc, truths, predictions, pooling="concatenated", variance="avec2018")
+            joined = score_pooled(ccc, truths, predictions, pooling="concatenated", variance="avec2018")
             assert round(joined, 3) == score, (target, prefix)
             if (target, prefix) == ("arousal", "Devel"):
-                mean = pooled(ccc, truths, predictions, pooling="per_recording", variance="avec2018")
+                mean = score_pooled(ccc, truths, predictions, pooling="per_recording", variance="avec2018")
                 assert round(mean, 3) == 0.510

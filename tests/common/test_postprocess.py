@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.metrics import POOLINGS, ccc, pooled
+from common.metrics import POOLINGS, ccc, score_pooled
 from common.postprocess import STEPS, Centre, Chain, Scale, Shift, Smooth, fit
 
 HOP = 0.1  # s
@@ -84,11 +84,11 @@ def test_shift_by_hand(seconds, expected):
 
 
 def test_grids():
-    widths = [step.width_seconds for step in Smooth.grid("zero")]
+    widths = [step.width_seconds for step in Smooth.make_grid("zero")]
     assert (len(widths), widths[0], widths[2], widths[-1]) == (50, 0.4, 1.2, 20.0)
-    assert [step.seconds for step in Shift.grid(0.1)][:4] == [0.1, -0.1, 0.2, -0.2]
+    assert [step.seconds for step in Shift.make_grid(0.1)][:4] == [0.1, -0.1, 0.2, -0.2]
     for hop, shortest, count in ((0.04, 0.04, 500), (0.1, 0.1, 200), (0.25, 0.25, 80), (0.02, 0.04, 998)):
-        seconds = [step.seconds for step in Shift.grid(hop)]
+        seconds = [step.seconds for step in Shift.make_grid(hop)]
         assert (min(map(abs, seconds)), max(seconds), min(seconds), len(seconds)) == (shortest, 10.0, -10.0, count)
 
 
@@ -104,14 +104,14 @@ TRACE = st.lists(st.integers(-100, 100).map(lambda hundredths: hundredths / 100)
 )
 def test_the_chain_never_lowers_the_ccc_it_was_fitted_with(pairs, pooling, smoothing, recentre):
     predictions, golds = map(list, zip(*pairs))
-    before = pooled(ccc, golds, predictions, pooling=pooling)
+    before = score_pooled(ccc, golds, predictions, pooling=pooling)
     options = {"hop": 0.5, "pooling": pooling, "fitted_on": "devel", "smoothing": smoothing, "recentre": recentre}
     if math.isnan(before):
         with pytest.raises(ValueError, match="undefined"):
             fit(predictions, golds, **options)
         return
     chain = fit(predictions, golds, **options)
-    after = pooled(ccc, golds, chain.apply(predictions), pooling=pooling)
+    after = score_pooled(ccc, golds, chain.apply(predictions), pooling=pooling)
     assert after >= before
     assert after == chain.steps[-1].ccc_after
     assert before == chain.steps[0].ccc_before
@@ -127,7 +127,9 @@ def test_every_step_can_gain(pooling, variance):
     steps = {fitted.name: fitted for fitted in chain.steps}
     assert all(fitted.kept for fitted in chain.steps)
     assert steps["shift"].step.seconds == pytest.approx(1.2, abs=0.2)
-    assert steps["shift"].ccc_after == pooled(ccc, golds, chain.apply(predictions), pooling=pooling, variance=variance)
+    assert steps["shift"].ccc_after == score_pooled(
+        ccc, golds, chain.apply(predictions), pooling=pooling, variance=variance
+    )
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -195,7 +197,7 @@ def bisected(score_of_seconds):
         seen.append(step.width_seconds)
         return score_of_seconds(step.width_seconds)
 
-    found = Smooth.bisection(score, hop=0.04, edge="zero")
+    found = Smooth.bisect(score, hop=0.04, edge="zero")
     return (found[0].width_seconds if found else None), seen
 
 
@@ -226,7 +228,7 @@ def test_bisection_takes(scores, width):
 def test_record_goes_through_json(smoothing):
     predictions, golds = recordings(noise=0.4)
     chain = fit(predictions, golds, **OPTIONS, smoothing=smoothing, edge="zero", variance="avec2018")
-    record = json.loads(json.dumps(chain.record(), allow_nan=False))
+    record = json.loads(json.dumps(chain.to_record(), allow_nan=False))
     assert Chain.from_record(record) == chain
     assert {key: record[key] for key in record if key != "steps"} == {
         "fitted_on": "devel",
@@ -237,13 +239,13 @@ def test_record_goes_through_json(smoothing):
     }
     smooth, *_ = record["steps"]
     assert smooth["name"] == "smooth" and smooth["kept"] is True and smooth["value"]["edge"] == "zero"
-    assert smooth["ccc_before"] == pooled(ccc, golds, predictions, pooling="concatenated", variance="avec2018")
+    assert smooth["ccc_before"] == score_pooled(ccc, golds, predictions, pooling="concatenated", variance="avec2018")
     assert smooth["ccc_after"] > smooth["ccc_before"]
 
 
 def test_fitted_on_train_is_in_the_record():
     predictions, golds = recordings()
-    assert fit(predictions, golds, **OPTIONS | {"fitted_on": "train"}).record()["fitted_on"] == "train"
+    assert fit(predictions, golds, **OPTIONS | {"fitted_on": "train"}).to_record()["fitted_on"] == "train"
 
 
 def test_input_errors():

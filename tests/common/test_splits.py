@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.splits import Fold, assert_disjoint, hold_out, k_fold, leave_one_subject_out, partitions
+from common.splits import Fold, assert_disjoint, hold_out, k_fold, leave_one_subject_out, split_by_partition
 
 SUBJECTS = st.dictionaries(
     st.text("abcdef0123456789", min_size=1, max_size=6), st.sampled_from("PQRSTUV"), min_size=8, max_size=30
@@ -27,7 +27,7 @@ def assert_each_tested_once(folds, ids):
 
 
 def test_partitions_of_a_challenge():
-    assert partitions(["Train_02", "Devel_01", "Train_01", "Test_DE_07"]) == {
+    assert split_by_partition(["Train_02", "Devel_01", "Train_01", "Test_DE_07"]) == {
         "Devel": ("Devel_01",),
         "Test": ("Test_DE_07",),
         "Train": ("Train_01", "Train_02"),
@@ -37,7 +37,7 @@ def test_partitions_of_a_challenge():
 @pytest.mark.parametrize("name", ["Train01", "_01", ""])
 def test_names_without_a_partition(name):
     with pytest.raises(ValueError, match=f"no partition in the recording name '{name}'"):
-        partitions([name])
+        split_by_partition([name])
 
 
 @given(SUBJECTS)

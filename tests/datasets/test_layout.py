@@ -38,7 +38,7 @@ def test_a_medium_may_end_a_little_before_its_labels_and_no_more(tmp_path, monke
 
     film = tmp_path / "film.avi"
     film.touch()
-    monkeypatch.setattr(video, "duration", lambda path: 9.0)
+    monkeypatch.setattr(video, "measure_duration", lambda path: 9.0)
     assert layout.check_media(None, film, SimpleNamespace(time=[0, 10.0])) == []
     (problem,) = layout.check_media(tmp_path / "absent.wav", film, SimpleNamespace(time=[0, 10.1]))
     assert problem.startswith(f"{film}: lasts 9.0 s, its labels 10.1 s; it looks truncated")

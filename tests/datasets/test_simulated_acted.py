@@ -173,7 +173,7 @@ def test_picture_and_sound_have_the_form_of_the_corpus(wide, name, channels):
 def test_the_clips_of_subject_6_are_long(wide):
     """As long as two sentences of 0.8 s, more or less, each with a second or more of silence."""
     for path in (wide["enterface"] / "enterface database" / "subject 6").rglob("*.avi"):
-        sound = audio.of_video(path, enterface_reader.RATE)
+        sound = audio.read_from_video(path, enterface_reader.RATE)
         assert 2 * (0.65 + acted.SPARE) < len(sound) / enterface_reader.RATE < 2 * (1 + acted.SPARE)
 
 
@@ -271,7 +271,7 @@ def test_the_noted_speech_is_that_of_the_file(wide, name):
     quiet, rate = [], READERS[name].RATE
     level = lambda sound, start, end: np.sqrt(np.mean(sound[round(start * rate) : round(end * rate)] ** 2))  # noqa: E731
     for clip in READERS[name].list_recordings(wide[name]):
-        found, sound = truth(wide[name], clip), audio.of_video(clip.video, rate)
+        found, sound = truth(wide[name], clip), audio.read_from_video(clip.video, rate)
         start, end = float(found["speech_start"]), float(found["speech_end"])
         edges = level(sound, start, start + 0.02), level(sound, end - 0.02, end)
         silent = level(sound, start - 0.03, start - 0.005), level(sound, end + 0.005, end + 0.03)
@@ -324,13 +324,13 @@ def test_about_one_clip_in_40_hides_the_face_for_a_while():
 
 def test_the_face_is_where_the_landmarks_are(filmed):
     """In the speech: dlib finds it in all frames, about there."""
-    model = faces.landmark_file()
+    model = faces.locate_landmark_file()
     for clip in rml_reader.list_recordings(filmed)[::2]:
         found = truth(filmed, clip)
         with av.open(str(clip.video)) as container:
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         for i in np.flatnonzero((found["frame_shown"] == 1) & found["frame_visible"])[::10]:
-            error = faces.landmarks(frames[i], model) - found["landmarks"][i]
+            error = faces.find_landmarks(frames[i], model) - found["landmarks"][i]
             assert np.abs(error[36:48].mean(axis=0)).max() < 4, clip.name  # of the eyes, 42 to 50 pixels apart
 
 

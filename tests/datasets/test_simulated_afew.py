@@ -151,20 +151,20 @@ def test_audio_features_are_the_1582_of_2010(filmed):
 
 
 def test_aligned_faces_are_upright_and_in_place(filmed):
-    model = faces.landmark_file()
+    model = faces.locate_landmark_file()
     for clip in reader.list_recordings(filmed):
         picture = afew_files.read_face(clip.faces[len(clip.faces) // 2])
         assert picture.shape == (128, 128, 3)
-        found = faces.landmarks(picture, model)
+        found = faces.find_landmarks(picture, model)
         eyes = [found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)]
         np.testing.assert_allclose(eyes, faces.TEMPLATE[:2] * 128, atol=8)
 
 
 def test_dlib_finds_the_face_in_nearly_all_visible_frames(filmed):
-    model, seen = faces.landmark_file(), []
+    model, seen = faces.locate_landmark_file(), []
     for clip in reader.list_recordings(filmed):
         frames, visible = film(clip.video)[0], truth(filmed, clip)["frame_visible"]
-        seen += [faces.landmarks(frames[i], model) is not None for i in np.flatnonzero(visible)[::6]]
+        seen += [faces.find_landmarks(frames[i], model) is not None for i in np.flatnonzero(visible)[::6]]
     assert np.mean(seen) >= 0.9 and len(seen) > 20
 
 
@@ -416,10 +416,10 @@ def test_sfew_is_the_same_in_any_number_of_jobs_and_another_for_another_seed(sti
 
 
 def test_faces_of_sfew_are_upright_and_in_place(stills):
-    model, middle = faces.landmark_file(), []
+    model, middle = faces.locate_landmark_file(), []
     for one in sfew_reader.list_recordings(stills)[::2]:
         picture = cv2.copyMakeBorder(sfew_reader.read(one.path), *[40] * 4, cv2.BORDER_REPLICATE)
-        found = faces.landmarks(picture, model) - 40
+        found = faces.find_landmarks(picture, model) - 40
         middle.append([found[eye].mean(axis=0) for eye in (faces.RIGHT_EYE, faces.LEFT_EYE)])
     np.testing.assert_allclose(np.median(middle, axis=0), faces.TEMPLATE[:2] * 143 + (0, 19), atol=4)
 

@@ -91,7 +91,7 @@ def test_files_of_recola(french):
 
 def test_avec2012_has_a_label_for_each_video_frame_and_at_its_time(semaine):
     (recording,) = avec2012_reader.list_recordings(semaine, ("train", "test"))
-    labels, times = avec2012_reader.read_labels(recording), [time for time, _ in video.frames(recording.video)]
+    labels, times = avec2012_reader.read_labels(recording), [time for time, _ in video.read_frames(recording.video)]
     np.testing.assert_allclose(labels.time, times, atol=1e-9)
     assert stream_of(recording.video) == ("mpeg4", 320, 240, 49.979)
     found = truth(semaine, recording.name)
@@ -101,7 +101,7 @@ def test_avec2012_has_a_label_for_each_video_frame_and_at_its_time(semaine):
 
 def test_recola_has_video_at_25_hz_and_one_label_more(french):
     for recording in recola_reader.list_recordings(french):
-        labels, times = recola_reader.read_labels(recording), [time for time, _ in video.frames(recording.video)]
+        labels, times = recola_reader.read_labels(recording), [time for time, _ in video.read_frames(recording.video)]
         assert stream_of(recording.video) == ("mpeg4", 320, 240, 25.0)
         assert len(times) == 125 and len(labels.time) == 126
         np.testing.assert_allclose(labels.time[:-1], times, atol=1e-9)

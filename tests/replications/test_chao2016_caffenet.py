@@ -1,6 +1,4 @@
-"""AlexNet against OpenCV's run of Caffe's own description of it, its input, weights, selection and training."""
-
-from types import SimpleNamespace
+"""AlexNet against OpenCV's run of Caffe's own description of it, its input, its weights."""
 
 import cv2
 import keras
@@ -9,9 +7,7 @@ import pytest
 from scipy.signal import correlate
 
 from common.errors import InputError
-from common.networks import training
 from replications.chao2016 import caffenet
-from replications.chao2016 import train_cnn as run
 from tests.common.networks import test_caffe as layout
 
 PAPER = {
@@ -33,17 +29,13 @@ SMALL = PAPER | {"cnn_width": 0.0625, "cnn_identities": 3, "cnn_batch": 4, "cnn_
 ORDERS = ("alexnet", "caffenet")
 
 
-class Killed(Exception):
-    pass
-
-
 def images(count, size=(40, 50), seed=0):
     return list(np.random.default_rng(seed).integers(0, 256, (count, *size, 3)).astype(np.uint8))
 
 
 def drawn(settings=SMALL, outputs=0, seed=0):
     keras.utils.set_random_seed(seed)
-    return caffenet.network(settings, outputs)
+    return caffenet.build_network(settings, outputs)
 
 
 def arrays(model):
@@ -133,7 +125,7 @@ def close(found, expected):
 def test_pool5_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(layout.model(blobs(1.0)))
-    model = caffenet.network(PAPER | {"cnn_order": order})
+    model = caffenet.build_network(PAPER | {"cnn_order": order})
     caffenet.load(model, path)
     inputs = caffenet.preprocess(images(2))
     expected = by_opencv(order, 1.0, 0, path, inputs)
@@ -145,7 +137,7 @@ def test_pool5_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
 def test_fc8_is_what_opencv_makes_of_caffe_s_network(order, tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(layout.model(blobs(0.125, outputs=10)))
-    model = caffenet.network(PAPER | {"cnn_order": order, "cnn_width": 0.125}, 10)
+    model = caffenet.build_network(PAPER | {"cnn_order": order, "cnn_width": 0.125}, 10)
     caffenet.load(model, path)
     inputs = caffenet.preprocess(images(2))
     close(model(inputs, training=False), by_opencv(order, 0.125, 10, path, inputs))
@@ -161,7 +153,7 @@ def test_the_orders_differ():
 def test_sizes_of_the_paper_s_network():
     """60,965,224 parameters with ImageNet's 1000 classes; maps of 55, 27, 13 and 6 pixels."""
     with keras.StatelessScope(initialize_variables=False):  # sizes without the quarter of a gigabyte
-        model = caffenet.network(PAPER, 1000)
+        model = caffenet.build_network(PAPER, 1000)
         shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
         assert model.count_params() == 60_965_224
     assert shapes["conv1"] == (55, 55, 96) and shapes["pool1"] == (27, 27, 96)
@@ -307,7 +299,7 @@ def test_nothing_comes_of_nothing():
 def test_training_sees_crops_from_anywhere_and_mirrored_ones():
     row, column = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     image = np.stack([row, column, row * 0], axis=-1).astype(np.uint8)
-    found = caffenet.augmented([image] * 120, np.random.default_rng(0))
+    found = caffenet.augment([image] * 120, np.random.default_rng(0))
     assert found.shape == (120, 227, 227, 3) and found.dtype == np.float32
     np.testing.assert_array_equal(found[:, :, :1, 2].repeat(227, axis=2), found[..., 2])  # rows are whole
     np.testing.assert_array_equal(found[:, :1, :, 1].repeat(227, axis=1), found[..., 1])
@@ -317,7 +309,7 @@ def test_training_sees_crops_from_anywhere_and_mirrored_ones():
     assert 40 < (steps == 1).sum() < 80
     for starts in (rows[:, 0], columns.min(axis=1)):
         assert starts.min() == 0 and starts.max() == 29
-    np.testing.assert_array_equal(caffenet.augmented([image] * 120, np.random.default_rng(0)), found)
+    np.testing.assert_array_equal(caffenet.augment([image] * 120, np.random.default_rng(0)), found)
 
 
 # weights
@@ -336,12 +328,12 @@ def test_random_weights_keep_the_signal(order, width):
 
 def test_a_network_without_outputs_takes_the_weights_of_any_people(tmp_path):
     model = drawn(outputs=3)
-    caffenet.saved(tmp_path / "cnn.npz", model)
+    caffenet.save(tmp_path / "cnn.npz", model)
     again = drawn(seed=1)
     caffenet.load(again, tmp_path / "cnn.npz")
     faces = images(3)
     found = caffenet.embed(again, faces)
-    np.testing.assert_array_equal(found, caffenet.embed(caffenet.extractor(model), faces))
+    np.testing.assert_array_equal(found, caffenet.embed(caffenet.build_extractor(model), faces))
     whole = drawn(outputs=3, seed=1)
     caffenet.load(whole, tmp_path / "cnn.npz")
     assert same(arrays(whole), arrays(model))
@@ -351,7 +343,7 @@ def test_weights_that_do_not_fit(tmp_path):
     published = tmp_path / "net.caffemodel"
     published.write_bytes(layout.model(blobs(0.125)))
     own = tmp_path / "cnn.npz"
-    caffenet.saved(own, drawn(SMALL | {"cnn_order": "caffenet"}))
+    caffenet.save(own, drawn(SMALL | {"cnn_order": "caffenet"}))
     for path, message in [
         (published, r"net.caffemodel: conv1/kernel has shape \(11, 11, 3, 12\), \(11, 11, 3, 6\) is needed; .*paper"),
         (own, "cnn.npz: trained with cnn_order caffenet, asked for alexnet; --set cnn_order=caffenet"),
@@ -406,7 +398,7 @@ def test_the_order_of_the_layers_in_a_file_is_checked(tmp_path, content, order):
 
 def test_features_are_those_of_pool5():
     model = drawn(outputs=3)
-    cut, faces = caffenet.extractor(model), images(6)
+    cut, faces = caffenet.build_extractor(model), images(6)
     found = caffenet.embed(cut, iter(faces), batch=4)
     assert found.shape == (6, 36 * 16) and found.dtype == np.float32
     pool5 = keras.Model(model.input, model.get_layer("pool5").output)(caffenet.preprocess(faces))
@@ -423,310 +415,3 @@ def test_features_are_computed_by_one_graph_in_batches_of_one_size():
     assert sizes == [4, 4, 4, 4]
     one, many = caffenet.embed(cut, images(1), batch=4), caffenet.embed(cut, images(4), batch=4)
     np.testing.assert_allclose(one[0], many[0], rtol=1e-5, atol=1e-7)
-
-
-# the selection
-
-
-def planted(seed, places=(3, 17, 40, 41)):
-    """Sixty columns of noise, but for those at `places`, which tell seven classes apart."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(140) % 7
-    features = rng.normal(size=(140, 60)).astype(np.float32)
-    for place in places:
-        features[:, place] = rng.permutation(7)[labels] + rng.normal(0, 0.3, 140)
-    return features, labels
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_forest_finds_what_tells_classes_apart(seed):
-    features, labels = planted(seed)
-    settings = {"selected": 4, "forest_trees": 60}
-    found = caffenet.select(features, labels, settings, seed=seed)
-    assert found.tolist() == [3, 17, 40, 41]
-    np.testing.assert_array_equal(caffenet.select(features, labels, settings, seed=seed, jobs=2), found)
-
-
-def test_of_equally_important_columns_the_first_are_kept():
-    features, labels = planted(0)
-    features[:, :3] = features[:, 4:17] = features[:, 18:40] = features[:, 42:] = 0  # of no importance
-    indices = caffenet.select(features.copy(), labels, {"selected": 7, "forest_trees": 20})
-    assert indices.tolist() == [0, 1, 2, 3, 17, 40, 41]
-
-
-def test_more_cannot_be_selected_than_there_are():
-    features, labels = planted(0)
-    assert len(caffenet.select(features, labels, {"selected": 60, "forest_trees": 2})) == 60
-    with pytest.raises(ValueError, match="60 features, of which 61 cannot be selected"):
-        caffenet.select(features, labels, {"selected": 61, "forest_trees": 2})
-
-
-# the training
-
-
-def people(each=4, seed=0):
-    """Three people: of other colours, in changing light."""
-    rng = np.random.default_rng(seed)
-    colours = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
-    labels = np.repeat(np.arange(3), each)
-    noise = rng.normal(0, 10, (len(labels), 30, 30, 3))
-    return list((colours[labels][:, None, None] + noise).clip(0, 255).astype(np.uint8)), labels
-
-
-def test_training_tells_people_apart(tmp_path):
-    """At the rate of Caffe's solver; people who differ in colour need few steps."""
-    faces, labels = people()
-    settings = SMALL | {"cnn_width": 0.125, "cnn_dropout": 0.1, "cnn_iterations": 45, "cnn_step": 1000}
-    model, history = caffenet.train(settings, faces, labels, 0, tmp_path / "checkpoint")
-    assert len(history["loss"]) == 15 and history["loss"][-1] < history["loss"][0] / 2
-    found, _ = people(seed=1)
-    logits = np.array(model(caffenet.preprocess(found), training=False))
-    assert (logits.argmax(axis=1) == labels).all()
-
-
-def test_training_is_deterministic_and_goes_on_after_a_kill(tmp_path, monkeypatch):
-    """Crops, mirroring, dropout, momentum and the falling rate are taken up where they were."""
-    faces, labels = people()
-    model, history = caffenet.train(SMALL, faces, labels, 0, tmp_path / "whole")
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
-
-    def progress(fraction):
-        if fraction > 0.8:
-            raise Killed
-
-    with pytest.raises(Killed):
-        caffenet.train(SMALL, faces, labels, 0, tmp_path / "checkpoint", progress)
-    seen = []
-    again, same_history = caffenet.train(SMALL, faces, labels, 0, tmp_path / "checkpoint", seen.append)
-    assert seen[0] > 2 / 3  # what was done is not done again
-    assert same(arrays(again), arrays(model)) and same_history == history
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    """What training.fit is asked for, instead of a training."""
-    asked = []
-
-    def fit(model, batch, samples, **options):
-        asked.append(options | {"model": model, "batch": batch, "samples": samples})
-        return {"loss": [2.0, 1.0]}
-
-    monkeypatch.setattr(training, "fit", fit)
-    return asked
-
-
-def test_a_checkpoint_belongs_to_settings_and_faces(tmp_path, fits):
-    faces, labels = people()
-    for settings, digest in [
-        (SMALL, ""),
-        (SMALL | {"forest_trees": 3}, ""),
-        (SMALL | {"cnn_momentum": 0.8}, ""),
-        (SMALL, "other faces"),
-    ]:
-        caffenet.train(settings, faces, labels, 0, tmp_path / "checkpoint", digest=digest)
-    digests = [asked["digest"] for asked in fits]
-    assert digests[0] == digests[1] and len(set(digests)) == 3
-
-
-def test_iterations_become_whole_epochs(tmp_path, fits):
-    """Of 12 faces in batches of 4 an epoch has three steps; of fewer faces than a batch, one."""
-    faces, labels = people()
-    for iterations, epochs in ((10, 3), (11, 4), (1, 1)):
-        caffenet.train(SMALL | {"cnn_iterations": iterations}, faces, labels, 0, tmp_path / "checkpoint")
-        assert (fits[-1]["epochs"], fits[-1]["samples"], fits[-1]["batch_size"]) == (epochs, 12, 4)
-    caffenet.train(PAPER | {"cnn_width": 0.0625, "cnn_iterations": 5}, faces, labels, 0, tmp_path / "checkpoint")
-    assert fits[-1]["epochs"] == 5
-
-
-def test_every_step_draws_crops_of_its_own(tmp_path, monkeypatch):
-    seen = []
-
-    def fit(model, batch, samples, **_):
-        for iteration in (0, 1, 0):
-            model.optimizer.iterations.assign(iteration)
-            seen.append(batch(np.arange(4)))
-        return {"loss": [1.0]}
-
-    monkeypatch.setattr(training, "fit", fit)
-    faces, labels = people()
-    caffenet.train(SMALL, faces, labels, 0, tmp_path / "checkpoint")
-    (first, first_labels), (second, _), (again, _) = seen
-    np.testing.assert_array_equal(first["face"], again["face"])
-    assert first["face"].shape == (4, 227, 227, 3) and not np.array_equal(first["face"], second["face"])
-    np.testing.assert_array_equal(first_labels, labels[:4])
-
-
-def test_one_step_of_caffe_s_solver():
-    """w - rate (gradient + decay w), biases at twice the rate and without decay; then the rate falls in steps."""
-    import tensorflow as tf
-
-    settings = SMALL | {"cnn_momentum": 0.0, "cnn_dropout": 0.0, "cnn_weight_decay": 0.1, "cnn_step": 2}
-    model = drawn(settings, 3)
-    faces, labels = people(each=1)
-    inputs = caffenet.preprocess(faces)
-    variables = model.trainable_variables
-    before = [np.array(variable) for variable in variables]
-    with tf.GradientTape() as tape:
-        logits = model(inputs)
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    caffenet._compile(model, settings)
-    rates = [float(model.optimizer.learning_rate)]
-    model.train_on_batch(inputs, labels)
-    for variable, start, gradient in zip(variables, before, gradients, strict=True):
-        end = np.array(variable)
-        bias = variable.path.endswith("bias")
-        step = -0.01 * (2 * gradient.numpy() if bias else gradient.numpy() + 0.1 * start)
-        np.testing.assert_allclose(end - start, step, rtol=1e-2, atol=1e-6)
-        assert np.abs(step).max() > 1e-6
-    for _ in range(4):
-        rates.append(float(model.optimizer.learning_rate))
-        model.train_on_batch(inputs, labels)
-    np.testing.assert_allclose(rates, [0.01, 0.01, 0.001, 0.001, 0.0001], rtol=1e-5)
-
-
-def test_a_training_that_diverges_ends(tmp_path):
-    faces, labels = people(each=2)
-    settings = SMALL | {"cnn_learning_rate": 1e20, "cnn_iterations": 50}
-    seen = []
-    with pytest.raises(InputError, match=r"setting cnn_learning_rate: at 1e\+20 the training diverges; give less"):
-        caffenet.train(settings, faces, labels, 0, tmp_path / "checkpoint", seen.append)
-    assert max(seen) < 0.5 and not (tmp_path / "checkpoint").exists()
-
-
-def test_a_label_without_an_output(tmp_path):
-    faces, labels = people(each=1)
-    with pytest.raises(ValueError, match="labels 1 to 3, outputs 0 to 2"):
-        caffenet.train(SMALL, faces, labels + 1, 0, tmp_path / "checkpoint")
-
-
-# the command line
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """A folder of images for each of three people, and what else lies about."""
-    faces, labels = people()
-    root = tmp_path / "faces"
-    for index, (face, label) in enumerate(zip(faces, labels, strict=True)):
-        path = root / ("Ann Lee", "Bo", "Cai")[label] / f"{index}{('.png', '.JPG')[index % 2]}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), face[..., ::-1])
-    (root / "Bo" / "urls.txt").write_text("of no use")
-    (root / "nobody").mkdir()
-    return root
-
-
-@pytest.fixture
-def settled(monkeypatch):
-    """The settings of this file, changed by `changed`, for those of the paper."""
-
-    def settle(**changed):
-        monkeypatch.setattr(run, "load_paper", lambda path: None)
-        monkeypatch.setattr(run, "resolve_settings", lambda *_: SMALL | changed)
-
-    settle()
-    return settle
-
-
-def test_faces_are_found_and_read(folders):
-    found = run.find(folders)
-    assert found.people == 3 and len(found) == 12 and found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert {path.parent.name for path in found.paths[4:8]} == {"Bo"}
-    face = found[list(found.paths).index(folders / "Ann Lee" / "0.png")]
-    np.testing.assert_array_equal(face, people()[0][0])
-    digest = found.digest
-    assert run.find(folders).digest == digest
-    (folders / "Bo" / "4.png").rename(folders / "Ann Lee" / "4.png")
-    assert run.find(folders).digest != digest
-
-
-def test_weights_are_written_and_can_be_loaded(called, folders, tmp_path, settled):
-    code, out, err = called(folders, tmp_path / "new" / "cnn.npz", "--threads", 2)
-    assert code == 0 and "12 faces of 3 people, 3 epochs, loss " in out and "note" not in err
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["cnn.npz"]
-    model = drawn(outputs=3)
-    first = arrays(model)
-    caffenet.load(model, tmp_path / "new" / "cnn.npz")
-    assert not any(np.array_equal(one, other) for one, other in zip(arrays(model), first, strict=True))
-    code, _, err = called(folders, tmp_path / "new" / "cnn.npz")
-    assert code == 3 and "cnn.npz: is there already" in err
-
-
-def test_an_interruption_keeps_the_checkpoint(called, folders, tmp_path, settled, monkeypatch):
-    asked = []
-
-    def train(settings, faces, labels, seed, checkpoint, progress, digest):
-        asked.append((checkpoint, digest))
-        checkpoint.touch()
-        progress(0.5)
-        if len(asked) == 1:
-            raise KeyboardInterrupt
-        return drawn(outputs=3), {"loss": [2.0, 1.0]}
-
-    monkeypatch.setattr(caffenet, "train", train)
-    code, _, err = called(folders, tmp_path / "cnn.npz")
-    assert code == 130 and "goes on from there" in err and asked[0][0].exists()
-    assert called(folders, tmp_path / "cnn.npz")[0] == 0
-    assert asked[0] == asked[1] and not asked[0][0].exists() and (tmp_path / "cnn.npz").exists()
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The settings and the faces with which a network would be trained."""
-    asked = []
-
-    def train(settings, faces, weights, threads):
-        asked.append((settings, faces))
-        return {"loss": [2.0, 1.0]}
-
-    monkeypatch.setattr(run, "train", train)
-    return asked
-
-
-def test_other_people_than_the_paper_s_are_noted(called, folders, tmp_path, settled, trained):
-    settled(cnn_identities=1032)
-    code, _, err = called(folders, tmp_path / "cnn.npz")
-    assert code == 0 and "note: 3 people, where cnn_identities is 1032" in err
-    assert trained[0][0] == SMALL
-
-
-def test_images_that_are_none(called, folders, tmp_path, settled, trained):
-    (folders / "Bo" / "4.png").write_text("<html>404</html>")
-    (folders / "Cai" / "empty.jpg").write_bytes(b"")
-    code, _, err = called(folders, tmp_path / "cnn.npz")
-    assert code == 3 and err.count("unusable: ") == 2 and not trained
-    assert "4.png: 2 of 13 images cannot be read (named above); fetch them again, or" in err.splitlines()[-1]
-    code, out, _ = called(folders, tmp_path / "cnn.npz", "--skip-unusable")
-    assert code == 0 and "11 faces of 3 people" in out and len(trained[0][1]) == 11
-
-
-def test_people_without_a_readable_image_are_left_out(folders):
-    for path in (folders / "Bo").iterdir():
-        path.write_bytes(b"")
-    arguments = SimpleNamespace(threads=1, skip_unusable=True, faces=folders)
-    found = run.usable(run.find(folders), arguments)
-    assert found.labels.tolist() == [0] * 4 + [1] * 4
-    for path in (folders / "Cai").iterdir():
-        path.write_bytes(b"")
-    with pytest.raises(InputError, match="faces: images of 1 people, 2 or more are needed"):
-        run.usable(run.find(folders), arguments)
-
-
-def test_what_the_command_line_refuses(called, folders, tmp_path, settled):
-    (tmp_path / "file").write_text("")
-    weights = tmp_path / "cnn.npz"
-    for words, code, message in [
-        ((tmp_path / "absent", weights), 3, "absent: no such folder; name the one that has a folder of images"),
-        ((folders / "Bo", weights), 3, "Bo: images of 0 people, 2 or more are needed"),
-        ((folders, tmp_path / "file" / "cnn.npz"), 4, "is no folder"),
-        ((folders, tmp_path / "cnn.h5"), 2, "WEIGHTS is a file .npz"),
-        ((folders, weights, "--threads", 0), 2, "--threads is 1 or more"),
-    ]:
-        found, _, err = called(*words)
-        assert found == code and message in err.splitlines()[-1]
-    for changed in ({"cnn_order": "resnet"}, {"cnn_batch": 0}, {"cnn_dropout": 1.0}, {"cnn_momentum": 1.5}):
-        settled(**changed)
-        found, _, err = called(folders, weights)
-        assert found == 3 and f"setting {next(iter(changed))}: " in err
-    assert not weights.exists()

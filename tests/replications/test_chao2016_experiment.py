@@ -282,7 +282,7 @@ def test_mechanism_is_measured_on_clips_that_were_not_trained_on(finished):
 def test_a_corpus_without_truth_has_the_drift_alone(tmp_path):
     training.prepare(0)
     clips = experiment.Clips(CLIPS)
-    model = models.network("proposed", TINY, clips.widths, 7)
+    model = models.build_network("proposed", TINY, clips.widths, 7)
     found, arrays = experiment.looked_into(model, clips, TINY, Corpus("afew", tmp_path, CLIPS))
     assert list(found) == ["drift"] and arrays
 

@@ -131,7 +131,7 @@ def cnn(tmp_path_factory) -> features.CNN:
 
 
 def load(clip: afew.Clip, cnn, cache: Path, **changes) -> features.Features:
-    return features.load(clip, {**TINY, **changes}, cnn, faces.landmark_file(), cache)
+    return features.load(clip, {**TINY, **changes}, cnn, faces.locate_landmark_file(), cache)
 
 
 # ----------------------------------------------------------------------------------------------------- landmarks
@@ -192,7 +192,7 @@ def test_last_known_frame_by_searching_backwards(known, count):
 def test_a_clip_has_all_its_sequences(clip, cnn, tmp_path):
     found = load(clip, cnn, tmp_path / "cache")
     assert (found.name, found.partition, found.label) == ("Train/000000000", "Train", 0)
-    assert found.audio.shape == (yaafe.frames(16_000), 901) and found.audio.dtype == np.float32
+    assert found.audio.shape == (yaafe.count_frames(16_000), 901) and found.audio.dtype == np.float32
     assert found.shape.shape == (25, 98) and found.shape.dtype == np.float32
     assert found.appearance.shape == (25, 6) and found.appearance.dtype == np.float32
     assert all(np.isfinite(values).all() for values in (found.audio, found.shape, found.appearance))
@@ -204,9 +204,9 @@ def test_the_sound_is_that_of_the_video(clip, cnn, tmp_path):
 
     signal = resample_poly(noise(0, 0)[0], 160, 441)
     found = load(clip, cnn, tmp_path / "cache").audio
-    wanted = yaafe.features(signal)
-    energy = list(yaafe.columns()).index("Energy")
-    column = sum(list(yaafe.columns().values())[:energy])
+    wanted = yaafe.compute_features(signal)
+    energy = list(yaafe.count_columns()).index("Energy")
+    column = sum(list(yaafe.count_columns().values())[:energy])
     np.testing.assert_allclose(found[:, column], wanted[:, column], atol=1e-3 * wanted[:, column].max())
 
 
@@ -216,7 +216,7 @@ def test_gaps_are_held_and_marked(clip, cnn, tmp_path):
     found = load(clip, cnn, tmp_path / "cache")
     assert np.flatnonzero(found.found).tolist() == seen
     images = [afew_files.read_face(path) for path in clip.faces]
-    network = caffenet.network(SHAPE)
+    network = caffenet.build_network(SHAPE)
     caffenet.load(network, "random")
     pooled = caffenet.embed(network, images)[:, KEPT]
     _, points = afew_files.read_points(clip)
@@ -278,7 +278,7 @@ def rendered(tmp_path_factory) -> afew.Clip:
 
 
 def test_dlib_finds_the_points_that_are_provided(rendered):
-    frames, images, point_frames, points = features.tracked(rendered, faces.landmark_file())
+    frames, images, point_frames, points = features.tracked(rendered, faces.locate_landmark_file())
     given_frames, given_images, given_point_frames, given_points = features.provided(rendered, None)
     assert frames == given_frames and point_frames.tolist() == given_point_frames.tolist() == frames
     distance = np.linalg.norm(points - given_points, axis=-1)
@@ -424,7 +424,7 @@ def test_functionals_of_opensmile_are_not_needed(clip, cnn, tmp_path):
 def test_extract_keeps_the_order_and_names_what_is_unusable(tmp_path, cnn):
     clips = afew.list_recordings(write_tree(tmp_path / "corpus", 3, 1, 1))
     film(clips[1].video)
-    found, unusable = features.extract(clips, TINY, cnn, faces.landmark_file(), tmp_path / "cache", 1, 1)
+    found, unusable = features.extract(clips, TINY, cnn, faces.locate_landmark_file(), tmp_path / "cache", 1, 1)
     assert [one.name for one in found] == [clip.name for clip in clips if clip is not clips[1]]
     reason = "has no sound; copy it again from the distribution, or leave it out"
     assert unusable == [Unusable(clips[1].name, str(clips[1].video), reason)]

@@ -127,7 +127,7 @@ class TestPlaces:
 
     def places(self, audio_steps, steps, window=W, centre="floor"):
         layer = layers.Alignment(1, window, centre)
-        index = np.asarray(layer.windows(np.zeros((1, steps, 1)), np.array([audio_steps]), np.array([steps])))[0]
+        index = np.asarray(layer.find_windows(np.zeros((1, steps, 1)), np.array([audio_steps]), np.array([steps])))[0]
         assert index.shape == (steps, 2 * window) and (np.diff(index) == 1).all()
         return index[:, window].tolist()
 

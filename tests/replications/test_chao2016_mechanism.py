@@ -20,7 +20,7 @@ settings_of = st.fixed_dictionaries({"window": st.integers(1, 3), "coarse": st.s
 
 def clip(steps: int = 48, name: str = "Val/1", label: int | None = HAPPY, found=None, heard: int = 0) -> Features:
     """A clip of `steps` frames and as much sound; 48 are 1.92 s, just 60 audio frames."""
-    audio = np.zeros((heard or yaafe.frames(steps * 640), 5))
+    audio = np.zeros((heard or yaafe.count_frames(steps * 640), 5))
     found = np.ones(steps, bool) if found is None else found
     return Features(name, name.split("/")[0], label, audio, np.zeros((steps, 3)), np.zeros((steps, 2)), found, name)
 
@@ -53,7 +53,7 @@ def even(one: Features) -> np.ndarray:
 @given(st.integers(1, 60), st.integers(6, 90), settings_of)
 def test_windows_are_those_of_the_layer(steps, heard, settings):
     layer = layers.Alignment(3, settings["window"], settings["coarse"])
-    expected = layer.windows(np.zeros((1, steps, 2), np.float32), np.array([heard]), np.array([steps]))
+    expected = layer.find_windows(np.zeros((1, steps, 2), np.float32), np.array([heard]), np.array([steps]))
     first, rounded = mechanism.windows(clip(steps, heard=heard), settings)
     np.testing.assert_array_equal(first[:, None] + np.arange(2 * settings["window"]), np.array(expected)[0])
     exact = np.arange(steps) * heard / steps

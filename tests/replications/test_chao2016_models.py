@@ -32,7 +32,7 @@ def built(name: str, seed: int = 0, **changes) -> keras.Model:
     """A small network with random weights, biases included."""
     training.prepare(seed)
     variant, settings = NETWORKS[name]
-    model = models.network(variant, settings | changes, WIDTHS, EMOTIONS)
+    model = models.build_network(variant, settings | changes, WIDTHS, EMOTIONS)
     rng = np.random.default_rng(seed)
     for weight in model.trainable_weights:
         weight.assign(rng.normal(size=weight.shape))
@@ -47,7 +47,7 @@ def kept(name: str) -> keras.Model:
 
 @cache
 def paper_size(variant: str) -> keras.Model:
-    return models.network(variant, PAPER, {"audio": 50, "shape": 20, "appearance": 1024}, EMOTIONS)
+    return models.build_network(variant, PAPER, {"audio": 50, "shape": 20, "appearance": 1024}, EMOTIONS)
 
 
 def clips(audio_steps=AUDIO_STEPS, steps=STEPS, seed: int = 0) -> dict[str, np.ndarray]:
@@ -224,7 +224,7 @@ class TestSizes:
         """h_av of 32, h_av^sel of 8, and embeddings of 8."""
         selecting = {f"select_{name}": 8 for name in self.ENCODER}
         assert self.units("proposed") == selecting | dict.fromkeys(self.ENCODER, 32) | {"perception_attention": 8}
-        assert models.embeddings(paper_size("proposed")).shape == (EMOTIONS, 8)
+        assert models.get_embeddings(paper_size("proposed")).shape == (EMOTIONS, 8)
 
     def test_parameters(self):
         """Counted from the equations; the proposed network has fewer than the baseline (Section 4.1)."""
@@ -267,7 +267,7 @@ def test_dropout_in_training_only(variant):
 
 def test_unknown_variant():
     with pytest.raises(KeyError, match="median"):
-        models.network("median", SMALL, WIDTHS, EMOTIONS)
+        models.build_network("median", SMALL, WIDTHS, EMOTIONS)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -292,7 +292,7 @@ def test_save_and_load(name, tmp_path):
 class TestInside:
     def test_alignment_and_attention_of_each_clip(self):
         model, batch = kept("proposed"), clips()
-        shares, attention = map(np.asarray, models.inside(model)(fed(model, batch)))
+        shares, attention = map(np.asarray, models.expose_attention(model)(fed(model, batch)))
         assert shares.shape == (3, 7, 4) and attention.shape == (3, EMOTIONS, 7)
         for index, steps in enumerate(STEPS):
             reference = Reference(model, SMALL, alone(batch, index))
@@ -303,11 +303,11 @@ class TestInside:
     def test_embeddings_are_a_copy(self):
         """What they were before training is still there after it (Fig. 4)."""
         model = built("proposed")
-        before = models.embeddings(model)
+        before = models.get_embeddings(model)
         layer = model.get_layer("perception_attention")
         assert before.shape == (EMOTIONS, 2) and np.array_equal(before, layer.embeddings)
         layer.embeddings.assign_add(np.ones((EMOTIONS, 2)))
-        assert np.allclose(models.embeddings(model) - before, 1, atol=1e-6)
+        assert np.allclose(models.get_embeddings(model) - before, 1, atol=1e-6)
 
 
 class TestAdadelta:
@@ -368,7 +368,7 @@ class TestTraining:
     def trained(self, variant, optimizer, steps, seed=0, **changes):
         """The network with Keras' own first weights, and its losses."""
         training.prepare(seed)
-        model = models.network(variant, SMALL | changes, WIDTHS, EMOTIONS)
+        model = models.build_network(variant, SMALL | changes, WIDTHS, EMOTIONS)
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
         batch, labels = marked()
         return model, [float(model.train_on_batch(fed(model, batch), labels)) for _ in range(steps)]

@@ -524,7 +524,7 @@ def test_the_size_of_pool5_is_that_of_the_network(width):
     from replications.chao2016 import caffenet
 
     paper = load_paper(run.PAPER)
-    size = caffenet.network(resolve_settings(paper, "quick", [f"cnn_width={width}"])).output_shape[1]
+    size = caffenet.build_network(resolve_settings(paper, "quick", [f"cnn_width={width}"])).output_shape[1]
     run.validate(resolve_settings(paper, "quick", [f"cnn_width={width}", f"selected={size}"]))
     with pytest.raises(InputError, match=f"give at most {size}, "):
         run.validate(resolve_settings(paper, "quick", [f"cnn_width={width}", f"selected={size + 1}"]))

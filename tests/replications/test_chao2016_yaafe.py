@@ -63,8 +63,8 @@ def voice() -> np.ndarray:
 
 
 SIGNAL = voice()
-FOUND = yaafe.by_name(SIGNAL)
-BLOCKS = yaafe.blocks(SIGNAL, yaafe.BLOCK, yaafe.STEP)
+FOUND = yaafe.compute_by_name(SIGNAL)
+BLOCKS = yaafe.cut_blocks(SIGNAL, yaafe.BLOCK, yaafe.STEP)
 SOME = range(0, len(BLOCKS), 7)
 MAGNITUDE = FOUND["MagnitudeSpectrum"]
 POWER = MAGNITUDE**2
@@ -85,14 +85,14 @@ def close(found, expected, **tolerance):
 
 @pytest.mark.parametrize(("samples", "count"), [(1, 1), (512, 1), (513, 2), (1024, 2), (1025, 3), (16000, 32)])
 def test_there_is_a_frame_around_every_512th_sample(samples, count):
-    assert yaafe.frames(samples) == count == len(yaafe.features(np.zeros(samples, np.float32)))
+    assert yaafe.count_frames(samples) == count == len(yaafe.compute_features(np.zeros(samples, np.float32)))
 
 
 @given(st.integers(1, 5000), st.sampled_from([(1024, 512), (64, 32), (8, 4)]))
 def test_blocks_are_centred_and_zero_beyond_the_ends(samples, size):
     block, step = size
     signal = np.arange(1.0, samples + 1)
-    found = yaafe.blocks(signal, block, step)
+    found = yaafe.cut_blocks(signal, block, step)
     assert found.shape == (-(-samples // step), block)
     for i in {0, len(found) // 2, len(found) - 1}:
         index = np.arange(i * step - block // 2, i * step + block // 2)
@@ -101,20 +101,20 @@ def test_blocks_are_centred_and_zero_beyond_the_ends(samples, size):
 
 
 def test_time_is_that_of_the_centres():
-    close(yaafe.time(4), [0, 0.032, 0.064, 0.096])
-    close(yaafe.time(3, 48000), [0, 512 / 48000, 1024 / 48000])
+    close(yaafe.compute_times(4), [0, 0.032, 0.064, 0.096])
+    close(yaafe.compute_times(3, 48000), [0, 512 / 48000, 1024 / 48000])
 
 
 def test_a_later_start_by_a_step_is_the_next_frame():
     """Features of single frames; those of changes and of long blocks look further."""
-    later = yaafe.by_name(SIGNAL[512:])
+    later = yaafe.compute_by_name(SIGNAL[512:])
     for name in set(WIDTHS) - {"AmplitudeModulation", "Envelope", "EnvelopeShapeStatistics"}:
         close(later[name][3:], FOUND[name][4:], err_msg=name)
 
 
 def test_long_blocks_are_repeated_on_the_grid_of_frames():
     """Long blocks lie around samples 0, 16384, 32768: frames 0, 32, 64; halfway between the later one counts."""
-    own = yaafe.envelope(yaafe.blocks(SIGNAL, yaafe.LONG_BLOCK, yaafe.LONG_STEP), RATE)
+    own = yaafe.envelope(yaafe.cut_blocks(SIGNAL, yaafe.LONG_BLOCK, yaafe.LONG_STEP), RATE)
     assert len(own) == 3 and len(FOUND["Envelope"]) == 94
     expected = own[[0] * 16 + [1] * 32 + [2] * 46]
     np.testing.assert_array_equal(FOUND["Envelope"], expected)
@@ -124,18 +124,18 @@ def test_long_blocks_are_repeated_on_the_grid_of_frames():
 
 
 def test_columns_are_the_27_features_in_alphabetical_order():
-    assert list(yaafe.columns().items()) == list(WIDTHS.items())
+    assert list(yaafe.count_columns().items()) == list(WIDTHS.items())
     assert list(WIDTHS) == sorted(WIDTHS) and len(WIDTHS) == 27
 
 
 @pytest.mark.parametrize(("rate", "width"), [(8000, 891), (16000, 901), (44100, 911), (48000, 919)])
 def test_the_width_depends_on_the_rate(rate, width):
-    assert sum(yaafe.columns(rate).values()) == width
-    assert yaafe.features(noise(0.2, rate=rate), rate).shape[1] == width
+    assert sum(yaafe.count_columns(rate).values()) == width
+    assert yaafe.compute_features(noise(0.2, rate=rate), rate).shape[1] == width
 
 
 def test_features_are_the_named_ones_side_by_side():
-    found = yaafe.features(SIGNAL.astype(np.float32))
+    found = yaafe.compute_features(SIGNAL.astype(np.float32))
     assert found.shape == (94, 901) and found.dtype == np.float32
     start = 0
     for name, width in WIDTHS.items():
@@ -158,12 +158,12 @@ def test_features_are_the_named_ones_side_by_side():
 )
 def test_signals_that_have_no_features(signal, complaint):
     with pytest.raises(ValueError, match=complaint):
-        yaafe.features(signal)
+        yaafe.compute_features(signal)
 
 
 def test_a_rate_too_low_for_the_bands():
     with pytest.raises(ValueError, match="8000 Hz"):
-        yaafe.features(noise(), 4000)
+        yaafe.compute_features(noise(), 4000)
 
 
 def impulse(at: int, samples: int = 8000) -> np.ndarray:
@@ -190,18 +190,18 @@ EXTREMES = {
 def test_features_are_always_finite(name, rate):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = yaafe.features(EXTREMES[name].astype(np.float32), rate)
+        found = yaafe.compute_features(EXTREMES[name].astype(np.float32), rate)
     assert np.isfinite(found).all()
 
 
 def test_what_float32_cannot_hold_is_silence():
     """A float64 signal whose squares would vanish."""
-    found = yaafe.features(1e-200 * noise())
-    np.testing.assert_array_equal(found, yaafe.features(np.zeros(2 * RATE)))
+    found = yaafe.compute_features(1e-200 * noise())
+    np.testing.assert_array_equal(found, yaafe.compute_features(np.zeros(2 * RATE)))
 
 
 def test_silence():
-    found = yaafe.by_name(np.zeros(4000))
+    found = yaafe.compute_by_name(np.zeros(4000))
     for name in ("AutoCorrelation", "ComplexDomainOnsetDetection", "Energy", "Envelope", "LPC", "SpectralFlux", "ZCR"):
         assert not found[name].any(), name
     close(found["LSF"], np.tile(np.pi * np.arange(1, 11) / 11, (8, 1)))
@@ -214,20 +214,20 @@ def test_silence():
 
 
 def test_an_impulse_has_a_place_but_no_shape():
-    found = yaafe.by_name(impulse(4000))["TemporalShapeStatistics"]
+    found = yaafe.compute_by_name(impulse(4000))["TemporalShapeStatistics"]
     close(found[7], [4000 - (7 * 512 - 512), 0, 0, -3])
     close(found[8], [4000 - (8 * 512 - 512), 0, 0, -3])
 
 
 def test_same_signal_same_features():
-    again = yaafe.features(SIGNAL)
-    np.testing.assert_array_equal(again, yaafe.features(SIGNAL.copy()))
+    again = yaafe.compute_features(SIGNAL)
+    np.testing.assert_array_equal(again, yaafe.compute_features(SIGNAL.copy()))
 
 
 def test_the_signal_is_left_as_it_is():
     signal = SIGNAL.astype(np.float32)
     signal.flags.writeable = False
-    yaafe.features(signal)
+    yaafe.compute_features(signal)
     np.testing.assert_array_equal(signal, SIGNAL.astype(np.float32))
 
 
@@ -242,7 +242,7 @@ FREE += ("SpectralShapeStatistics", "SpectralSlope", "SpectralVariation", "Tempo
 def test_what_loudness_changes_and_what_it_does_not(exponent):
     """By powers of two, so that scaling rounds nothing."""
     factor = 2.0**exponent
-    found = yaafe.by_name(factor * SIGNAL)
+    found = yaafe.compute_by_name(factor * SIGNAL)
     for name in LINEAR:
         close(found[name], factor * FOUND[name], err_msg=name)
     for name in FREE:
@@ -257,7 +257,7 @@ def test_what_loudness_changes_and_what_it_does_not(exponent):
 
 def test_zcr_of_a_sine_is_two_crossings_a_period():
     for frequency in (125.0, 440.0, 3000.0):
-        found = inner(yaafe.by_name(tone(frequency))["ZCR"])
+        found = inner(yaafe.compute_by_name(tone(frequency))["ZCR"])
         close(found, np.full_like(found, 2 * frequency / RATE), atol=1.01 / 1024, rtol=0)
 
 
@@ -273,7 +273,7 @@ def test_zcr_counts_changes_of_sign():
 
 
 def test_energy_is_the_root_mean_square():
-    close(inner(yaafe.by_name(tone(250.0, amplitude=0.8))["Energy"]), 0.8 / np.sqrt(2), rtol=1e-7)
+    close(inner(yaafe.compute_by_name(tone(250.0, amplitude=0.8))["Energy"]), 0.8 / np.sqrt(2), rtol=1e-7)
     close(FOUND["Energy"][:, 0], [np.linalg.norm(block) / 32 for block in BLOCKS])
 
 
@@ -303,7 +303,7 @@ def test_lpc_of_any_order(order):
 
 def test_lpc_recovers_an_autoregression():
     signal = scipy.signal.lfilter([1], [1, -1.2, 0.6], noise(8.0)) / 10
-    found = inner(yaafe.by_name(signal)["LPC"]).mean(axis=0)
+    found = inner(yaafe.compute_by_name(signal)["LPC"]).mean(axis=0)
     close(found, [-1.2, 0.6], atol=0.02)
 
 
@@ -370,7 +370,7 @@ def test_temporal_shape_statistics():
 
 def test_spectral_shape_statistics():
     close(FOUND["SpectralShapeStatistics"], moments(MAGNITUDE), rtol=1e-6, atol=1e-6)
-    centroid = inner(yaafe.by_name(tone(2000.0))["SpectralShapeStatistics"])[:, 0]
+    centroid = inner(yaafe.compute_by_name(tone(2000.0))["SpectralShapeStatistics"])[:, 0]
     close(centroid, np.full_like(centroid, 128), atol=0.01)  # in bins of 15.625 Hz
 
 
@@ -388,7 +388,7 @@ def test_magnitude_spectrum():
 
 
 def test_magnitude_of_a_tone_is_a_quarter_of_its_amplitude_times_the_block():
-    found = inner(yaafe.by_name(tone(1000.0, amplitude=0.5))["MagnitudeSpectrum"])
+    found = inner(yaafe.compute_by_name(tone(1000.0, amplitude=0.5))["MagnitudeSpectrum"])
     close(found[:, 63:66], np.tile([64, 128, 64], (len(found), 1)), rtol=1e-4)
     assert found[:, :60].max() < 1e-3
 
@@ -407,8 +407,8 @@ def test_complex_domain_onset_detection():
 
 def test_onsets_stand_out_of_a_steady_tone():
     signal = np.concatenate([tone(500.0, 1.0, 0.1), tone(500.0, 1.0, 0.8)])
-    found = inner(yaafe.by_name(signal)["ComplexDomainOnsetDetection"])[:, 0]
-    assert abs(yaafe.time(63)[1 + 2 + found[2:].argmax()] - 1.0) < 0.064
+    found = inner(yaafe.compute_by_name(signal)["ComplexDomainOnsetDetection"])[:, 0]
+    assert abs(yaafe.compute_times(63)[1 + 2 + found[2:].argmax()] - 1.0) < 0.064
     assert found[5:20].max() < 0.01 * found[2:].max()
 
 
@@ -541,9 +541,9 @@ def test_obsi():
 
 
 def test_obsi_of_a_tone_is_greatest_in_its_octave_and_a_floor_far_from_it():
-    found = inner(yaafe.by_name(tone(440.0, amplitude=0.9))["OBSI"])
+    found = inner(yaafe.compute_by_name(tone(440.0, amplitude=0.9))["OBSI"])
     assert (found.argmax(axis=1) == 4).all()  # 27.5, 55, 110, 220, 440
-    peak = inner(yaafe.by_name(tone(440.0, amplitude=0.9))["MagnitudeSpectrum"]).max(axis=1)
+    peak = inner(yaafe.compute_by_name(tone(440.0, amplitude=0.9))["MagnitudeSpectrum"]).max(axis=1)
     close(found[:, 8], np.log(1e-3 * peak))
 
 
@@ -577,7 +577,7 @@ def test_loudness():
 
 @pytest.mark.parametrize("frequency", [100.0, 1000.0, 5000.0])
 def test_loudness_of_a_tone_is_greatest_in_its_band(frequency):
-    found = inner(yaafe.by_name(tone(frequency))["Loudness"])
+    found = inner(yaafe.compute_by_name(tone(frequency))["Loudness"])
     assert (found.argmax(axis=1) == bark_band(frequency)).all()
 
 
@@ -595,7 +595,7 @@ def test_perceptual_spread():
 
 def test_quarter_octaves_at_16_khz():
     """By hand: 250 Hz 2^(k/4), 5 % wider, in bins of 15.625 Hz."""
-    bands = yaafe.quarter_octaves(RATE)
+    bands = yaafe.list_quarter_octaves(RATE)
     assert len(bands) == 19
     assert bands[0] == (15, 6, 1)  # 237.5 .. 312.2 Hz: bins 15 to 20
     assert bands[8] == (61, 10, 2)  # 950 .. 1248.7 Hz: bins 61 to 80 in twos
@@ -604,13 +604,13 @@ def test_quarter_octaves_at_16_khz():
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000, 96000])
 def test_quarter_octaves_stay_inside_the_spectrum(rate):
-    bands = yaafe.quarter_octaves(rate)
+    bands = yaafe.list_quarter_octaves(rate)
     for (start, groups, size), (following, *_) in zip(bands, bands[1:] + [(513,)]):
         assert start <= following and groups > 0 and start + groups * size <= 513
 
 
 def grouped(power, band):
-    start, groups, size = yaafe.quarter_octaves(RATE)[band]
+    start, groups, size = yaafe.list_quarter_octaves(RATE)[band]
     return np.array([sum(power[start + g * size : start + (g + 1) * size]) for g in range(groups)])
 
 
@@ -639,8 +639,8 @@ def test_spectral_flatness_per_band():
 
 
 def test_a_tone_is_peaked_in_its_band_and_noise_is_flat():
-    sound = inner(yaafe.by_name(tone(1100.0) + 0.001 * noise())["SpectralFlatnessPerBand"])
-    hiss = inner(yaafe.by_name(noise())["SpectralFlatnessPerBand"])
+    sound = inner(yaafe.compute_by_name(tone(1100.0) + 0.001 * noise())["SpectralFlatnessPerBand"])
+    hiss = inner(yaafe.compute_by_name(noise())["SpectralFlatnessPerBand"])
     assert sound[:, 8].max() < 0.01 and hiss[:, 8].min() > 0.1
 
 
@@ -662,7 +662,7 @@ def reference_envelope(block, rate):
 
 
 def test_envelope():
-    long = yaafe.blocks(SIGNAL, 32768, 16384)
+    long = yaafe.cut_blocks(SIGNAL, 32768, 16384)
     for frame, block in ((0, 0), (40, 1), (93, 2)):
         close(FOUND["Envelope"][frame], reference_envelope(long[block], RATE))
 
@@ -699,6 +699,6 @@ def test_amplitude_modulation():
 @pytest.mark.parametrize(("modulation", "column"), [(5.0, 0), (6.5, 0), (15.0, 4), (30.0, 4)])
 def test_amplitude_modulation_finds_the_modulation(modulation, column):
     shake = 1 + 0.8 * np.sin(2 * np.pi * modulation * np.arange(4 * RATE) / RATE)
-    found = yaafe.by_name(shake * tone(1000.0, 4.0, 0.4))["AmplitudeModulation"][40]
+    found = yaafe.compute_by_name(shake * tone(1000.0, 4.0, 0.4))["AmplitudeModulation"][40]
     assert found[column] == pytest.approx(modulation, abs=0.3)
     assert found[column + 1] > found[(column + 4) % 8 + 1]

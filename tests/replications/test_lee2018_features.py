@@ -21,7 +21,7 @@ SETTINGS = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16"])
 
 @pytest.fixture(scope="module")
 def model():
-    return faces.landmark_file()
+    return faces.locate_landmark_file()
 
 
 @pytest.fixture(scope="module")
@@ -192,13 +192,13 @@ def test_rendered_faces_are_found_and_aligned(loaded, corpus):
 
 
 def test_frames_without_a_face_repeat_the_last_one(first, model, monkeypatch, tmp_path):
-    real, seen = faces.landmarks, []
+    real, seen = faces.find_landmarks, []
 
     def blind(image, file, **options):
         seen.append(image)
         return None if len(seen) in (1, 2, 6, 7) else real(image, file, **options)
 
-    monkeypatch.setattr(faces, "landmarks", blind)
+    monkeypatch.setattr(faces, "find_landmarks", blind)
     crops, found, transform = features.face_features(first.video, np.arange(10) * 0.25, model, 16)
     expected = np.isin(np.arange(10), (0, 1, 5, 6), invert=True)
     assert not found[~expected].any() and found[2] and found[4]
@@ -211,12 +211,12 @@ def test_audio_windows_are_centred_and_cut_off_at_the_ends(first, monkeypatch):
     asked = []
     monkeypatch.setattr(
         audio,
-        "egemaps",
+        "extract_egemaps",
         lambda signal, rate, windows, version, source: (
             asked.append((windows, version, source)) or np.zeros((len(windows), 88))
         ),
     )
-    seconds = audio.duration(first.audio)
+    seconds = audio.measure_duration(first.audio)
     time = np.array([0.0, 1.0, 3.0, seconds])
     features.audio_features(first.audio, time, with_(audio_window=4.0, egemaps="v02", audio_functionals="waveform"))
     windows, version, source = asked[0]
@@ -232,7 +232,12 @@ def refuse(*_, **__):
 
 
 def test_cached_features_are_the_same_and_not_computed_again(first, loaded, model, cache, monkeypatch):
-    for module, name in ((audio, "read"), (audio, "egemaps"), (video, "frames_at"), (faces, "landmarks")):
+    for module, name in (
+        (audio, "read"),
+        (audio, "extract_egemaps"),
+        (video, "read_frames_at"),
+        (faces, "find_landmarks"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     again = features.load(first, SETTINGS, model, cache)
     for name in ("time", "audio", "faces", "found", "transform"):
@@ -351,7 +356,7 @@ def test_audio_too_short_for_any_window_is_an_input_error(copied):
 
 
 def test_a_video_without_a_face(first, model, monkeypatch):
-    monkeypatch.setattr(faces, "landmarks", lambda *_, **__: None)
+    monkeypatch.setattr(faces, "find_landmarks", lambda *_, **__: None)
     with pytest.raises(InputError, match="Train_01.avi: no face found in 4 frames"):
         features.face_features(first.video, np.arange(4) * 0.25, model, 16)
 

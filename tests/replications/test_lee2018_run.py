@@ -89,7 +89,9 @@ def records(folder: Path) -> dict[str, dict]:
 def extracted(corpus, cache):
     """Settings and features of the corpus."""
     settings = resolve_settings(load_paper(run.PAPER), "quick", ["crop_size=16", "clip_frames=8"])
-    return settings, features.extract(avec2017.list_recordings(corpus), settings, faces.landmark_file(), cache, 1)[0]
+    return settings, features.extract(
+        avec2017.list_recordings(corpus), settings, faces.locate_landmark_file(), cache, 1
+    )[0]
 
 
 # numbers that must not depend on processes, interruptions or the clock

@@ -202,7 +202,7 @@ def heard(splits: list[Split], *planted: str) -> float:
     segments, chosen, right = invented(*planted), TINY | LONG, []
     training.prepare(0)
     for split in splits:
-        model, fold = models.extractor("audio", chosen, len(CLASSES), segments.fc7), Fold(segments, LABELS, split)
+        model, fold = models.build_extractor("audio", chosen, len(CLASSES), segments.fc7), Fold(segments, LABELS, split)
         batch = experiment.scaled(fold, "z-score")["audio"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(results, "write_atomically", lambda path, write: None)  # no checkpoint

@@ -141,7 +141,7 @@ def test_planted_speech_is_found(done, places):
 def test_planted_speech_is_found_in_the_other_corpus(staged):
     root, clips = staged
     for clip in clips:
-        sound = audio.of_video(clip.video, TINY["audio_rate"])
+        sound = audio.read_from_video(clip.video, TINY["audio_rate"])
         speech, _ = features.region(clip.video, sound, TINY)
         assert np.abs(np.subtract(speech, truth(root, clip.name))).max() <= CLOSE
 
@@ -218,7 +218,7 @@ def seen(monkeypatch):
 
     monkeypatch.setattr(faces, "detector", lambda *_: lambda image: WHOLE)
     monkeypatch.setattr(features, "_network", lambda settings: None)
-    monkeypatch.setattr(vgg19, "embedded", mean)
+    monkeypatch.setattr(vgg19, "embed", mean)
     return asked
 
 
@@ -231,7 +231,7 @@ def test_a_segment_hears_and_sees_the_same_moment(tmp_path, seen):
         expected = np.array([8 * inside[i] % 256 for i in faces.fit(len(inside))])
         np.testing.assert_allclose(found["faces"][row, 0], expected, atol=4)  # half of what frames differ by
     pictures, _ = seen
-    sound = vad.cut(audio.of_video(clip.video, 16_000), 16_000, tuple(clip.span))
+    sound = vad.cut(audio.read_from_video(clip.video, 16_000), 16_000, tuple(clip.span))
     np.testing.assert_array_equal(pictures, images.segments(sound, TINY)[0])
     assert len(pictures) == len(clip.starts) == 3
 
@@ -452,8 +452,8 @@ def test_joined_is_what_the_clips_have(done, places):
     shown = [found["faces"][found["frames"]] for found in each]  # (segments, 20, fc6)
     np.testing.assert_array_equal(joined.faces[joined.frames], np.concatenate(shown))
     assert joined.clip.tolist() == [i for i, found in enumerate(each) for _ in found["audio"]]
-    network = vgg19.network({name: TINY[name] for name in VGG} | {"weights": "random"})
-    for ours, theirs in zip(joined.fc7, vgg19.fc7(network), strict=True):
+    network = vgg19.build_network({name: TINY[name] for name in VGG} | {"weights": "random"})
+    for ours, theirs in zip(joined.fc7, vgg19.get_fc7(network), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -595,7 +595,7 @@ def test_weights_and_detector_are_no_fault_of_a_clip(clip, tmp_path, what):
 def test_the_example_is_of_the_clip(done, whole):
     clip = done[0]
     shown = features.example(clip, TINY, SOURCE, whole)
-    sound = audio.of_video(clip.video, 16_000)
+    sound = audio.read_from_video(clip.video, 16_000)
     assert shown["sound"].shape == (2, 600) and shown["seconds"] == len(sound) / 16_000
     assert shown["sound"][0].min() == sound.min() and shown["sound"][1].max() == sound.max()
     assert (shown["sound"][0] <= shown["sound"][1]).all()
@@ -617,6 +617,6 @@ def test_the_example_is_of_the_clip(done, whole):
 def test_the_faces_of_the_example_are_those_of_their_times(tmp_path, seen):
     clip = load(hand(tmp_path / "an1.avi", 32, voice(1.28, 0.3, 0.9)), tmp_path / "cache")
     shown = features.example(clip, TINY, SOURCE, True)
-    bright = dict((round(time, 6), image.mean()) for time, image in video.frames(clip.video))
+    bright = dict((round(time, 6), image.mean()) for time, image in video.read_frames(clip.video))
     for time, face in zip(shown["face_times"], shown["faces"], strict=True):
         assert abs(face.mean() - bright[round(float(time), 6)]) < 4

@@ -32,8 +32,8 @@ FC7 = RNG.normal(size=(WIDTH, WIDTH)).astype(np.float32), RNG.normal(size=WIDTH)
 def network(name: str, **changes) -> keras.Model:
     training.prepare(0)
     if name in models.EXTRACTORS:
-        return models.extractor(name, SMALL | changes, EMOTIONS, FC7)
-    return models.fusion(name, SMALL | changes, EMOTIONS)
+        return models.build_extractor(name, SMALL | changes, EMOTIONS, FC7)
+    return models.build_fusion(name, SMALL | changes, EMOTIONS)
 
 
 @cache
@@ -95,7 +95,7 @@ def scored(name: str, tokens: np.ndarray, model: keras.Model) -> np.ndarray:
 def test_extractors(name):
     model, fc6 = kept(name), FC6[name].astype(float)
     features = np.array([extracted(name, segment, model) for segment in fc6])
-    np.testing.assert_allclose(models.features_of(model)([FC6[name]]), features, atol=1e-4)
+    np.testing.assert_allclose(models.expose_features(model)([FC6[name]]), features, atol=1e-4)
     expected = dense(features, *weights(model, f"{name}_scores"))
     np.testing.assert_allclose(model(FC6[name]), expected, atol=1e-4)
     assert model.input_shape == ((None, WIDTH) if name == "audio" else (None, FRAMES, WIDTH))
@@ -113,7 +113,7 @@ def test_fusions(name):
 
 def test_weights_of_sound_and_faces():
     model = kept("proposed")
-    found = models.weights_of(model)([TOKENS])
+    found = models.expose_weights(model)([TOKENS])
     np.testing.assert_allclose(found, [beta_of(segment, model) for segment in TOKENS.astype(float)], atol=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_fc7_begins_with_the_weights_of_vgg19(name, fc7, trained):
 
 def test_fc7_of_another_width():
     with pytest.raises(ValueError):
-        models.extractor("audio", SMALL, EMOTIONS, (np.zeros((WIDTH + 1, WIDTH)), np.zeros(WIDTH)))
+        models.build_extractor("audio", SMALL, EMOTIONS, (np.zeros((WIDTH + 1, WIDTH)), np.zeros(WIDTH)))
 
 
 # Sizes
@@ -160,7 +160,7 @@ def test_fc7_of_another_width():
 def sizes(name: str) -> dict[str, int]:
     """Parameters by layer at the sizes of the paper; no weight is made."""
     with keras.StatelessScope(initialize_variables=False):
-        model = models.whole(name, FULL, EMOTIONS)
+        model = models.build_whole(name, FULL, EMOTIONS)
     return {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
 
 
@@ -196,7 +196,7 @@ def test_the_lstm_of_the_paper():
 def test_the_whole_network_is_its_parts(name, tmp_path):
     """With the weights of phase 1 and phase 2 it gives what they give one after the other; also behind a file."""
     training.prepare(0)
-    model = models.whole(name, SMALL, EMOTIONS)
+    model = models.build_whole(name, SMALL, EMOTIONS)
     assert [tensor.name for tensor in model.inputs] == ["audio", "visual"]
     parts = [kept(part) for part in (*models.EXTRACTORS, name)]
     theirs = {layer.name: layer for part in parts for layer in part.layers if layer.weights}
@@ -204,7 +204,7 @@ def test_the_whole_network_is_its_parts(name, tmp_path):
     assert theirs.keys() - ours.keys() == {"audio_scores", "visual_scores"} and not ours.keys() - theirs.keys()
     for label, layer in ours.items():
         layer.set_weights(theirs[label].get_weights())
-    features = [np.asarray(models.features_of(kept(part))([FC6[part]])) for part in models.EXTRACTORS]
+    features = [np.asarray(models.expose_features(kept(part))([FC6[part]])) for part in models.EXTRACTORS]
     expected = kept(name)(np.stack(features, axis=1))
     np.testing.assert_allclose(model(inputs_of(model)), expected, atol=1e-5)
     model.save(tmp_path / "model.keras")
@@ -215,7 +215,7 @@ def test_the_whole_network_is_its_parts(name, tmp_path):
 @pytest.mark.parametrize("name", models.EXTRACTORS)
 def test_alone_a_network_of_phase_1_is_whole(name, tmp_path):
     training.prepare(0)
-    model = models.whole(name, SMALL, EMOTIONS)
+    model = models.build_whole(name, SMALL, EMOTIONS)
     rows = architecture.describe(model)
     assert rows == architecture.describe(kept(name))
     assert sum(row["parameters"] for row in rows) == model.count_params()
@@ -223,12 +223,14 @@ def test_alone_a_network_of_phase_1_is_whole(name, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(FC6[name]), kept(name)(FC6[name]))
-    np.testing.assert_array_equal(models.features_of(again)([FC6[name]]), models.features_of(kept(name))([FC6[name]]))
+    np.testing.assert_array_equal(
+        models.expose_features(again)([FC6[name]]), models.expose_features(kept(name))([FC6[name]])
+    )
 
 
 def test_architecture_of_figure_2():
     """Each layer follows those that it takes from: what the report draws."""
-    rows = {row["name"]: row for row in architecture.describe(models.whole("proposed", SMALL, EMOTIONS))}
+    rows = {row["name"]: row for row in architecture.describe(models.build_whole("proposed", SMALL, EMOTIONS))}
     assert {name: rows[name]["inputs"] for name in ("visual_lstm", "tokens", "attention", "hidden", "scores")} == {
         "visual_lstm": ["visual_fc7"], "tokens": ["audio_token", "visual_token"], "attention": ["tokens"],
         "hidden": ["attention"], "scores": ["dropout"],

@@ -397,8 +397,8 @@ def recorded(path: Path, change) -> None:
     """The same sound, and each picture as `change(its number, it)`, at 30 per second."""
     import av
 
-    pictures = [change(number, image) for number, (_, image) in enumerate(video.frames(path))]
-    sound = audio.of_video(path, rml.RATE)
+    pictures = [change(number, image) for number, (_, image) in enumerate(video.read_frames(path))]
+    sound = audio.read_from_video(path, rml.RATE)
     with av.open(str(path), "w", format="avi") as container:
         stream = container.add_stream("mpeg4", rate=rml.FPS)
         stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"

@@ -51,7 +51,7 @@ def test_numbers_are_those_of_keras_applications(tmp_path):
     theirs = keras.applications.VGG19(weights=None, input_shape=(32, 32, 3), classes=5)
     path = write(tmp_path / vgg19.FILE, drawn(theirs))
     theirs.load_weights(path)
-    ours = vgg19.network(PAPER | {"vgg_size": 32, "weights": str(path)})
+    ours = vgg19.build_network(PAPER | {"vgg_size": 32, "weights": str(path)})
     batch = images(size=32)
     expected = keras.Model(theirs.input, [theirs.get_layer(name).output for name in ("fc1", "fc2")])(
         keras.applications.vgg19.preprocess_input(batch.astype(np.float32))
@@ -71,8 +71,8 @@ def test_the_paper_s_network_is_vgg19():
     assert theirs.count_params() - theirs.layers[-1].count_params() == 139_570_240
     for size in (224, 227):
         with keras.StatelessScope(initialize_variables=False), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(vgg19, "_randomise", lambda model, seed: None)
-            ours = vgg19.network(PAPER | {"vgg_size": size})
+            patch.setattr(vgg19, "randomise", lambda model, seed, first: None)
+            ours = vgg19.build_network(PAPER | {"vgg_size": size})
         assert list(expected) == [layer.name for layer in ours.layers[1:]]
         assert ours.count_params() == 139_570_240
         assert expected["flatten"] == ours.get_layer("flatten").output.shape
@@ -87,7 +87,7 @@ def test_a_whole_file_at_full_size(tmp_path):
     batch = images(2, 224)
     fc7 = keras.Model(theirs.input, theirs.get_layer("fc2").output)
     expected = np.asarray(fc7(keras.applications.vgg19.preprocess_input(batch.astype(np.float32))))
-    found = vgg19.network(PAPER | {"weights": path})(vgg19.preprocess(batch, 224))["fc7"]
+    found = vgg19.build_network(PAPER | {"weights": path})(vgg19.preprocess(batch, 224))["fc7"]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2 * expected.std())
 
 
@@ -114,30 +114,28 @@ def test_size_is_changed_bilinearly():
 
 
 def test_fc6_of_images_is_the_model_s_whatever_the_batch():
-    model = vgg19.network(SMALL)
+    model = vgg19.build_network(SMALL)
     expected = np.asarray(model(vgg19.preprocess(images(5), 32))["fc6"])
     assert expected.shape == (5, 16) and expected.std() > 0.1
     for batch in (1, 2, 5, 16):
-        found = vgg19.embedded(model, images(5), batch)
+        found = vgg19.embed(model, images(5), batch)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    assert vgg19.embedded(model, images(5)[:0]).shape == (0, 16)
+    assert vgg19.embed(model, images(5)[:0]).shape == (0, 16)
 
 
 def test_images_of_other_sizes_and_types_share_the_graph():
     """Faces are uint8 of 227 pixels, audio images float of 64."""
-    model = vgg19.network(SMALL)
+    model = vgg19.build_network(SMALL)
     for size in (64, 227):
         expected = np.asarray(model(vgg19.preprocess(images(2, size), 32))["fc6"])
         for kind in (np.uint8, np.float32):
-            np.testing.assert_allclose(
-                vgg19.embedded(model, images(2, size).astype(kind)), expected, rtol=1e-4, atol=1e-5
-            )
-    assert vgg19._compiled(model) is vgg19._compiled(model)
+            np.testing.assert_allclose(vgg19.embed(model, images(2, size).astype(kind)), expected, rtol=1e-4, atol=1e-5)
+    assert vgg19._trace(model) is vgg19._trace(model)
 
 
 def test_another_model_is_another_graph():
-    found = [vgg19.embedded(vgg19.network(SMALL, seed), images()) for seed in (0, 1, 0)]
+    found = [vgg19.embed(vgg19.build_network(SMALL, seed), images()) for seed in (0, 1, 0)]
     assert np.array_equal(found[0], found[2]) and not np.allclose(found[0], found[1])
 
 
@@ -156,14 +154,14 @@ def test_images_are_read_in_batches(tmp_path):
             return self.values[part]
 
     recorded = Recorded(images(10))
-    vgg19.embedded(vgg19.network(SMALL), recorded, 4)
+    vgg19.embed(vgg19.build_network(SMALL), recorded, 4)
     assert recorded.most == 4
 
 
 def test_fc7_is_a_relu_of_its_weights_on_fc6():
-    model = vgg19.network(SMALL)
+    model = vgg19.build_network(SMALL)
     model.get_layer("fc2").bias.assign(np.linspace(-1, 1, 16))
-    kernel, bias = vgg19.fc7(model)
+    kernel, bias = vgg19.get_fc7(model)
     assert kernel.shape == (16, 16) and bias.shape == (16,)
     found = model(vgg19.preprocess(images(), 32))
     np.testing.assert_allclose(found["fc7"], np.maximum(np.asarray(found["fc6"]) @ kernel + bias, 0), atol=1e-4)
@@ -173,7 +171,7 @@ def test_fc7_is_a_relu_of_its_weights_on_fc6():
 
 
 def test_random_weights_come_from_the_seed():
-    one, same, other = (arrays(vgg19.network(SMALL, seed)) for seed in (0, 0, 1))
+    one, same, other = (arrays(vgg19.build_network(SMALL, seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(one[name], same[name]) for name in one)
     assert all(np.array_equal(one[name], other[name]) == (one[name].ndim == 1) for name in one)
     assert all((value == 0).all() for value in one.values() if value.ndim == 1)
@@ -181,7 +179,7 @@ def test_random_weights_come_from_the_seed():
 
 def test_random_weights_keep_the_scale():
     """He's deviation, sqrt(2 / inputs); the first layer brings pixels to about 1, and so it stays up to fc7."""
-    model = vgg19.network({"vgg_size": 64, "vgg_width": 16, "vgg_fc": 256, "weights": "random"})
+    model = vgg19.build_network({"vgg_size": 64, "vgg_width": 16, "vgg_fc": 256, "weights": "random"})
     for name, value in arrays(model).items():
         if value.ndim > 1:
             expected = np.sqrt(2 / np.prod(value.shape[:-1])) / (128 if name.startswith("block1_conv1") else 1)
@@ -196,13 +194,13 @@ def test_random_weights_keep_the_scale():
 @pytest.fixture
 def published(tmp_path):
     """A file of the sizes of SMALL."""
-    return write(tmp_path / vgg19.FILE, drawn(vgg19.network(SMALL)))
+    return write(tmp_path / vgg19.FILE, drawn(vgg19.build_network(SMALL)))
 
 
 def test_a_file_is_loaded_layer_by_layer(published):
-    model = vgg19.network(SMALL)
+    model = vgg19.build_network(SMALL)
     expected = drawn(model)
-    loaded = vgg19.network(SMALL | {"weights": published})
+    loaded = vgg19.build_network(SMALL | {"weights": published})
     for layer in loaded.layers:
         assert all(
             np.array_equal(a, b) for a, b in zip(map(np.array, layer.weights), expected[layer.name], strict=True)
@@ -210,15 +208,15 @@ def test_a_file_is_loaded_layer_by_layer(published):
 
 
 def test_names_that_other_versions_of_keras_give_the_arrays(tmp_path):
-    layers = drawn(vgg19.network(SMALL))
+    layers = drawn(vgg19.build_network(SMALL))
     path = write(tmp_path / "vgg.h5", layers, name="{0}/kernel:0 {0}/bias:0")
-    model = vgg19.network(SMALL | {"weights": path})
-    assert np.array_equal(vgg19.fc7(model)[0], layers["fc2"][0])
+    model = vgg19.build_network(SMALL | {"weights": path})
+    assert np.array_equal(vgg19.get_fc7(model)[0], layers["fc2"][0])
 
 
 def refused(settings) -> str:
     with pytest.raises(InputError) as caught:
-        vgg19.network(SMALL | settings)
+        vgg19.build_network(SMALL | settings)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -232,7 +230,7 @@ def test_weights_of_other_sizes_are_refused(published):
 
 @pytest.mark.parametrize("layer", ["fc1", "block3_conv4"], ids=["without the fully connected layers", "VGG-16"])
 def test_a_file_that_lacks_a_layer(tmp_path, layer):
-    layers = drawn(vgg19.network(SMALL))
+    layers = drawn(vgg19.build_network(SMALL))
     del layers[layer]
     path = write(tmp_path / "other.h5", layers)
     message = refused({"weights": path})
@@ -242,7 +240,7 @@ def test_a_file_that_lacks_a_layer(tmp_path, layer):
 
 
 def test_a_layer_that_lacks_its_bias(tmp_path):
-    layers = drawn(vgg19.network(SMALL))
+    layers = drawn(vgg19.build_network(SMALL))
     layers["block2_conv1"] = layers["block2_conv1"][:1]
     assert "cannot be read" in refused({"weights": write(tmp_path / "other.h5", layers)})
 
@@ -269,7 +267,7 @@ def test_a_file_that_is_missing(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers(tmp_path, value):
-    layers = drawn(vgg19.network(SMALL))
+    layers = drawn(vgg19.build_network(SMALL))
     layers["block4_conv2"][1][3] = value
     path = write(tmp_path / "vgg.h5", layers)
     assert refused({"weights": path}).startswith(f"{path}: block4_conv2/bias holds NaN, infinity")
@@ -288,7 +286,7 @@ def test_imagenet_weights_are_fetched_as_keras_applications_does(monkeypatch, pu
 
     calls = []
     monkeypatch.setattr(keras.utils, "get_file", lambda *args, **named: calls.append((args, named)) or str(published))
-    assert vgg19.located(PAPER | {"weights": "imagenet"}) == published
+    assert vgg19.locate(PAPER | {"weights": "imagenet"}) == published
     (args, named), source = calls[0], inspect.getsource(keras.src.applications.vgg19)
     assert args == (vgg19.FILE, keras.src.applications.vgg19.WEIGHTS_PATH)
     assert named["cache_subdir"] == "models" and f'file_hash="{named["file_hash"]}"' in source
@@ -316,9 +314,13 @@ def test_imagenet_weights_need_the_published_sizes(monkeypatch, change):
 
 
 def test_identity_tells_weights_and_sizes_apart(published, monkeypatch):
-    drawn_ones = [vgg19.identity(SMALL), vgg19.identity(SMALL, 1), vgg19.identity(SMALL | {"vgg_size": 64})]
-    named = [vgg19.identity(SMALL | {"weights": str(published)})]
+    drawn_ones = [
+        vgg19.identify_weights(SMALL),
+        vgg19.identify_weights(SMALL, 1),
+        vgg19.identify_weights(SMALL | {"vgg_size": 64}),
+    ]
+    named = [vgg19.identify_weights(SMALL | {"weights": str(published)})]
     monkeypatch.setattr(keras.utils, "get_file", lambda *args, **more: str(published))
     kept = [str(found) for found in drawn_ones + named]
     assert len(set(kept)) == 4 and str(published) not in " ".join(kept)  # the file's content counts, not its place
-    assert vgg19.identity(PAPER | {"weights": "imagenet"})[-1] == named[0][-1]
+    assert vgg19.identify_weights(PAPER | {"weights": "imagenet"})[-1] == named[0][-1]

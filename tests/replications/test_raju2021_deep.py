@@ -213,7 +213,7 @@ def recording(corpus, tmp_path_factory) -> avec2019.Recording:
 
 @pytest.fixture(scope="module")
 def detected(recording):
-    return deep.aligned_faces(recording.video, 0.1 * np.arange(COUNT), faces.landmark_file())
+    return deep.aligned_faces(recording.video, 0.1 * np.arange(COUNT), faces.locate_landmark_file())
 
 
 @pytest.fixture(autouse=True)
@@ -326,7 +326,7 @@ def provided(recording, folder, kinds=KINDS, rows=COUNT, width=None):
 def test_files_of_the_challenge_come_first(recording, embedded, tmp_path, monkeypatch):
     """Nothing is computed, nor asked for: no weights, no media."""
     given = replace(provided(recording, tmp_path), audio=tmp_path / "none", video=tmp_path / "none")
-    monkeypatch.setattr(faces, "landmark_file", None)
+    monkeypatch.setattr(faces, "locate_landmark_file", None)
     audio, visual = load(deep.features(given, with_(weights=""), tmp_path))
     assert not embedded and audio.shape == (COUNT, 11136) and visual.shape == (COUNT, 6144)
     for found, offset, number in (
@@ -367,9 +367,9 @@ def test_a_file_of_another_width(recording, embedded, tmp_path):
 def faces_of(monkeypatch, detected: list[int | None]) -> np.ndarray:
     """What `aligned_faces` makes of frames whose faces have these grey values, or none."""
     frames = [np.full((8, 8, 3), 0 if grey is None else grey, np.uint8) for grey in detected]
-    monkeypatch.setattr(deep.video, "frames_at", lambda path, time: iter(frames))
-    monkeypatch.setattr(faces, "landmarks", lambda image, model: None if image.max() == 0 else np.zeros((68, 2)))
-    monkeypatch.setattr(faces, "alignment", lambda points, size: np.eye(3)[:2])
+    monkeypatch.setattr(deep.video, "read_frames_at", lambda path, time: iter(frames))
+    monkeypatch.setattr(faces, "find_landmarks", lambda image, model: None if image.max() == 0 else np.zeros((68, 2)))
+    monkeypatch.setattr(faces, "fit_alignment", lambda points, size: np.eye(3)[:2])
     monkeypatch.setattr(faces, "crop", lambda image, transform, size: np.resize(image, (size, size, 3)))
     return deep.aligned_faces(Path("a.avi"), np.arange(len(detected)), Path("model"))
 

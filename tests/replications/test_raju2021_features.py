@@ -141,7 +141,7 @@ def test_descriptors_then_functionals_then_bags(extracted, made):
     source, found = recording(made, "Train_HU_01"), extracted[1]
     signal, counts = audio.read(source.audio, 16_000), []
     for kind, first in (("egemaps", 0), ("mfcc", 23)):
-        time, frames = audio.lld(signal, 16_000, kind)
+        time, frames = audio.extract_lld(signal, 16_000, kind)
         width, at = frames.shape[1], 62 + 2 * first
         for row in (0, 7, 30, 45):
             near = frames[np.abs(time - 0.1 * row) < 0.0501].astype(float)
@@ -251,7 +251,7 @@ def refuse(*_, **__):
 def test_with_the_distribution_nothing_is_computed(copy, tmp_path, monkeypatch):
     distribute(copy)
     shutil.rmtree(copy / "audio"), shutil.rmtree(copy / "openface")
-    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
+    for module, name in ((audio, "extract_lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
         monkeypatch.setattr(module, name, refuse)
     found, unusable = extract(copy, SETTINGS, tmp_path / "store")
     assert not unusable and [item.name for item in found] == list(NAMES)
@@ -269,7 +269,7 @@ def test_what_is_missing_is_computed_from_the_challenges_descriptors(copy, tmp_p
     distribute(copy)
     for kind in ("mfcc_functionals", "aus_functionals", "egemaps_bags", "aus_bags"):
         shutil.rmtree(copy / FOLDERS[kind])
-    monkeypatch.setattr(audio, "lld", refuse)
+    monkeypatch.setattr(audio, "extract_lld", refuse)
     found, _ = extract(copy, SETTINGS, tmp_path / "store")
     time, mfcc = 0.01 * np.arange(460), stored(copy, "mfcc", NAMES[0])
     window = mfcc[np.abs(time - 3.0) < 2.0001]
@@ -386,7 +386,7 @@ def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted,
     extract(made, with_(codebook_seed=3), tmp_path / "store")
     signals = [audio.read(made / "audio" / f"{name}.wav", 16_000) for name in NAMES[:2]]
     faces = [openface.read(made / "openface" / f"{name}.csv") for name in NAMES[:2]]
-    training = [[audio.lld(signal, 16_000, kind)[1] for signal in signals] for kind in ("egemaps", "mfcc")]
+    training = [[audio.extract_lld(signal, 16_000, kind)[1] for signal in signals] for kind in ("egemaps", "mfcc")]
     training += [[np.column_stack([face.confidence, face.intensity]) for face in faces]]
     for (frames, size, seed, standardise), expected, audible in zip(fitted, training, (True, True, False), strict=True):
         assert (size, seed, standardise) == (100, 3, audible)
@@ -394,7 +394,7 @@ def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted,
 
 
 def test_the_second_time_nothing_is_computed(extracted, made, store, monkeypatch):
-    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
+    for module, name in ((audio, "extract_lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(features, "summarise", refuse)
     again, _ = extract(made, SETTINGS, store)
@@ -433,7 +433,7 @@ def test_settings_that_shape_features_are_in_the_key(extracted, made, store, cha
 
 def test_the_content_of_a_file_is_in_the_key_its_name_is_not(extracted, made, copy, store, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(audio, "lld", refuse)
+        patch.setattr(audio, "extract_lld", refuse)
         same, _ = extract(copy, SETTINGS, store)
     assert [item.digest for item in same] == [item.digest for item in extracted]
     signal, rate = soundfile.read(copy / "audio" / "Devel_DE_01.wav", dtype="int16")

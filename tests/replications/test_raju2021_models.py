@@ -94,7 +94,7 @@ class TestStructure:
         """Windows of 3 steps (1.2 s at 0.4 s) that end at the label: later steps and much earlier ones change nothing."""
         model, given = built("eaf"), inputs()
         outputs = np.asarray(model(given))
-        assert models.window_steps(small()) == 3
+        assert models.count_window_steps(small()) == 3
         given["audio"] = given["audio"].copy()
         given["audio"][:, 3] += 1.0
         changed = np.abs(np.asarray(model(given)) - outputs).max(axis=(0, 2)) > 1e-6
@@ -104,7 +104,7 @@ class TestStructure:
         """Ledger 9: 64 and 32 in each direction for EAF, 64 and 64 for AED; inputs of 386 and 153."""
         paper = resolve_settings(PAPER, "paper")
         layers = {layer["name"]: layer for layer in architecture.describe(models.eaf(paper, 50, 386, 153))}
-        assert models.window_steps(paper) == 40
+        assert models.count_window_steps(paper) == 40
         assert layers["bilstm_1"]["shape"] == [40, 128] and layers["bilstm_2"]["shape"] == [64]
         assert layers["audio_attention"]["parameters"] == 386 * 387
         layers = {layer["name"]: layer for layer in architecture.describe(models.aed(paper, 50, 386, 153))}

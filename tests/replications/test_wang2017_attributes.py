@@ -39,7 +39,7 @@ def faces(count=20):
 
 def network(seed=0, **changed):
     training.prepare(seed)
-    return attributes.network(SETTINGS | changed)
+    return attributes.build_network(SETTINGS | changed)
 
 
 def arrays(model):
@@ -58,7 +58,7 @@ def test_the_paper_s_network_is_vgg16():
     import keras
 
     with keras.StatelessScope(initialize_variables=False):  # sizes without the half gigabyte
-        model = attributes.network(PAPER)
+        model = attributes.build_network(PAPER)
         counts = {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
         assert tuple(counts) == (*vggface.LAYERS, "fc8")
         assert sum(count for name, count in counts.items() if name.startswith("conv")) == 14_714_688
@@ -178,8 +178,8 @@ def test_fine_tuning_is_deterministic_and_goes_on_after_a_kill(tmp_path, monkeyp
 def test_a_checkpoint_belongs_to_settings_faces_and_weights(tmp_path):
     rows = faces()
     (tmp_path / "vgg.h5").write_bytes(b"weights")
-    own = attributes.identity(SETTINGS, rows, "random")
-    assert attributes.identity(SETTINGS | {"lstm_units": [50, 40]}, faces(), "random") == own
+    own = attributes.identify_training(SETTINGS, rows, "random")
+    assert attributes.identify_training(SETTINGS | {"lstm_units": [50, 40]}, faces(), "random") == own
     labels = np.roll(rows.labels, 1)
     others = (
         (SETTINGS | {"cnn_momentum": 0.8}, rows, "random"),
@@ -187,7 +187,7 @@ def test_a_checkpoint_belongs_to_settings_faces_and_weights(tmp_path):
         (SETTINGS, Fer2013(rows.images, rows.labels, np.roll(rows.usage, 1)), "random"),
         (SETTINGS, rows, tmp_path / "vgg.h5"),
     )
-    assert len({own, *(attributes.identity(*other) for other in others)}) == 5
+    assert len({own, *(attributes.identify_training(*other) for other in others)}) == 5
 
 
 def test_fine_tuning_starts_from_published_weights(tmp_path, monkeypatch, fitting):
@@ -249,7 +249,7 @@ def test_a_usage_without_faces_is_refused(tmp_path):
 def test_features_are_fc6_after_relu_without_dropout(tuned):
     model, _ = tuned
     crops = [np.random.default_rng(i).integers(0, 256, (32, 32, 3)).astype(np.uint8) for i in range(18)]
-    cut = attributes.extractor(model)
+    cut = attributes.build_extractor(model)
     found = attributes.embed(cut, iter(crops))
     assert found.shape == (18, 16) and found.dtype == np.float32 and (found >= 0).all() and found.max() > 0
     x = attributes.preprocess(np.stack(crops), 32)
@@ -263,12 +263,12 @@ def test_features_are_fc6_after_relu_without_dropout(tuned):
 
 def test_saved_weights_come_back(tmp_path, tuned):
     model, _ = tuned
-    attributes.saved(tmp_path / "cnn.npz", model)
-    again = attributes.restored(tmp_path / "cnn.npz", SETTINGS)
+    attributes.save(tmp_path / "cnn.npz", model)
+    again = attributes.restore(tmp_path / "cnn.npz", SETTINGS)
     images = attributes.preprocess(faces().images, 32)
     np.testing.assert_array_equal(np.array(again(images)), np.array(model(images)))
     with pytest.raises(InputError, match="cnn.npz: fc6/kernel has shape"):
-        attributes.restored(tmp_path / "cnn.npz", SETTINGS | {"face_size": 64})
+        attributes.restore(tmp_path / "cnn.npz", SETTINGS | {"face_size": 64})
     (tmp_path / "cnn.npz").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(InputError, match="cnn.npz: cannot be read"):
-        attributes.restored(tmp_path / "cnn.npz", SETTINGS)
+        attributes.restore(tmp_path / "cnn.npz", SETTINGS)

@@ -84,7 +84,7 @@ def test_every_frame_is_predicted_once(count, inference, step, length):
 def test_prediction_of_one_frame_by_hand(inference):
     """Frame 117 with a step of 4: phase 1, sample 29 of it, the tenth of its third clip."""
     recording, chosen = invented("devel_001", 150), {**TINY, "inference": inference}
-    stack = models.stacked(chosen, WIDTH)
+    stack = models.build_stack(chosen, WIDTH)
     series = experiment.predicted(stack, recording, chosen)
     start = 1 + 20 * 4 if inference == "clips" else 1
     by_hand = np.asarray(stack(recording.attributes[None, start:118:4]))[0, -1]
@@ -131,7 +131,7 @@ def test_result_of_both_targets(corpus, both):
             assert len(arrays[f"raw/{target}/{recording.name}"]) == len(recording.time)
     assert set(record["scores"]) == {*TARGETS, "fer2013"} and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
-    kept = models.restored(arrays, TINY, WIDTH)
+    kept = models.restore_stacks(arrays, TINY, WIDTH)
     for target, stack in kept.items():
         again = experiment.predicted(stack, corpus.recordings[3], TINY)
         assert np.allclose(again, arrays[f"raw/{target}/devel_001"], atol=1e-6)

@@ -51,7 +51,7 @@ def video(tmp_path_factory):
 def cnn(tmp_path_factory):
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("cnn") / "cnn.npz"
-    attributes.saved(path, attributes.network(SMALL))
+    attributes.save(path, attributes.build_network(SMALL))
     return path
 
 
@@ -66,7 +66,7 @@ def recording(path):
 
 
 def load(path, cnn, cache, **changes):
-    return features.load(recording(path), reader(**changes), SMALL, cnn, faces.landmark_file(), cache)
+    return features.load(recording(path), reader(**changes), SMALL, cnn, faces.locate_landmark_file(), cache)
 
 
 def test_gaps_are_held_and_marked(video, cnn, tmp_path):
@@ -79,15 +79,15 @@ def test_gaps_are_held_and_marked(video, cnn, tmp_path):
 
 
 def test_attributes_are_those_of_the_aligned_face(video, cnn, tmp_path):
-    from common.media.video import frames
+    from common.media.video import read_frames
 
-    tracker, size = faces.Tracker(faces.landmark_file()), SMALL["face_size"]
-    for index, (_, image) in enumerate(frames(video)):
+    tracker, size = faces.Tracker(faces.locate_landmark_file()), SMALL["face_size"]
+    for index, (_, image) in enumerate(read_frames(video)):
         points = tracker(image)
         if index == 5:
             break
-    crop = faces.crop(image, faces.eye_alignment(points, size), size)
-    network = attributes.extractor(attributes.restored(cnn, SMALL))
+    crop = faces.crop(image, faces.fit_eye_alignment(points, size), size)
+    network = attributes.build_extractor(attributes.restore(cnn, SMALL))
     by_hand = np.asarray(network(attributes.preprocess(crop[None], size)))[0]
     assert np.allclose(load(video, cnn, tmp_path).attributes[5], by_hand, rtol=1e-4, atol=1e-4)
 
@@ -106,7 +106,7 @@ def test_a_video_without_a_face_is_unusable(cnn, tmp_path):
     with pytest.raises(InputError, match=f"no face found in {FRAMES} frames"):
         load(path, cnn, tmp_path)
     usable, unusable = features.extract(
-        [recording(path)], reader(), SMALL, cnn, faces.landmark_file(), tmp_path, jobs=1, threads=1
+        [recording(path)], reader(), SMALL, cnn, faces.locate_landmark_file(), tmp_path, jobs=1, threads=1
     )
     assert not usable and isinstance(unusable[0], Unusable) and unusable[0].file.endswith("empty.avi")
 

@@ -174,12 +174,12 @@ class TestLosses:
     def test_printed_weights(self):
         """Section 4.3: w1 = w2 = w3 = 10, lambda = 1000; Section 3.1: N = 50, of which M must be a divisor."""
         paper = resolve_settings(PAPER, "paper")
-        config = layers.loss("ast-net", paper).get_config()
+        config = layers.build_loss("ast-net", paper).get_config()
         assert [config[f"{term}_weight"] for term in ("trend", "local", "global", "siamese")] == [10, 10, 10, 1000]
         assert config["label"] and paper["clip_frames"] == 50 and paper["clip_frames"] % config["intervals"] == 0
 
     def test_what_a_variant_has_not_does_not_count(self):
-        config = layers.loss("t", resolve_settings(PAPER, "paper", ["prediction_loss=earlier"])).get_config()
+        config = layers.build_loss("t", resolve_settings(PAPER, "paper", ["prediction_loss=earlier"])).get_config()
         assert config.pop("name") == "twin_loss" and config == {
             "label": False, "trend_weight": 10.0, "local_weight": 0.0, "global_weight": 0.0, "siamese_weight": 0.0,
             "intervals": 5, "prediction_loss": "earlier",

@@ -17,14 +17,14 @@ FEATURES = 6
 def twins() -> keras.Model:
     """With a scaling that is none of the identity's."""
     keras.utils.set_random_seed(0)
-    model = models.twins(SMALL, FEATURES)
-    models.stack(model).get_layer("scaling").set_weights([np.arange(FEATURES) / 10, 1 + np.arange(FEATURES) / 5])
+    model = models.build_twins(SMALL, FEATURES)
+    models.get_stack(model).get_layer("scaling").set_weights([np.arange(FEATURES) / 10, 1 + np.arange(FEATURES) / 5])
     return model
 
 
 @pytest.fixture
 def stack(twins) -> keras.Model:
-    return models.stack(twins)
+    return models.get_stack(twins)
 
 
 def draw(*shape) -> np.ndarray:
@@ -45,7 +45,7 @@ class TestStacked:
 
     def test_sizes_of_the_paper(self):
         """Section 4.3: 4096 features, 50 and 40 cells; four gates each, with a bias, and a linear unit."""
-        model = models.stacked(resolve_settings(PAPER, "paper"), 4096)
+        model = models.build_stack(resolve_settings(PAPER, "paper"), 4096)
         learnt = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
         assert learnt == 4 * 50 * (4096 + 50 + 1) + 4 * 40 * (50 + 40 + 1) + (40 + 1)
         assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [50, 40, 1]
@@ -55,7 +55,7 @@ class TestStacked:
         mean, deviation = values.mean(axis=(0, 1)), values.std(axis=(0, 1))
         layer.set_weights([mean, deviation])
         assert np.allclose(layer(values), (values - mean) / deviation, atol=1e-5)
-        fresh = models.stacked(SMALL, FEATURES).get_layer("scaling")
+        fresh = models.build_stack(SMALL, FEATURES).get_layer("scaling")
         assert np.array_equal(fresh(values), values) and not fresh.trainable_weights
 
 
@@ -72,13 +72,13 @@ class TestTwins:
         assert np.allclose(twins(clips[:, ::-1]), np.asarray(twins(clips))[:, ::-1], atol=1e-6)
 
     def test_two_twins_have_the_weights_of_one(self, twins):
-        assert twins.count_params() == models.stacked(SMALL, FEATURES).count_params()
+        assert twins.count_params() == models.build_stack(SMALL, FEATURES).count_params()
 
     @pytest.mark.parametrize("variant", ["t", "ast-net"])
     def test_the_stack_learns(self, twins, stack, variant):
         """Every weight moves; but the trend loss alone leaves the last bias, a constant offset, where it is."""
         before = [np.array(weight) for weight in stack.trainable_weights]
-        twins.compile(keras.optimizers.SGD(0.1), layers.loss(variant, SMALL))
+        twins.compile(keras.optimizers.SGD(0.1), layers.build_loss(variant, SMALL))
         twins.train_on_batch(draw(4, 2, 10, FEATURES), draw(4, 2, 10))
         still = [
             w.path
@@ -92,7 +92,7 @@ class TestTwins:
         twins.save(tmp_path / "model.keras")
         again = keras.saving.load_model(tmp_path / "model.keras")
         assert np.allclose(again(clips), twins(clips), atol=1e-6)
-        assert np.allclose(models.stack(again)(clips[:, 0]), models.stack(twins)(clips[:, 0]), atol=1e-6)
+        assert np.allclose(models.get_stack(again)(clips[:, 0]), models.get_stack(twins)(clips[:, 0]), atol=1e-6)
 
 
 class TestStepper:
@@ -117,13 +117,13 @@ class TestStepper:
 
 class TestWeights:
     def test_read_back(self, stack):
-        clip, other = draw(2, 10, FEATURES), models.stacked(SMALL, FEATURES)
-        arrays = {"gold/valence/devel_001": np.zeros(3), **models.weights({"arousal": stack, "valence": other})}
-        again = models.restored(arrays, SMALL, FEATURES)
+        clip, other = draw(2, 10, FEATURES), models.build_stack(SMALL, FEATURES)
+        arrays = {"gold/valence/devel_001": np.zeros(3), **models.collect_weights({"arousal": stack, "valence": other})}
+        again = models.restore_stacks(arrays, SMALL, FEATURES)
         assert list(again) == ["arousal", "valence"]
         assert np.array_equal(again["arousal"](clip), stack(clip))
         assert np.array_equal(again["valence"](clip), other(clip))
 
     def test_network_of_other_sizes(self, stack):
         with pytest.raises(ValueError):
-            models.restored(models.weights({"arousal": stack}), SMALL, FEATURES + 1)
+            models.restore_stacks(models.collect_weights({"arousal": stack}), SMALL, FEATURES + 1)

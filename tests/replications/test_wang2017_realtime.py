@@ -70,12 +70,12 @@ def networks():
 @pytest.fixture(scope="module")
 def streamed(clip, networks, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "person.csv"
-    return realtime.stream(clip, out, *networks["float32"], SETTINGS, faces.landmark_file()), out
+    return realtime.stream(clip, out, *networks["float32"], SETTINGS, faces.locate_landmark_file()), out
 
 
 def run(path, networks, tmp_path, every=1, precision="float32", settings=SETTINGS):
     out = tmp_path / "out.csv"
-    measured = realtime.stream(path, out, *networks[precision], settings, faces.landmark_file(), every)
+    measured = realtime.stream(path, out, *networks[precision], settings, faces.locate_landmark_file(), every)
     return measured, table(out)
 
 
@@ -102,8 +102,8 @@ def test_each_frame_has_its_row(streamed):
 def test_the_values_are_those_of_the_whole_sequences(streamed, clip, networks):
     """Ten phases, each in clips of `clip_frames` from a fresh state: by the extractor and loops over whole sequences."""
     extractor, steppers = networks["float32"]
-    tracker, size = faces.Tracker(faces.landmark_file()), SETTINGS["face_size"]
-    crops = [faces.crop(i, faces.eye_alignment(tracker(i), size), size) for _, i in video.frames(clip)]
+    tracker, size = faces.Tracker(faces.locate_landmark_file()), SETTINGS["face_size"]
+    crops = [faces.crop(i, faces.fit_eye_alignment(tracker(i), size), size) for _, i in video.read_frames(clip)]
     features = attributes.embed(extractor, crops)
     found = table(streamed[1])
     for target in realtime.TARGETS:
@@ -314,11 +314,11 @@ def test_trained_networks_are_those_of_the_run(streamed, clip, tmp_path, monkeyp
     from replications.wang2017 import models
 
     keras.utils.set_random_seed(0)  # as load() draws them
-    cnn = attributes.network(SETTINGS)
-    stacks = {target: models.stacked(SETTINGS, SETTINGS["fc_units"]) for target in realtime.TARGETS}
+    cnn = attributes.build_network(SETTINGS)
+    stacks = {target: models.build_stack(SETTINGS, SETTINGS["fc_units"]) for target in realtime.TARGETS}
     file = tmp_path / "results/wang2017/simulated/quick/all/ast-net/devel-seed0.json"
-    attributes.saved(tmp_path / "cache" / "attributes" / "cnn.npz", cnn)
-    results.write(file, {"settings": SETTINGS, "cnn": {"file": "cnn.npz"}}, models.weights(stacks))
+    attributes.save(tmp_path / "cache" / "attributes" / "cnn.npz", cnn)
+    results.write(file, {"settings": SETTINGS, "cnn": {"file": "cnn.npz"}}, models.collect_weights(stacks))
     options = ["--results", tmp_path / "results", "--cache", tmp_path / "cache", "--out", tmp_path / "out.csv"]
     monkeypatch.setattr(sys, "argv", ["realtime", *map(str, [clip, *options])])
     assert cli.run(realtime.main) == 0
@@ -366,8 +366,8 @@ def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatc
 def test_the_simulated_clip_is_written_once_and_shows_a_face(tmp_path, monkeypatch):
     monkeypatch.setattr(realtime, "CLIP_SECONDS", 1)
     path = realtime.simulated_clip(tmp_path)
-    instant, images = zip(*video.frames(path))
+    instant, images = zip(*video.read_frames(path))
     assert len(images) == realtime.CLIP_FPS and images[0].shape == (480, 640, 3)
-    assert faces.Tracker(faces.landmark_file())(images[0]) is not None
+    assert faces.Tracker(faces.locate_landmark_file())(images[0]) is not None
     changed = path.stat().st_mtime_ns
     assert realtime.simulated_clip(tmp_path) == path and path.stat().st_mtime_ns == changed

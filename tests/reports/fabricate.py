@@ -213,7 +213,9 @@ def _scores(arrays):
     return {
         fitted: {
             pooling: {
-                metric: metrics.pooled(function, golds, [arrays[f"{kind}/{name}"] for name in names], pooling=pooling)
+                metric: metrics.score_pooled(
+                    function, golds, [arrays[f"{kind}/{name}"] for name in names], pooling=pooling
+                )
                 for metric, function in METRICS.items()
             }
             for pooling in ("per_recording", "concatenated")

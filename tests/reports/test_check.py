@@ -207,7 +207,13 @@ class TestCaught:
 def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
     root, folder = tmp_path / "results", tmp_path / "reference"
     folder.mkdir()
-    steps = {"* as *": 5.1, "accuracy": 1.7, "*/UAR": 1.7, "parameters": 0, "first": 0.001}  # one of 20, one of 60 recordings
+    steps = {
+        "* as *": 5.1,
+        "accuracy": 1.7,
+        "*/UAR": 1.7,
+        "parameters": 0,
+        "first": 0.001,
+    }  # one of 20, one of 60 recordings
     locked = {"*/perception/*": 1, "*/synchrony/*": 1, "*/drift/*": 1}
     tolerances = {name: {"value": value, "why": "for the tests"} for name, value in {**steps, **locked}.items()}
     (folder / "classes.json").write_text(json.dumps({"tolerances": tolerances, "cells": 0, "results": {}}))

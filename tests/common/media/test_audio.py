@@ -30,7 +30,7 @@ def test_mono_at_the_expected_rate_is_read_as_it_is(tmp_path):
     signal = audio.read(tmp_path / "a.wav", RATE)
     assert signal.shape == (RATE,) and signal.dtype == np.float32
     np.testing.assert_allclose(signal, tone(RATE), atol=1 / 32768)
-    assert audio.duration(tmp_path / "a.wav") == 1.0
+    assert audio.measure_duration(tmp_path / "a.wav") == 1.0
 
 
 @pytest.mark.parametrize("rate", [48_000, 44_100, 8_000])
@@ -74,7 +74,9 @@ def no_samples(file):
     ],
     ids=["no samples", "no bytes", "text", "folder", "missing"],
 )
-@pytest.mark.parametrize("read", [audio.duration, lambda file: audio.read(file, RATE)], ids=["duration", "read"])
+@pytest.mark.parametrize(
+    "read", [audio.measure_duration, lambda file: audio.read(file, RATE)], ids=["duration", "read"]
+)
 def test_what_is_no_audio_is_refused_by_name(tmp_path, make, words, read):
     make(tmp_path / "Train_01.wav")
     with pytest.raises(InputError, match=re.escape(str(tmp_path / "Train_01.wav"))) as caught:
@@ -96,7 +98,7 @@ def windows(signal: np.ndarray, width: float, hop: float = 0.25) -> np.ndarray:
 @pytest.mark.parametrize("source", ["contours", "waveform"])
 def test_one_row_of_88_for_each_window_to_both_ends(speech, version, source):
     wanted = windows(speech, 2.0, hop=0.5)
-    found = audio.egemaps(speech, RATE, wanted, version, source)
+    found = audio.extract_egemaps(speech, RATE, wanted, version, source)
     assert found.shape == (len(wanted), audio.EGEMAPS_FUNCTIONALS) and found.dtype == np.float32
     assert np.isfinite(found).all()
     assert len(np.unique(found, axis=0)) == len(wanted)  # no row repeats another
@@ -104,20 +106,22 @@ def test_one_row_of_88_for_each_window_to_both_ends(speech, version, source):
 
 def test_windows_in_any_order_and_overlap_give_the_rows_of_each_alone(speech):
     wanted = np.array([[2.0, 4.0], [0.0, 1.0], [2.0, 4.0], [1.0, 5.0]])
-    together = audio.egemaps(speech, RATE, wanted)
+    together = audio.extract_egemaps(speech, RATE, wanted)
     for row, window in zip(together, wanted, strict=True):
-        np.testing.assert_array_equal(audio.egemaps(speech, RATE, window[None])[0], row)
+        np.testing.assert_array_equal(audio.extract_egemaps(speech, RATE, window[None])[0], row)
 
 
 def test_same_signal_gives_same_bytes(speech):
     wanted = windows(speech, 3.0)
-    np.testing.assert_array_equal(audio.egemaps(speech, RATE, wanted), audio.egemaps(speech, RATE, wanted))
+    np.testing.assert_array_equal(
+        audio.extract_egemaps(speech, RATE, wanted), audio.extract_egemaps(speech, RATE, wanted)
+    )
 
 
 @pytest.mark.parametrize("source", ["contours", "waveform"])
 def test_a_louder_signal_has_more_loudness_and_the_same_pitch(speech, source):
     wanted = windows(speech, 3.0, hop=1.0)
-    quiet, loud = (audio.egemaps(gain * speech, RATE, wanted, source=source) for gain in (0.25, 1.0))
+    quiet, loud = (audio.extract_egemaps(gain * speech, RATE, wanted, source=source) for gain in (0.25, 1.0))
     assert (loud[:, LOUDNESS] > 1.3 * quiet[:, LOUDNESS]).all()
     np.testing.assert_allclose(loud[:, 0], quiet[:, 0], rtol=0.02)  # F0semitoneFrom27.5Hz_sma3nz_amean
 
@@ -128,7 +132,7 @@ def test_loudness_is_found_where_it_is(speech):
     raised = speech * np.where(np.arange(len(speech)) < half, 0.2, 1.0).astype(np.float32)
     middle = half / RATE
     wanted = np.array([[0.2, middle - 0.3], [middle + 0.3, 2 * middle - 0.2]])
-    before, after = (audio.egemaps(signal, RATE, wanted)[:, LOUDNESS] for signal in (0.2 * speech, raised))
+    before, after = (audio.extract_egemaps(signal, RATE, wanted)[:, LOUDNESS] for signal in (0.2 * speech, raised))
     assert abs(after[0] / before[0] - 1) < 0.02 and after[1] > 1.5 * before[1]
 
 
@@ -145,7 +149,7 @@ def test_contours_and_waveforms_agree_inside_the_recording(corpus, stem):
         (wanted[:, 1] - wanted[:, 0] > 1.999) & (wanted[:, 0] > 0.5) & (wanted[:, 1] < len(signal) / RATE - 0.5)
     ]
     assert len(wanted) > 15
-    one, other = (audio.egemaps(signal, RATE, wanted, source=source) for source in ("contours", "waveform"))
+    one, other = (audio.extract_egemaps(signal, RATE, wanted, source=source) for source in ("contours", "waveform"))
     varied = (one.std(axis=0) > 0) & (other.std(axis=0) > 0)
     correlation = np.array([np.corrcoef(one[:, k], other[:, k])[0, 1] for k in np.flatnonzero(varied)])
     distance = np.abs(one - other).mean(axis=0)[varied] / other.std(axis=0)[varied]
@@ -155,20 +159,22 @@ def test_contours_and_waveforms_agree_inside_the_recording(corpus, stem):
 
 
 def test_silence_is_finite():
-    assert np.isfinite(audio.egemaps(np.zeros(4 * RATE, np.float32), RATE, np.array([[0.0, 2.0], [1.0, 4.0]]))).all()
+    assert np.isfinite(
+        audio.extract_egemaps(np.zeros(4 * RATE, np.float32), RATE, np.array([[0.0, 2.0], [1.0, 4.0]]))
+    ).all()
 
 
 @pytest.mark.parametrize("source", ["contours", "waveform"])
 @pytest.mark.parametrize("window", [(0.0, 0.4), (1.0, 1.0), (2.0, 1.0)])
 def test_too_short_a_window(speech, source, window):
     with pytest.raises(ValueError, match="0.5 s or more"):
-        audio.egemaps(speech, RATE, np.array([(0.0, 2.0), window]), source=source)
+        audio.extract_egemaps(speech, RATE, np.array([(0.0, 2.0), window]), source=source)
 
 
 def test_the_shortest_window_works_anywhere(speech):
     end = len(speech) / RATE
     wanted = np.array([[0.0, 0.5], [1.0, 1.5], [end - 0.5, end]])
-    assert audio.egemaps(speech, RATE, wanted).shape == (3, 88)
+    assert audio.extract_egemaps(speech, RATE, wanted).shape == (3, 88)
 
 
 # low-level descriptors
@@ -176,16 +182,16 @@ def test_the_shortest_window_works_anywhere(speech):
 
 @pytest.fixture(scope="module")
 def mfcc(speech) -> np.ndarray:
-    return audio.lld(speech, RATE, "mfcc")[1]
+    return audio.extract_lld(speech, RATE, "mfcc")[1]
 
 
 @pytest.mark.parametrize(("kind", "width"), audio.LLD.items())
 def test_a_row_of_descriptors_every_10_ms_up_to_the_last_whole_frame(speech, kind, width):
-    time, values = audio.lld(speech, RATE, kind)
+    time, values = audio.extract_lld(speech, RATE, kind)
     assert values.shape == (len(time), width) and values.dtype == np.float32 and np.isfinite(values).all()
     np.testing.assert_allclose(time, 0.01 * np.arange(len(time)), atol=1e-9)
     assert 0 <= len(speech) / RATE - time[-1] - 0.025 < 0.05
-    np.testing.assert_array_equal(audio.lld(speech, RATE, kind)[1], values)
+    np.testing.assert_array_equal(audio.extract_lld(speech, RATE, kind)[1], values)
 
 
 def test_mfcc_are_the_textbook_ones(speech, mfcc):
@@ -227,28 +233,28 @@ def test_deltas_are_the_regression_of_the_statics(mfcc):
 
 
 def test_egemaps_descriptors_follow_the_voice(speech):
-    (_, quiet), (_, loud) = (audio.lld(gain * speech, RATE, "egemaps") for gain in (0.25, 1.0))
+    (_, quiet), (_, loud) = (audio.extract_lld(gain * speech, RATE, "egemaps") for gain in (0.25, 1.0))
     assert (loud[:, 0] > 1.3 * quiet[:, 0]).mean() > 0.9  # Loudness_sma3
-    time, values = audio.lld(tone(RATE, 2.0, 220.0).astype(np.float32), RATE, "egemaps")
+    time, values = audio.extract_lld(tone(RATE, 2.0, 220.0).astype(np.float32), RATE, "egemaps")
     pitch = values[20:-20, 10]  # F0semitoneFrom27.5Hz_sma3nz: 220 Hz are three octaves above
     np.testing.assert_allclose(pitch, 36, atol=0.2)
 
 
 @pytest.mark.parametrize("kind", audio.LLD)
 def test_descriptors_of_silence_are_finite(kind):
-    assert np.isfinite(audio.lld(np.zeros(RATE, np.float32), RATE, kind)[1]).all()
+    assert np.isfinite(audio.extract_lld(np.zeros(RATE, np.float32), RATE, kind)[1]).all()
 
 
 @pytest.mark.parametrize("kind", audio.LLD)
 def test_a_signal_shorter_than_a_frame_has_no_descriptors(kind):
-    assert len(audio.lld(np.zeros(960, np.float32), RATE, kind)[0]) > 0
+    assert len(audio.extract_lld(np.zeros(960, np.float32), RATE, kind)[0]) > 0
     with pytest.raises(ValueError, match="0.06 s or more"):
-        audio.lld(np.zeros(959, np.float32), RATE, kind)
+        audio.extract_lld(np.zeros(959, np.float32), RATE, kind)
 
 
 def test_an_unknown_set_of_descriptors(speech):
     with pytest.raises(KeyError):
-        audio.lld(speech, RATE, "plp")
+        audio.extract_lld(speech, RATE, "plp")
 
 
 # the sound of a video
@@ -284,7 +290,7 @@ def film(path, sound=None, rate: int = RATE, seconds: float = 1.0, codec: str = 
 def test_the_sound_of_a_video_is_that_of_the_wav(tmp_path):
     sound = 0.8 * np.random.default_rng(0).uniform(-1, 1, (1, RATE))
     soundfile.write(tmp_path / "a.wav", np.round(sound[0] * 32767) / 32768, RATE, subtype="PCM_16")
-    signal = audio.of_video(film(tmp_path / "a.avi", sound), RATE)
+    signal = audio.read_from_video(film(tmp_path / "a.avi", sound), RATE)
     assert signal.shape == (RATE,) and signal.dtype == np.float32
     np.testing.assert_allclose(signal, audio.read(tmp_path / "a.wav", RATE), atol=1e-6)
 
@@ -293,26 +299,26 @@ def test_the_sound_of_a_video_is_that_of_the_wav(tmp_path):
 def test_the_sound_of_a_video_is_resampled_as_a_wav_is(tmp_path, rate):
     sound = tone(rate, 1.5)
     soundfile.write(tmp_path / "a.wav", np.round(sound * 32767) / 32768, rate, subtype="PCM_16")
-    signal = audio.of_video(film(tmp_path / "a.avi", sound[None], rate, 1.5), RATE)
+    signal = audio.read_from_video(film(tmp_path / "a.avi", sound[None], rate, 1.5), RATE)
     assert signal.shape == (1.5 * RATE,) and signal.dtype == np.float32
     np.testing.assert_allclose(signal, audio.read(tmp_path / "a.wav", RATE, resample=True), atol=1e-6)
 
 
 def test_the_channels_of_a_video_are_averaged(tmp_path):
     left, right = tone(RATE), tone(RATE, hertz=1000)
-    signal = audio.of_video(film(tmp_path / "a.avi", np.stack([left, right])), RATE)
+    signal = audio.read_from_video(film(tmp_path / "a.avi", np.stack([left, right])), RATE)
     np.testing.assert_allclose(signal, (left + right) / 2, atol=1e-4)
 
 
 def test_compressed_sound_keeps_its_pitch(tmp_path):
-    signal = audio.of_video(film(tmp_path / "a.avi", tone(44_100)[None], 44_100, codec="ac3"), RATE)
+    signal = audio.read_from_video(film(tmp_path / "a.avi", tone(44_100)[None], 44_100, codec="ac3"), RATE)
     assert abs(len(signal) - RATE) < 2000  # whole blocks of the codec
     spectrum = np.abs(np.fft.rfft(signal[:RATE] * np.hanning(len(signal[:RATE]))))
     assert abs(spectrum.argmax() * RATE / len(signal[:RATE]) - 440) < 3 and 0.4 < np.abs(signal[2000:-2000]).max() < 0.6
 
 
 def test_a_video_of_sound_alone_has_its_sound(tmp_path):
-    assert len(audio.of_video(film(tmp_path / "a.avi", tone(RATE)[None], seconds=0), RATE)) == RATE
+    assert len(audio.read_from_video(film(tmp_path / "a.avi", tone(RATE)[None], seconds=0), RATE)) == RATE
 
 
 @pytest.mark.parametrize(
@@ -331,7 +337,7 @@ def test_a_video_without_sound_is_refused_by_name(tmp_path, make, words):
     file = tmp_path / "Train_01.avi"
     make(file)
     with pytest.raises(InputError, match=re.escape(f"{file}: {words}")) as caught:
-        audio.of_video(file, RATE)
+        audio.read_from_video(file, RATE)
     assert "copy it again" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -339,11 +345,11 @@ def test_a_video_that_was_cut_has_the_sound_that_is_left_or_is_refused(tmp_path)
     """Whatever the place of the cut: samples from the start, or one line."""
     sound = 0.5 * np.random.default_rng(0).uniform(-1, 1, (1, RATE))
     whole = film(tmp_path / "a.avi", sound).read_bytes()
-    full, lengths, cut = audio.of_video(tmp_path / "a.avi", RATE), [], tmp_path / "cut.avi"
+    full, lengths, cut = audio.read_from_video(tmp_path / "a.avi", RATE), [], tmp_path / "cut.avi"
     for part in np.linspace(0.02, 0.98, 13):
         cut.write_bytes(whole[: round(part * len(whole))])
         try:
-            signal = audio.of_video(cut, RATE)
+            signal = audio.read_from_video(cut, RATE)
         except InputError as error:
             assert str(error).startswith(f"{cut}: ") and "\n" not in str(error)
             continue

@@ -44,7 +44,7 @@ def test_a_face_that_is_the_template_moved_is_moved_back(angle, scale, x, y):
     """Whatever rotation, scale and position: eyes and nose come to lie where TEMPLATE says."""
     there = similarity(angle, scale, x, y)
     anchors = moved(faces.TEMPLATE * SIZE, there)
-    found = faces.alignment(face_with(*anchors), SIZE)
+    found = faces.fit_alignment(face_with(*anchors), SIZE)
     np.testing.assert_allclose(moved(anchors, found), faces.TEMPLATE * SIZE, atol=1e-6)
     both = np.vstack([found, [0, 0, 1]]) @ np.vstack([there, [0, 0, 1]])
     np.testing.assert_allclose(both, np.eye(3), atol=1e-6)
@@ -61,12 +61,12 @@ def test_other_faces_get_the_similarity_of_least_squares(offsets, angle, scale):
     turn = (np.conj(source - source.mean()) * (target - target.mean())).sum() / spread
     shift = target.mean() - turn * source.mean()
     expected = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-    np.testing.assert_allclose(faces.alignment(face_with(*anchors), SIZE), expected, atol=1e-6)
+    np.testing.assert_allclose(faces.fit_alignment(face_with(*anchors), SIZE), expected, atol=1e-6)
 
 
 def test_no_similarity_nearby_is_better():
     anchors = np.array([[100.0, 80.0], [150.0, 90.0], [118.0, 130.0]])
-    best = faces.alignment(face_with(*anchors), SIZE)
+    best = faces.fit_alignment(face_with(*anchors), SIZE)
     rng = np.random.default_rng(0)
     for _ in range(50):
         a, b, u, v = rng.normal(size=4) * [0.02, 0.02, 1, 1]
@@ -75,7 +75,7 @@ def test_no_similarity_nearby_is_better():
 
 def test_alignment_keeps_shape_and_grows_with_the_crop():
     points = face_with(np.array([100.0, 80.0]), np.array([150.0, 90.0]), np.array([118.0, 130.0]))
-    small, large = faces.alignment(points, 32), faces.alignment(points, 96)
+    small, large = faces.fit_alignment(points, 32), faces.fit_alignment(points, 96)
     np.testing.assert_allclose(3 * small, large)
     assert small[0, 0] == pytest.approx(small[1, 1]) and small[0, 1] == pytest.approx(-small[1, 0])
 
@@ -95,7 +95,7 @@ def test_crop_puts_eyes_and_nose_where_the_template_says(angle, scale):
         spot = image[..., channel].copy()
         cv2.circle(spot, (round(16 * x), round(16 * y)), round(16 * 4 * scale), 255, -1, cv2.LINE_AA, shift=4)
         image[..., channel] = spot
-    cropped = faces.crop(image, faces.alignment(face_with(*anchors), SIZE), SIZE)
+    cropped = faces.crop(image, faces.fit_alignment(face_with(*anchors), SIZE), SIZE)
     assert cropped.shape == (SIZE, SIZE, 3) and cropped.dtype == np.uint8
     rows, columns = np.mgrid[:SIZE, :SIZE]
     for channel, expected in enumerate(faces.TEMPLATE * SIZE):
@@ -115,7 +115,7 @@ def test_outside_of_the_image_is_black():
 
 @pytest.fixture(scope="module")
 def model():
-    return faces.landmark_file()
+    return faces.locate_landmark_file()
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def rendered():
 
 def test_rendered_faces_are_found_where_they_are(rendered, model):
     for image, truth in rendered:
-        found = faces.landmarks(image, model)
+        found = faces.find_landmarks(image, model)
         assert found.shape == (faces.LANDMARKS, 2) and found.dtype == np.float32
         distance_of_eyes = np.linalg.norm(truth[faces.RIGHT_EYE].mean(axis=0) - truth[faces.LEFT_EYE].mean(axis=0))
         for part in (faces.RIGHT_EYE, faces.LEFT_EYE, slice(30, 31)):
@@ -143,7 +143,7 @@ def test_rendered_faces_are_found_where_they_are(rendered, model):
 
 def test_the_subjects_right_eye_is_left_in_the_image(rendered, model):
     image, _ = rendered[0]
-    found = faces.landmarks(image, model)
+    found = faces.find_landmarks(image, model)
     assert found[faces.RIGHT_EYE, 0].max() < found[faces.LEFT_EYE, 0].min()
 
 
@@ -154,7 +154,7 @@ def test_the_largest_of_two_faces_counts(rendered, model):
     both = np.full((480, 960, 3), 90, np.uint8)
     both[:240, :320] = image
     both[:, 320:] = cv2.resize(image, (640, 480))
-    assert faces.landmarks(both, model)[:, 0].min() > 320
+    assert faces.find_landmarks(both, model)[:, 0].min() > 320
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_largest_of_two_faces_counts(rendered, model):
     ids=["grey", "noise"],
 )
 def test_no_face_is_none(image, model):
-    assert faces.landmarks(image.astype(np.uint8), model) is None
+    assert faces.find_landmarks(image.astype(np.uint8), model) is None
 
 
 # the landmark model
@@ -171,37 +171,37 @@ def test_no_face_is_none(image, model):
 
 def test_the_packaged_model_is_there(model):
     assert model.is_file() and model.name == "shape_predictor_68_face_landmarks.dat"
-    assert faces.landmark_file(model) == model == faces.landmark_file(str(model))
+    assert faces.locate_landmark_file(model) == model == faces.locate_landmark_file(str(model))
 
 
 @pytest.mark.parametrize("name", ["nowhere.dat", "."])
 def test_a_replacement_that_is_no_file(tmp_path, name):
     with pytest.raises(InputError, match=f"{re.escape(str(tmp_path / name))}: no such file; --landmarks"):
-        faces.landmark_file(tmp_path / name)
+        faces.locate_landmark_file(tmp_path / name)
 
 
 def test_a_package_without_its_model_and_no_package(tmp_path, monkeypatch):
     package = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: package)
     with pytest.raises(InputError, match="no such file; --landmarks"):
-        faces.landmark_file()
+        faces.locate_landmark_file()
     monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="not installed; install requirements.txt or"):
-        faces.landmark_file()
+        faces.locate_landmark_file()
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", bytes(range(256)) * 40], ids=["empty", "text", "binary"])
 def test_a_file_that_is_no_model(tmp_path, rendered, content):
     (tmp_path / "wrong.dat").write_bytes(content)
     with pytest.raises(InputError, match=re.escape(str(tmp_path / "wrong.dat"))) as caught:
-        faces.landmarks(rendered[0][0], tmp_path / "wrong.dat")
+        faces.find_landmarks(rendered[0][0], tmp_path / "wrong.dat")
     assert "\n" not in str(caught.value)
 
 
 def test_a_model_of_five_landmarks_is_refused(rendered, model):
     five = model.with_name("shape_predictor_5_face_landmarks.dat")  # comes in the same package
     with pytest.raises(InputError, match="gives 5 landmarks, 68 are expected"):
-        faces.landmarks(rendered[0][0], five)
+        faces.find_landmarks(rendered[0][0], five)
 
 
 # alignment by the eyes
@@ -211,7 +211,7 @@ def test_a_model_of_five_landmarks_is_refused(rendered, model):
 def test_eyes_come_to_lie_exactly_on_the_template_wherever_the_nose_is(angle, scale, x, y, nose):
     there = similarity(angle, scale, x, y)
     right, left, tip = moved(faces.TEMPLATE * SIZE, there)
-    found = faces.eye_alignment(face_with(right, left, tip + nose), SIZE)
+    found = faces.fit_eye_alignment(face_with(right, left, tip + nose), SIZE)
     np.testing.assert_allclose(moved(np.array([right, left]), found), faces.TEMPLATE[:2] * SIZE, atol=1e-6)
     both = np.vstack([found, [0, 0, 1]]) @ np.vstack([there, [0, 0, 1]])
     np.testing.assert_allclose(both, np.eye(3), atol=1e-6)
@@ -231,9 +231,9 @@ def scene(*placed, width: int = 640) -> np.ndarray:
 @pytest.fixture
 def searches(monkeypatch):
     """The shapes of the images that the detector is run on."""
-    seen, detector = [], faces._dlib(faces.landmark_file())
+    seen, detector = [], faces._load_dlib(faces.locate_landmark_file())
     monkeypatch.setattr(
-        faces, "_dlib", lambda model: (lambda grey: seen.append(grey.shape) or detector[0](grey), detector[1])
+        faces, "_load_dlib", lambda model: (lambda grey: seen.append(grey.shape) or detector[0](grey), detector[1])
     )
     return seen
 

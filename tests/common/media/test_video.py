@@ -52,16 +52,16 @@ def clip(tmp_path_factory) -> Path:
 
 
 def test_frames_are_rgb_of_the_size_of_the_video(clip, tmp_path):
-    (image,) = video.frames_at(clip, np.array([0.0]))
+    (image,) = video.read_frames_at(clip, np.array([0.0]))
     assert image.shape == (48, 80, 3) and image.dtype == np.uint8
     red = np.zeros((48, 80, 3), np.uint8)
     red[..., 0] = 200
-    (image,) = video.frames_at(write(tmp_path / "red.avi", [red]), np.array([0.0]))
+    (image,) = video.read_frames_at(write(tmp_path / "red.avi", [red]), np.array([0.0]))
     assert np.abs(image.astype(int) - red).max() < 12  # the codec loses a little
 
 
 def test_every_frame_at_its_own_time(clip):
-    assert numbers(video.frames_at(clip, np.arange(FRAMES) / FPS)) == list(range(FRAMES))
+    assert numbers(video.read_frames_at(clip, np.arange(FRAMES) / FPS)) == list(range(FRAMES))
 
 
 @pytest.mark.parametrize(("suffix", "part"), [("mkv", 0.5), ("avi", 0.8)])  # most of a small AVI is its header
@@ -73,11 +73,11 @@ def test_frames_of_a_file_that_was_cut_come_first_and_then_the_error(tmp_path, s
         for image in numbered(4 * FPS):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    assert video.duration(whole) == pytest.approx(4, abs=0.2)
+    assert video.measure_duration(whole) == pytest.approx(4, abs=0.2)
     half.write_bytes(whole.read_bytes()[: int(part * whole.stat().st_size)])
     seen = []
     with pytest.raises(InputError, match=f"half.{suffix}: cannot be decoded beyond"):
-        for instant, _ in video.frames(half):
+        for instant, _ in video.read_frames(half):
             seen.append(instant)
     assert 0 < len(seen) < 4 * FPS
 
@@ -93,7 +93,7 @@ def test_a_cut_avi_is_known_by_its_header(tmp_path):
 
 
 def test_duration(clip):
-    assert video.duration(clip) == pytest.approx(FRAMES / FPS)
+    assert video.measure_duration(clip) == pytest.approx(FRAMES / FPS)
 
 
 # correctness
@@ -101,37 +101,37 @@ def test_duration(clip):
 
 @given(st.lists(st.floats(0, (FRAMES - 1) / FPS), min_size=1, max_size=40).map(sorted))
 def test_each_time_gets_the_nearest_frame(clip, times):
-    found = numbers(video.frames_at(clip, np.array(times)))
+    found = numbers(video.read_frames_at(clip, np.array(times)))
     assert len(found) == len(times)
     distance = np.abs(np.array(found) / FPS - times)
     assert (distance <= 0.5 / FPS + 1e-6).all()  # between two frames either is near enough
 
 
 def test_repeated_times_and_coarse_grids(clip):
-    assert numbers(video.frames_at(clip, np.array([0.5, 0.5, 0.5, 0.54, 0.56]))) == [5, 5, 5, 5, 6]
-    assert numbers(video.frames_at(clip, np.arange(0, 3, 0.25))) == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27]
+    assert numbers(video.read_frames_at(clip, np.array([0.5, 0.5, 0.5, 0.54, 0.56]))) == [5, 5, 5, 5, 6]
+    assert numbers(video.read_frames_at(clip, np.arange(0, 3, 0.25))) == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27]
 
 
 def test_a_rate_that_is_no_whole_number(tmp_path):
     ntsc = write(tmp_path / "ntsc.avi", numbered(), Fraction(30_000, 1_001))
-    assert numbers(video.frames_at(ntsc, np.array([0.0, 10.01 / 30, 29.029 / 30]))) == [0, 10, 29]
+    assert numbers(video.read_frames_at(ntsc, np.array([0.0, 10.01 / 30, 29.029 / 30]))) == [0, 10, 29]
 
 
 def test_no_time_wants_no_frame(clip):
-    assert list(video.frames_at(clip, np.array([]))) == []
+    assert list(video.read_frames_at(clip, np.array([]))) == []
 
 
 def test_frames_come_one_by_one(clip):
     """A consumer that stops early leaves the file closed and whole."""
-    frames = video.frames_at(clip, np.arange(FRAMES) / FPS)
+    frames = video.read_frames_at(clip, np.arange(FRAMES) / FPS)
     assert numbers([next(frames), next(frames)]) == [0, 1]
     frames.close()
-    assert numbers(video.frames_at(clip, np.array([2.9]))) == [29]
+    assert numbers(video.read_frames_at(clip, np.array([2.9]))) == [29]
 
 
 def test_the_end_may_lie_a_little_before_the_last_time(clip):
-    assert numbers(video.frames_at(clip, np.array([2.9, 3.4, 3.89]))) == [29, 29, 29]
-    assert numbers(video.frames_at(clip, np.array([2.9, 5.0]), slack=2.2)) == [29, 29]
+    assert numbers(video.read_frames_at(clip, np.array([2.9, 3.4, 3.89]))) == [29, 29, 29]
+    assert numbers(video.read_frames_at(clip, np.array([2.9, 5.0]), slack=2.2)) == [29, 29]
 
 
 # errors
@@ -139,7 +139,7 @@ def test_the_end_may_lie_a_little_before_the_last_time(clip):
 
 def test_a_video_that_ends_early_is_named_truncated(clip):
     with pytest.raises(InputError, match=f"{re.escape(str(clip))}: ends at 2.9 s where 4.0 s are expected"):
-        list(video.frames_at(clip, np.array([0.0, 4.0])))
+        list(video.read_frames_at(clip, np.array([0.0, 4.0])))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6])
@@ -148,7 +148,7 @@ def test_a_file_cut_off_is_refused_by_name(clip, tmp_path, share):
     cut = tmp_path / "Train_01.avi"
     cut.write_bytes(data[: int(share * len(data))])
     with pytest.raises(InputError, match=re.escape(str(cut))) as caught:
-        list(video.frames_at(cut, np.arange(FRAMES) / FPS, slack=0.3))
+        list(video.read_frames_at(cut, np.arange(FRAMES) / FPS, slack=0.3))
     assert "copy it again" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -158,7 +158,7 @@ def test_a_hole_in_the_middle_is_no_reason_to_stop_with_a_traceback(clip, tmp_pa
     data[middle : middle + 600] = b"\xff" * 600
     (tmp_path / "holed.avi").write_bytes(data)
     try:
-        found = list(video.frames_at(tmp_path / "holed.avi", np.arange(FRAMES) / FPS))
+        found = list(video.read_frames_at(tmp_path / "holed.avi", np.arange(FRAMES) / FPS))
     except InputError as error:
         assert "holed.avi" in str(error)
     else:
@@ -187,7 +187,11 @@ def audio_only(path: Path):
 )
 @pytest.mark.parametrize(
     "read",
-    [video.duration, lambda path: list(video.frames_at(path, np.zeros(1))), lambda path: list(video.frames(path))],
+    [
+        video.measure_duration,
+        lambda path: list(video.read_frames_at(path, np.zeros(1))),
+        lambda path: list(video.read_frames(path)),
+    ],
     ids=["duration", "frames_at", "frames"],
 )
 def test_what_is_no_video_is_refused_by_name(tmp_path, make, words, read):
@@ -204,16 +208,16 @@ def test_a_video_without_frames(tmp_path):
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.mux(stream.encode())
     with pytest.raises(InputError, match="none.avi"):
-        list(video.frames_at(tmp_path / "none.avi", np.zeros(1)))
+        list(video.read_frames_at(tmp_path / "none.avi", np.zeros(1)))
     with pytest.raises(InputError, match="none.avi"):
-        list(video.frames(tmp_path / "none.avi"))
+        list(video.read_frames(tmp_path / "none.avi"))
 
 
 # every frame with its time
 
 
 def test_all_frames_come_with_their_times(clip):
-    time, images = zip(*video.frames(clip))
+    time, images = zip(*video.read_frames(clip))
     np.testing.assert_allclose(time, np.arange(FRAMES) / FPS)
     assert numbers(images) == list(range(FRAMES))
 
@@ -234,10 +238,10 @@ def write_mp4(path: Path, frames, ticks=None, rotation: int = 0) -> Path:
 
 def test_a_variable_frame_rate_keeps_its_times(tmp_path):
     ticks = [0, 4, 8, 40, 41, 90]
-    time, images = zip(*video.frames(write_mp4(tmp_path / "variable.mp4", numbered(6), ticks)))
+    time, images = zip(*video.read_frames(write_mp4(tmp_path / "variable.mp4", numbered(6), ticks)))
     np.testing.assert_allclose(time, np.array(ticks) / 100, atol=1e-3)
     assert numbers(images) == list(range(6))
-    assert numbers(video.frames_at(tmp_path / "variable.mp4", np.array([0.3, 0.9]))) == [3, 5]
+    assert numbers(video.read_frames_at(tmp_path / "variable.mp4", np.array([0.3, 0.9]))) == [3, 5]
 
 
 @pytest.mark.parametrize(("rotation", "corner"), [(0, (0, 0)), (-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))], ids=str)
@@ -246,7 +250,7 @@ def test_a_rotated_video_comes_upright(tmp_path, rotation, corner):
     image = np.full((48, 80, 3), 30, np.uint8)
     image[:16, :16] = 220
     path = write_mp4(tmp_path / "phone.mp4", [image] * 2, rotation=rotation)
-    for found in (next(video.frames(path))[1], next(video.frames_at(path, np.zeros(1)))):
+    for found in (next(video.read_frames(path))[1], next(video.read_frames_at(path, np.zeros(1)))):
         assert found.shape == ((48, 80, 3) if rotation in (0, 180) else (80, 48, 3))
         corners = {(y, x): int(found[y, x].mean()) for y in (0, -1) for x in (0, -1)}
         assert max(corners, key=corners.get) == corner and corners[corner] > 180

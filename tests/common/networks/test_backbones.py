@@ -196,7 +196,7 @@ def test_densenet_from_a_published_file(image, tmp_path):
     layers = {published(layer): [rng.uniform(0, 0.1, v.shape) for v in layer.weights] for layer in model.layers}
     layers["fc1000"] = [np.zeros((1024, 1000)), np.zeros(1000)]
     save_as_published(tmp_path / "weights.h5", layers)
-    model = backbones.backbone("densenet121", tmp_path / "weights.h5")
+    model = backbones.build("densenet121", tmp_path / "weights.h5")
     for layer in filter(lambda layer: layer.weights, model.layers):
         for variable, array in zip(layer.weights, layers[published(layer)], strict=True):
             np.testing.assert_array_equal(variable.numpy(), array.astype(np.float32))
@@ -216,7 +216,7 @@ def small(monkeypatch):
     monkeypatch.setitem(
         backbones.NETWORKS,
         "vgg16",
-        backbones.Network(5, 4, ("small.h5",), build, lambda images: images[..., ::-1], backbones._keras_arrays),
+        backbones.Network(5, 4, ("small.h5",), build, lambda images: images[..., ::-1], backbones._read_keras),
     )
     return {"a": [np.ones((3, 3, 3, 2)), np.arange(2.0)], "flatten": [], "b": [np.full((8, 5), 2.0), np.zeros(5)]}
 
@@ -238,16 +238,19 @@ def test_order_and_values_of_a_published_file(kind, top, small, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda layers: with_array(layers, "b", 0, np.ones((9, 5))), r"b/0:0 has shape \(9, 5\), vgg16 needs \(8, 5\)"),
-        (lambda layers: with_array(layers, "a", 1, np.array([0, np.nan])), "a/1:0 holds NaN or infinity"),
-        (lambda layers: with_array(layers, "a", 0, np.full((3, 3, 3, 2), b"x")), "cannot be read as weights of vgg16"),
+        (
+            lambda layers: with_array(layers, "b", 0, np.ones((9, 5))),
+            r"b/0:0 has shape \(9, 5\), \(8, 5\) is needed; .* vgg16",
+        ),
+        (lambda layers: with_array(layers, "a", 1, np.array([0, np.nan])), "a/1:0 holds NaN, infinity"),
+        (lambda layers: with_array(layers, "a", 0, np.full((3, 3, 3, 2), b"x")), "a/0:0 holds .* or no numbers"),
         (lambda layers: {"a": layers["a"]}, "has fewer layers than vgg16 has"),
     ],
 )
 def test_weights_of_another_shape_or_damaged(small, tmp_path, change, message):
     save_as_published(tmp_path / "small.h5", change(small))
     with pytest.raises(InputError, match=rf"small\.h5: .*{message}") as caught:
-        backbones.backbone("vgg16", tmp_path / "small.h5")
+        backbones.build("vgg16", tmp_path / "small.h5")
     assert "\n" not in str(caught.value)
 
 
@@ -261,7 +264,7 @@ def test_files_that_are_no_weights(small, tmp_path, content):
     else:
         path.write_bytes(path.read_bytes()[:-3000] if content == "cut" else content)
     with pytest.raises(InputError, match="cannot be read as weights of vgg16"):
-        backbones.backbone("vgg16", path)
+        backbones.build("vgg16", path)
 
 
 @pytest.mark.parametrize("content", ["missing array", "objects", "cut", "array", "text"])
@@ -280,7 +283,7 @@ def test_archives_that_are_no_weights(content, tmp_path):
     with pytest.raises(
         InputError, match=r"affwild_resnet50\.npz: cannot be read as weights of affwild_resnet50"
     ) as caught:
-        backbones.backbone("affwild_resnet50", path)
+        backbones.build("affwild_resnet50", path)
     if content == "missing array":
         assert "resnet_v1_50/conv1/BatchNorm/gamma" in str(caught.value)
 
@@ -318,7 +321,7 @@ def test_random_weights_are_the_same_each_time_and_keep_the_scale(small, image):
     first = backbones.embed("vgg16", backbones.RANDOM, images)
     np.testing.assert_array_equal(first, backbones.embed("vgg16", backbones.RANDOM, images))
     assert not np.allclose(first[0], first[1]) and 1 < first.std() < 1000
-    model = backbones.backbone("vgg16", backbones.RANDOM)
+    model = backbones.build("vgg16", backbones.RANDOM)
     assert np.std(model.weights[0]) == pytest.approx(np.sqrt(2 / 27), rel=0.3) and not np.any(model.weights[1])
 
 

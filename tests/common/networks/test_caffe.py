@@ -84,7 +84,7 @@ def test_a_network_gives_what_opencv_makes_of_it(path):
 
     found = caffe.read(path, BLOBS)
     kernel, bias = found["fc3"]
-    found["fc3"] = caffe.channels_last(kernel, (3, 4, 8)), bias
+    found["fc3"] = caffe.put_channels_last(kernel, (3, 4, 8)), bias
     network = keras.Sequential(
         [
             layers.Input((12, 16, 3)),
@@ -119,7 +119,7 @@ def test_axes(path):
 def test_rows_in_keras_order():
     """Row c h w of Caffe's map of 2 x 3 pixels with 2 channels is row h w c of Keras'."""
     kernel = np.arange(12)[:, None]
-    assert caffe.channels_last(kernel, (2, 3, 2)).ravel().tolist() == [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]
+    assert caffe.put_channels_last(kernel, (2, 3, 2)).ravel().tolist() == [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]
 
 
 def test_channels_in_groups(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.metrics import POOLINGS, ccc, pooled
+from common.metrics import POOLINGS, ccc, score_pooled
 from common.networks.losses import CCCLoss, ccc_loss
 
 BATCH, TIME = 4, 25
@@ -38,7 +38,7 @@ def test_equals_the_metric(pooling, shapes):
     shaped = (series.reshape(BATCH, TIME, *shape) for series, shape in zip((truth, prediction), shapes))
     loss = ccc_loss(*shaped, pooling=pooling)
     assert loss.shape == ()
-    assert float(loss) == pytest.approx(1 - pooled(ccc, truth, prediction, pooling=pooling), abs=1e-5)
+    assert float(loss) == pytest.approx(1 - score_pooled(ccc, truth, prediction, pooling=pooling), abs=1e-5)
 
 
 def test_one_value_per_sequence():
@@ -61,7 +61,7 @@ def test_masked_equals_cropped(pooling, under_the_mask):
     cropped = [[row[keep] for row, keep in zip(series, mask)] for series in (truth, prediction)]
     truth[~mask] = prediction[~mask] = under_the_mask
     loss, slope = gradient(truth, prediction, mask, pooling=pooling)
-    assert loss == pytest.approx(1 - pooled(ccc, *cropped, pooling=pooling), abs=1e-5)
+    assert loss == pytest.approx(1 - score_pooled(ccc, *cropped, pooling=pooling), abs=1e-5)
     assert np.isfinite(slope).all()
     assert (slope[~mask] == 0).all() and (slope[mask] != 0).any()
 
@@ -71,7 +71,7 @@ def test_a_masked_sequence_does_not_count(pooling):
     truth, prediction = batch()
     loss = ccc_loss(truth, prediction, [1, 1, 0, 1], pooling=pooling)
     kept = [0, 1, 3]
-    assert float(loss) == pytest.approx(1 - pooled(ccc, truth[kept], prediction[kept], pooling=pooling), abs=1e-5)
+    assert float(loss) == pytest.approx(1 - score_pooled(ccc, truth[kept], prediction[kept], pooling=pooling), abs=1e-5)
 
 
 def test_a_weight_of_two_counts_a_sample_twice():

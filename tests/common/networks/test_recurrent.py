@@ -125,7 +125,7 @@ def test_the_step_is_that_of_the_layer():
     cell = keras.layers.LSTMCell(UNITS)
     cell.build((BATCH, FEATURES))
     state = [X[:, 0, :UNITS], X[:, 1, :UNITS]]
-    hidden, carry = recurrent.lstm_step(X[:, 2] @ cell.kernel + cell.bias, state, cell.recurrent_kernel)
+    hidden, carry = recurrent.step_lstm(X[:, 2] @ cell.kernel + cell.bias, state, cell.recurrent_kernel)
     _, expected = cell(X[:, 2], state)
     assert_same([hidden, carry], expected)
 
@@ -157,7 +157,7 @@ def test_dropout_is_that_of_keras():
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_state_dropout_against_a_plain_loop(reverse):
-    """Outputs and gradients of `recurrence` with a mask on the states, against the backend's own differentiation."""
+    """Outputs and gradients of `run_lstm` with a mask on the states, against the backend's own differentiation."""
     rng = np.random.default_rng(0)
     steps, batch, units = 5, 3, 4
     shapes = ((steps, batch, 4 * units), (units, 4 * units), (batch, units), (batch, units))
@@ -179,7 +179,7 @@ def test_state_dropout_against_a_plain_loop(reverse):
             total = tf.reduce_sum(hidden * tf.cos(tf.range(60.0))[:, None, None][:steps]) + tf.reduce_sum(cell**2)
         return hidden, cell, *tape.gradient(total, arguments)
 
-    ours = run(lambda p, k, h, c: recurrent.recurrence(p, k, (h, c), reverse=reverse, kept=kept))
+    ours = run(lambda p, k, h, c: recurrent.run_lstm(p, k, (h, c), reverse=reverse, kept=kept))
     for one, other in zip(ours, run(plain), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 

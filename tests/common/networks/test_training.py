@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from common.errors import WriteError
-from common.networks import architecture, training
-from common.running import provenance
+from common.networks import training
 
 SAMPLES, BATCH, EPOCHS = 22, 4, 4
 X = np.random.default_rng(0).normal(size=(SAMPLES, 3)).astype(np.float32)
@@ -294,49 +293,7 @@ def test_predictions_of_an_inner_layer():
     )
 
 
-# what is written down
-
-
-def test_architecture_lists_layers_after_their_inputs():
-    training.prepare(0)
-    import keras
-    from keras import layers
-
-    first, second = keras.Input((3,), name="first"), keras.Input((3,), name="second")
-    shared = layers.Dense(4, name="shared")
-    joined = layers.Concatenate(name="joined")([shared(first), shared(second)])
-    model = keras.Model([first, second], layers.Dense(1, name="out")(joined))
-    rows = architecture.describe(model)
-    names = [row["name"] for row in rows]
-    assert len(set(names)) == len(names) == 5
-    for position, row in enumerate(rows):
-        assert set(row["inputs"]) <= set(names[:position])
-    by_name = {row["name"]: row for row in rows}
-    assert by_name["out"] == {"name": "out", "kind": "Dense", "shape": [1], "parameters": 9, "inputs": ["joined"]}
-    assert by_name["shared"]["parameters"] == 16
-    assert sum(row["parameters"] for row in rows) == model.count_params()
-
-
-def test_provenance():
-    found = provenance.collect()
-    expected = {
-        "date",
-        "commit",
-        "dirty",
-        "python",
-        "tensorflow",
-        "keras",
-        "numpy",
-        "opensmile",
-        "dlib-bin",
-        "processor",
-        "threads",
-        "onednn",
-    }
-    assert expected <= set(found)
-    assert found["tensorflow"] == "2.16.2" and found["threads"] >= 1
-    assert found["commit"] is None or len(found["commit"]) == 40
-    assert not any(str(Path.home()) in str(value) for value in found.values())  # nothing private
+# the state before a network
 
 
 def test_prepare_sets_policy_and_seeds():

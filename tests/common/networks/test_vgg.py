@@ -9,7 +9,7 @@ from common.networks import vgg
 
 def network(depth, width=1.0, size=32, **options):
     image = keras.Input((size, size, 3))
-    return keras.Model(image, vgg.convolved(image, depth, width, "block{}_conv{}", "block{}_pool", **options))
+    return keras.Model(image, vgg.convolve(image, depth, width, "block{}_conv{}", "block{}_pool", **options))
 
 
 @pytest.mark.parametrize(("depth", "published"), [(16, keras.applications.VGG16), (19, keras.applications.VGG19)])
