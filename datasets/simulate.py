@@ -71,6 +71,19 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def write_cached(kind: str, cache: Path, jobs: int, **sizes) -> Path:
+    """Write a simulated corpus of this `kind` (CORPORA) into the cache, unless it is there; returns its folder.
+
+    `sizes` are options of its writer, in the order in which the name of the folder has them.
+    Raises InputError.
+    """
+    writer = importlib.import_module(f"datasets.simulated.{kind}")
+    words = [f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}" for name, value in sizes.items()]
+    root = cache / "corpora" / "-".join([f"{kind}-v{writer.VERSION}", *words])
+    writer.write(root, jobs=jobs, **sizes)
+    return root
+
+
 def main() -> int:
     options = {name: value for name, value in vars(parser().parse_args()).items() if value is not None}
     if options.get("jobs", 1) < 1:
