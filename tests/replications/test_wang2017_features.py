@@ -11,7 +11,7 @@ from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.media import faces
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable
 from datasets.avec2012 import Labels
 from replications.wang2017 import attributes, features
 
@@ -92,7 +92,7 @@ def test_attributes_are_those_of_the_aligned_face(video, cnn, tmp_path):
 
 def test_computed_once(video, cnn, tmp_path, monkeypatch):
     first = load(video, cnn, tmp_path)
-    monkeypatch.setattr(features, "attributes_of", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(features, "extract_attributes", lambda *_: pytest.fail("computed again"))
     again = load(video, cnn, tmp_path)
     assert np.array_equal(first.attributes, again.attributes) and first.digest == again.digest
     other = Labels(first.time, first.labels.arousal + 0.1, first.labels.valence)
