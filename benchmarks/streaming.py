@@ -102,10 +102,10 @@ def measured(arguments: argparse.Namespace) -> dict[str, float]:
     recordings = [recording(arguments.folder, number, in_memory) for number in range(IN_MEMORY if in_memory else TRAIN)]
     if arguments.mode == "model":
         recordings = recordings[:MICRO_BATCH]
-    sequences = experiment.Sequences(recordings, settings, experiment.moments(recordings), 0.0)
+    sequences = experiment.Sequences(recordings, settings, experiment.measure_moments(recordings), 0.0)
     sequences.steps = STEPS
     model = models.VARIANTS[arguments.variant](settings, STEPS, AUDIO, VISUAL)
-    experiment.compile_(model, settings, len(sequences) // MICRO_BATCH)
+    experiment.compile_model(model, settings, len(sequences) // MICRO_BATCH)
     order = np.random.default_rng(0).permutation(len(sequences))
     kept = sequences(np.arange(MICRO_BATCH)) if arguments.mode == "model" else None
 

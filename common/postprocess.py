@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import median_filter
 
 from common import metrics
 
@@ -83,6 +82,8 @@ class Smooth:
             best, second = middle, best
 
     def apply(self, series: np.ndarray, hop: float) -> np.ndarray:
+        from scipy.ndimage import median_filter
+
         half = round(self.width_seconds / hop) // 2
         # Padded here: scipy 1.15.3 answers with zeros when it has to reflect more than the length of the series.
         padded = np.pad(series, half, mode=EDGES[self.edge])

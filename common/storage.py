@@ -71,6 +71,20 @@ def _umask() -> int:
     return mask
 
 
+def write_npy(path: Path, array) -> None:
+    """One array as an .npy file. Raises WriteError."""
+    import numpy as np
+
+    write_atomically(path, lambda file: np.save(file, array))
+
+
+def write_npz(path: Path, **arrays) -> None:
+    """Arrays by name as an .npz file. Raises WriteError."""
+    import numpy as np
+
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
 def write_json(path: Path, record: dict) -> None:
     data = as_json(record)
     write_atomically(path, lambda file: file.write(data))

@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache",
         type=Path,
-        default=cli.cache_folder(),
+        default=cli.choose_cache_folder(),
         metavar="DIR",
         help="into DIR/public/CORPUS (default $AVEMOTION_CACHE or ~/.cache/avemotion)",
     )

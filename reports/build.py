@@ -100,9 +100,9 @@ def evaluate_all(suite: Sequence, *folders: Path) -> list[tuple]:
     """What `evaluate` returns for each paper; on all cores, in the processes that draw afterwards."""
     from joblib import delayed
 
-    from common.running.experiment import cores
+    from common.running.options import count_cores
 
-    return list(parallel((delayed(evaluate)(paper, *folders) for paper in suite), min(cores(), len(suite))))
+    return list(parallel((delayed(evaluate)(paper, *folders) for paper in suite), min(count_cores(), len(suite))))
 
 
 def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tuple:
@@ -211,7 +211,7 @@ def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list
     from joblib import delayed
     from tqdm import tqdm
 
-    from common.running.experiment import cores
+    from common.running.options import count_cores
     from reports import figures, former
 
     found = {}
@@ -221,7 +221,7 @@ def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list
     missing = [entry for entry in evaluated if found[entry[0].id][1] is None]
     makers = [(paper.id, make, files) for paper, files, *_ in missing for make in figures.makers(paper)]
     calls = (delayed(figures.drawn)(make, files) for _, make, files in makers)
-    made = parallel(calls, min(cores(), len(makers) or 1))
+    made = parallel(calls, min(count_cores(), len(makers) or 1))
     made = list(tqdm(made, total=len(makers), desc="figures", unit="", leave=False, delay=2))
     for paper, *_ in missing:
         of_paper = [d for (name, *_), drawings in zip(makers, made) if name == paper.id for d in drawings]

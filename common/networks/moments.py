@@ -29,5 +29,12 @@ class Moments:
             (offset + total / count).astype(np.float32), np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
         )
 
+    @classmethod
+    def exact(cls, arrays: Sequence[np.ndarray]) -> Moments:
+        """In float64, from all arrays at once: for features that fit into memory."""
+        values = np.concatenate(arrays).astype(np.float64)
+        deviation = values.std(axis=0)
+        return cls(values.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
     def __call__(self, values: np.ndarray) -> np.ndarray:
         return (values - self.mean) / self.deviation

@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_WRITE, UserError
 
 
-def cache_folder() -> Path:
+def choose_cache_folder() -> Path:
     """Where simulated corpora, features and downloads are kept unless the user says otherwise."""
     return Path(os.environ.get("AVEMOTION_CACHE") or Path.home() / ".cache" / "avemotion")
 

@@ -54,11 +54,11 @@ def run(todo: list[tasks.Task], work: tasks.Work, threads: int, scheduler: str) 
     """
     parent = Path(os.path.commonpath([task.path.parent.absolute() for task in todo]))
     parent.mkdir(parents=True, exist_ok=True)
-    with _connected(scheduler) as client, tasks.progress_bar(todo, parent) as reports:
+    with _connect(scheduler) as client, tasks.show_progress(todo, parent) as reports:
         folder = reports[0].parent
         try:
-            (folder / worker.WORK).write_bytes(pickled(work))
-            expected = {"has": facts(), "threads": threads, "cwd": Path.cwd(), "folder": folder}
+            (folder / worker.WORK).write_bytes(pickle_work(work))
+            expected = {"has": collect_facts(), "threads": threads, "cwd": Path.cwd(), "folder": folder}
             _check(client, scheduler, expected)
             _finish(client, scheduler, list(zip(todo, reports)), expected)
         finally:
@@ -67,7 +67,7 @@ def run(todo: list[tasks.Task], work: tasks.Work, threads: int, scheduler: str) 
 
 
 @contextlib.contextmanager
-def _connected(scheduler: str) -> Iterator[distributed.Client]:
+def _connect(scheduler: str) -> Iterator[distributed.Client]:
     """A client of its own, which the scheduler forgets when it leaves, with all that it asked for."""
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # errors are ours to tell
@@ -91,7 +91,7 @@ async def _identity(scheduler: str) -> None:
         raise ValueError(f"a {who}")
 
 
-def _gone(scheduler: str) -> InputError:
+def _explain_loss(scheduler: str) -> InputError:
     return InputError(
         f"{scheduler}: the scheduler has gone; what is finished is kept, the same command goes on once it is back"
     )
@@ -101,13 +101,13 @@ def _check(client: distributed.Client, scheduler: str, expected: dict) -> None:
     """Raise InputError for the first worker that would not compute what this process would, or for want of workers."""
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)  # a killed one may be on its way back
-        answers = client.run(misfit, expected, on_error="return")
+        answers = client.run(find_misfit, expected, on_error="return")
     except TimeoutError as error:
         raise InputError(
             f"{scheduler}: has no workers; start some: `python -m dask worker {scheduler} --nthreads 1 --nworkers 2`"
         ) from error
     except OSError as error:
-        raise _gone(scheduler) from error
+        raise _explain_loss(scheduler) from error
     for address, found in answers.items():
         if isinstance(found, Exception) and "No module named" in str(found):
             found = f"worker {address}: cannot import this suite ({found}); start it in a folder with its code"
@@ -128,7 +128,7 @@ def _finish(client: distributed.Client, scheduler: str, waiting: list[tuple[task
 
     running, before = {}, 0
     while waiting or running:
-        workers = _workers(client, scheduler)
+        workers = _count_workers(client, scheduler)
         if before and not workers:
             tqdm.write(f"{scheduler}: no worker is left; waiting for one", file=sys.stderr)
         before = workers
@@ -140,29 +140,29 @@ def _finish(client: distributed.Client, scheduler: str, waiting: list[tuple[task
             _raise_error(future, running.pop(future), scheduler)
 
 
-def _workers(client: distributed.Client, scheduler: str) -> int:
+def _count_workers(client: distributed.Client, scheduler: str) -> int:
     if client.status == "running":
         with contextlib.suppress(OSError):
             return len(client.nthreads())
-    raise _gone(scheduler)
+    raise _explain_loss(scheduler)
 
 
 def _raise_error(future: distributed.Future, task: tasks.Task, scheduler: str) -> None:
     """Raise what the task raised, if it did."""
     if future.status in ("cancelled", "lost"):
-        raise _gone(scheduler)
+        raise _explain_loss(scheduler)
     try:
         future.result()
     except KilledWorker as error:
-        raise worker.killed(task, error.allowed_failures + 1) from error
+        raise worker.explain_kill(task, error.allowed_failures + 1) from error
 
 
 # ------------------------------------------------------------------------------------------------ in the workers
 
 
-def misfit(expected: dict, dask_worker: distributed.Worker) -> str | None:
+def find_misfit(expected: dict, dask_worker: distributed.Worker) -> str | None:
     """Why this worker would not compute what the client would, and what to do about it; None where it would."""
-    name, number, has = f"worker {dask_worker.address}", dask_worker.state.nthreads, facts()
+    name, number, has = f"worker {dask_worker.address}", dask_worker.state.nthreads, collect_facts()
     if number != 1:
         return f"{name}: runs {number} tasks at a time in one process; start it with --nthreads 1 (and --nworkers)"
     for what, wanted in expected["has"].items():
@@ -178,16 +178,16 @@ def misfit(expected: dict, dask_worker: distributed.Worker) -> str | None:
     return None
 
 
-def facts() -> dict[str, str]:
+def collect_facts() -> dict[str, str]:
     """On what numbers depend in this process: Python, packages, a digest of this suite's code."""
     root = worker.ROOT
     files = sorted(file for part in CODE for end in ("py", "toml") for file in (root / part).rglob(f"*.{end}"))
     code = storage.digest([[str(file.relative_to(root)), storage.digest_bytes(file.read_bytes())] for file in files])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"Python": python, **{name: _version(name) for name in PACKAGES}, "the suite's code": code}
+    return {"Python": python, **{name: _find_version(name) for name in PACKAGES}, "the suite's code": code}
 
 
-def _version(package: str) -> str:
+def _find_version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -196,7 +196,7 @@ def _version(package: str) -> str:
 
 def _do(task: tasks.Task, report: Path, expected: dict) -> None:
     """Do one task in this worker, as the client would in its own folder."""
-    if reason := misfit(expected, distributed.get_worker()):  # it may have joined later, or been started anew
+    if reason := find_misfit(expected, distributed.get_worker()):  # it may have joined later, or been started anew
         raise InputError(reason)
     there = replace(task, path=expected["cwd"] / task.path)
     if not there.done():  # else its worker was killed just after
@@ -206,7 +206,7 @@ def _do(task: tasks.Task, report: Path, expected: dict) -> None:
 # -------------------------------------------------------------------------------------------------------- the work
 
 
-def pickled(work: tasks.Work) -> bytes:
+def pickle_work(work: tasks.Work) -> bytes:
     """`work` for workers that see the same files: an array mapped from one goes as its name, not as its content."""
     file = io.BytesIO()
     _Pickler(file).dump(work)

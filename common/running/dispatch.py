@@ -33,14 +33,14 @@ def run(todo: list[tasks.Task], work: tasks.Work, jobs: int, threads: int, sched
     if scheduler is None:
         _run_here(waiting, work, min(jobs, len(waiting)), threads)
     else:
-        _cluster().run(waiting, work, threads, scheduler)
+        _import_cluster().run(waiting, work, threads, scheduler)
     return len(waiting)
 
 
 def _run_here(todo: list[tasks.Task], work: tasks.Work, jobs: int, threads: int) -> None:
     from joblib import delayed
 
-    with tasks.progress_bar(todo) as reports:
+    with tasks.show_progress(todo) as reports:
         calls = (delayed(_do)(work, task, report, threads) for task, report in zip(todo, reports, strict=True))
         list(parallel(calls, jobs, batch_size=1, pre_dispatch=jobs))
 
@@ -50,7 +50,7 @@ def _do(work: tasks.Work, task: tasks.Task, report: Path, threads: int) -> None:
     tasks.do(work, task, report)
 
 
-def _cluster():
+def _import_cluster():
     """common.running.cluster, which needs a package that is an extra."""
     try:
         from common.running import cluster

@@ -34,14 +34,14 @@ def collect() -> dict:
         "commit": git("rev-parse", "HEAD"),
         "dirty": bool(status) if status is not None else None,
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages if _installed(package)},
-        "processor": _processor(),
+        **{package: metadata.version(package) for package in packages if _is_installed(package)},
+        "processor": _read_processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
     }
 
 
-def _installed(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     try:
         metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -49,7 +49,7 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

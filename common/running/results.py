@@ -6,7 +6,8 @@ renamed, the arrays first and the record last. A record that can be read is ther
 
 import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,11 @@ def write(path: Path, record: dict, arrays: dict[str, np.ndarray] | None = None)
         record["arrays"] = {"file": path.with_suffix(".npz").name, "sha256": digest_bytes(data)}
         write_atomically(path.with_suffix(".npz"), lambda file: file.write(data))
     write_json(path, record)
+
+
+def mark_undefined(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """Scores for a record: numbers of Python, None for one that is undefined (NaN or infinite)."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in scores.items()}
 
 
 def read(path: Path) -> dict:

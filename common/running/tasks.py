@@ -65,7 +65,7 @@ def do(work: Work, task: Task, report: Path) -> None:
 
 
 @contextmanager
-def progress_bar(tasks: list[Task], parent: Path | None = None):
+def show_progress(tasks: list[Task], parent: Path | None = None):
     """One bar over all tasks, fed by a small file for each, into which its process writes how far it is.
 
     The files lie in a folder that is there as long as the bar, below `parent`, or that of the system.
@@ -80,7 +80,7 @@ def progress_bar(tasks: list[Task], parent: Path | None = None):
 
         def watch(bar):
             while not stop.wait(0.5):
-                bar.n = sum(_fraction(file) for file in files)
+                bar.n = sum(_read_fraction(file) for file in files)
                 bar.refresh()
 
         with tqdm(total=len(tasks), desc="training", bar_format=bar_format, leave=False) as bar:
@@ -94,7 +94,7 @@ def progress_bar(tasks: list[Task], parent: Path | None = None):
                 watcher.join()
 
 
-def _fraction(file: Path) -> float:
+def _read_fraction(file: Path) -> float:
     try:
         return float(file.read_text())
     except (OSError, ValueError):  # not begun, or caught in the middle of a write

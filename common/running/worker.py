@@ -33,7 +33,7 @@ def do(task: tasks.Task, report: Path, threads: int, cwd: Path) -> None:
     Raises what the work raises, and InputError when the process was killed again and again.
     """
     for _ in range(ATTEMPTS):
-        pipe, process = _process(report.parent, threads, cwd)
+        pipe, process = _find_process(report.parent, threads, cwd)
         try:
             pipe.send((task, report))
             error = pipe.recv()
@@ -43,17 +43,17 @@ def do(task: tasks.Task, report: Path, threads: int, cwd: Path) -> None:
         if error:
             raise error
         return
-    raise killed(task, ATTEMPTS)
+    raise explain_kill(task, ATTEMPTS)
 
 
-def killed(task: tasks.Task, times: int) -> InputError:
+def explain_kill(task: tasks.Task, times: int) -> InputError:
     return InputError(
         f"{task.path}: the process of this task was killed {times} times, perhaps for want of memory; the same command "
         f"goes on, where there is more"
     )
 
 
-def _process(folder: Path, threads: int, cwd: Path) -> tuple[Connection, subprocess.Popen]:
+def _find_process(folder: Path, threads: int, cwd: Path) -> tuple[Connection, subprocess.Popen]:
     """The process that is there for this run, or a new one, and the pipe to it. Raises InputError after the run."""
     if folder not in _beside or _beside[folder][1].poll() is not None:
         if not folder.exists():
@@ -87,7 +87,7 @@ def serve(descriptor: int, folder: str, threads: int) -> None:
                 task, report = pipe.recv()
             except (EOFError, OSError):
                 return
-            pipe.send(_done(task, report))
+            pipe.send(_try(task, report))
 
 
 def _leave(folder: Path, parent: int) -> None:
@@ -96,7 +96,7 @@ def _leave(folder: Path, parent: int) -> None:
     os._exit(1)
 
 
-def _done(task: tasks.Task, report: Path) -> Exception | None:
+def _try(task: tasks.Task, report: Path) -> Exception | None:
     """Do one task; returns the error that it ends in, as it can be sent."""
     try:
         tasks.do(pickle.loads(report.with_name(WORK).read_bytes()), task, report)

@@ -7,7 +7,8 @@ import numpy as np
 from common import metrics
 from common.networks import architecture, training
 from common.running import provenance, results, tasks
-from common.running.experiment import Clock, Corpus, record_head
+from common.running.corpora import Corpus
+from common.running.experiment import Clock, begin_record
 from datasets import afew
 from replications.chao2016 import mechanism
 from replications.chao2016.features import Features
@@ -21,7 +22,7 @@ EXAMPLES = 7  # clips whose weights are kept for Figures 2 and 3
 def train(
     task: tasks.Task,
     progress: Callable[[float], None],
-    by_path: dict,
+    corpora: dict[tasks.Task, Corpus],
     settings: dict,
     profile: str,
     cnn: dict,
@@ -32,7 +33,7 @@ def train(
 
     from replications.chao2016 import models
 
-    corpus, clock = by_path[task.path], Clock()
+    corpus, clock = corpora[task], Clock()
     training.prepare(task.seed)
     clips = Clips(corpus.recordings)
     train_clips, scored = (np.flatnonzero([c.partition == part for c in clips.clips]) for part in ("Train", "Val"))
@@ -45,7 +46,7 @@ def train(
     before = models.get_embeddings(model) if task.variant == "proposed" else None
 
     def validation(model) -> float:
-        return accuracy([clips.clips[i] for i in scored], clips.predicted(model, scored))
+        return score_accuracy([clips.clips[i] for i in scored], clips.predict(model, scored))
 
     history = training.fit(
         model,
@@ -60,18 +61,18 @@ def train(
         select=validation if settings["stopping"] == "validation" else None,
     )
     clock.stop("training")
-    predicted = clips.predicted(model, np.arange(len(clips.clips)))
+    predicted = clips.predict(model, np.arange(len(clips.clips)))
     labelled = [i for i, clip in enumerate(clips.clips) if clip.label is not None]
     arrays = {f"raw/{TARGET}/{c.name}": predicted[[i]].astype(np.int8) for i, c in enumerate(clips.clips)}
     arrays |= {f"gold/{TARGET}/{clips.clips[i].name}": np.array([clips.clips[i].label], np.int8) for i in labelled}
     found = None
     if task.variant == "proposed":
-        found, more = looked_into(model, clips, settings, corpus)
+        found, more = measure_mechanism(model, clips, settings, corpus)
         arrays |= more | {"embeddings/before": before, "embeddings/after": models.get_embeddings(model)}
     clock.stop("prediction")
     record = {
-        **record_head(NAME, task, corpus, profile, "all", settings),
-        "scores": {TARGET: scores_of(clips.clips, predicted)},
+        **begin_record(NAME, task, corpus, profile, "all", settings),
+        "scores": {TARGET: score_clips(clips.clips, predicted)},
         "recordings": [
             {
                 "name": clip.name,
@@ -85,7 +86,7 @@ def train(
         "left_out": left_out.get(corpus.name, []),
         "cnn": cnn,
         "mechanism": found,
-        "architecture": flowchart(model),
+        "architecture": describe_flow(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
@@ -94,7 +95,7 @@ def train(
     results.write(task.path, record, arrays)
 
 
-def flowchart(model) -> list[dict]:
+def describe_flow(model) -> list[dict]:
     """The layers of a network (Figure 1) without the bookkeeping of padding: numbers of steps and masks."""
     kept = [layer for layer in architecture.describe(model) if not layer["name"].endswith(("steps", "valid"))]
     names = {layer["name"] for layer in kept}
@@ -114,29 +115,29 @@ class Clips:
 
     def __call__(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         chosen = [self.clips[i] for i in index]
-        inputs = {name: self._padded(name, chosen) for name in self.widths}
+        inputs = {name: self._pad(name, chosen) for name in self.widths}
         inputs["audio_steps"] = np.array([len(clip.audio) for clip in chosen], np.int32)
         inputs["steps"] = np.array([len(clip.shape) for clip in chosen], np.int32)
         return inputs, np.array([-1 if clip.label is None else clip.label for clip in chosen])
 
-    def _padded(self, name: str, clips: Sequence[Features]) -> np.ndarray:
+    def _pad(self, name: str, clips: Sequence[Features]) -> np.ndarray:
         batch = np.zeros((len(clips), self.longest[name], self.widths[name]), np.float32)
         for row, clip in zip(batch, clips):
             values = getattr(clip, name)
             row[: len(values)] = values
         return batch
 
-    def predicted(self, model, index: np.ndarray) -> np.ndarray:
+    def predict(self, model, index: np.ndarray) -> np.ndarray:
         """The class (n,) with the highest score for each of the clips at `index`."""
         return training.predict(model, lambda part: self(index[part]), len(index), BATCH).argmax(axis=1)
 
 
-def accuracy(clips: Sequence[Features], predicted: np.ndarray) -> float:
+def score_accuracy(clips: Sequence[Features], predicted: np.ndarray) -> float:
     """In percent, as the tables print it."""
     return 100 * metrics.accuracy([c.label for c in clips], predicted, classes=range(len(afew.CLASSES)))
 
 
-def scores_of(clips: Sequence[Features], predicted: np.ndarray) -> dict[str, dict]:
+def score_clips(clips: Sequence[Features], predicted: np.ndarray) -> dict[str, dict]:
     """Partition, as a pattern of names -> accuracy, UAR and confusion matrix in percent (Table 1, Fig. 5); None if undefined."""
     found = {}
     for partition in afew.PARTITIONS:
@@ -145,17 +146,20 @@ def scores_of(clips: Sequence[Features], predicted: np.ndarray) -> dict[str, dic
             continue
         truth, classes = [clips[i].label for i in rows], range(len(afew.CLASSES))
         matrix = metrics.confusion_matrix(truth, predicted[rows], classes=classes)
-        scores = {"accuracy": accuracy([clips[i] for i in rows], predicted[rows]), "UAR": matrix.diagonal().mean()}
+        scores = {
+            "accuracy": score_accuracy([clips[i] for i in rows], predicted[rows]),
+            "UAR": matrix.diagonal().mean(),
+        }
         scores |= {
             f"{true} as {other}": matrix[i, j]
             for i, true in enumerate(afew.CLASSES)
             for j, other in enumerate(afew.CLASSES)
         }
-        found[f"{partition}/*"] = {name: float(v) if np.isfinite(v) else None for name, v in scores.items()}
+        found[f"{partition}/*"] = results.mark_undefined(scores)
     return found
 
 
-def looked_into(model, clips: Clips, settings: dict, corpus: Corpus) -> tuple[dict, dict[str, np.ndarray]]:
+def measure_mechanism(model, clips: Clips, settings: dict, corpus: Corpus) -> tuple[dict, dict[str, np.ndarray]]:
     """Mechanism over the clips that were not trained on, and the weights of some of them (Figures 2 and 3)."""
     from replications.chao2016 import models
 
@@ -169,7 +173,7 @@ def looked_into(model, clips: Clips, settings: dict, corpus: Corpus) -> tuple[di
         alignments.append(weights[0, :steps])
         attentions.append(attention[0, :, :steps])
     seen = [clips.clips[i] for i in chosen]
-    found = mechanism.measured(seen, alignments, attentions, settings, corpus.root / "truth")
+    found = mechanism.measure(seen, alignments, attentions, settings, corpus.root / "truth")
     arrays, shown = {}, {}
     for clip, weights, attention in zip(seen, alignments, attentions):  # the first clip of each class
         if clip.label is not None and clip.label not in shown and len(shown) < EXAMPLES:

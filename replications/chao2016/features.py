@@ -16,8 +16,7 @@ from common import storage
 from common.errors import InputError
 from common.media import audio, faces, video
 from common.networks.moments import Moments
-from common.running import experiment
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable, extract_all
 from datasets import afew, afew_files
 from replications.chao2016 import yaafe
 
@@ -62,22 +61,24 @@ def extract(
 ) -> tuple[list[Features], list[Unusable]]:
     """Features of all `clips`, in their order, not yet whitened, and the clips that cannot be used."""
     work = partial(load, settings=settings, cnn=cnn, landmarks=landmarks, cache=cache)
-    return experiment.extracted(clips, work, jobs, threads, "clip")
+    return extract_all(clips, work, jobs, threads, "clip")
 
 
 def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path) -> Features:
     """The features of one clip, from the cache or computed into it. Raises InputError."""
-    sound_key = storage.digest([VERSION, "sound", storage.digest_file(clip.video), _versions("av", "numpy", "scipy")])
+    sound_key = storage.digest(
+        [VERSION, "sound", storage.digest_file(clip.video), _read_versions("av", "numpy", "scipy")]
+    )
     sound_file = cache / "features" / f"{sound_key}.npy"
     if not sound_file.exists():
-        sound = sound_features(clip.video)
-        storage.write_atomically(sound_file, lambda file: np.save(file, sound))
-    picture_key = storage.digest([VERSION, "picture", *_identity(clip, settings, cnn, landmarks)])
+        sound = extract_sound(clip.video)
+        storage.write_npy(sound_file, sound)
+    picture_key = storage.digest([VERSION, "picture", *_list_dependencies(clip, settings, cnn, landmarks)])
     values, rest = (cache / "features" / f"{picture_key}{suffix}" for suffix in (".npy", ".npz"))
     if not (values.exists() and rest.exists()):
-        appearance, points, found = picture_features(clip, settings, cnn, landmarks)
-        storage.write_atomically(values, lambda file: np.save(file, appearance))
-        storage.write_atomically(rest, lambda file: np.savez(file, points=points, found=found))
+        appearance, points, found = extract_pictures(clip, settings, cnn, landmarks)
+        storage.write_npy(values, appearance)
+        storage.write_npz(rest, points=points, found=found)
     with np.load(rest, allow_pickle=False) as archive:
         points, found = archive["points"], archive["found"]
     sound = np.load(sound_file, allow_pickle=False)
@@ -87,29 +88,29 @@ def load(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path, cache: Path
         partition=clip.partition,
         label=None if clip.label is None else afew.CLASSES.index(clip.label),
         audio=sound,
-        shape=normalised(points, settings["landmark_scaling"]),
+        shape=normalise_points(points, settings["landmark_scaling"]),
         appearance=np.load(values, allow_pickle=False),
         found=found,
         digest=storage.digest([sound_key, picture_key, clip.name, clip.label, settings["landmark_scaling"]]),
     )
 
 
-def _identity(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path) -> list:
+def _list_dependencies(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path) -> list:
     """What the visual features of a clip depend on."""
-    files = [clip.video, *clip.faces, *_files(clip.points)]
+    files = [clip.video, *clip.faces, *_list_files(clip.points)]
     names = [path.name for path in files]
     seen = [cnn.selected.stem, names, [storage.digest_file(path) for path in files], settings["faces"]]
-    seen += _versions("opencv-python-headless", "tensorflow", "av")
+    seen += _read_versions("opencv-python-headless", "tensorflow", "av")
     if settings["faces"] == "dlib":
-        seen += [storage.digest_file(landmarks), *_versions("dlib-bin")]
+        seen += [storage.digest_file(landmarks), *_read_versions("dlib-bin")]
     return seen
 
 
-def _versions(*packages: str) -> list[str]:
+def _read_versions(*packages: str) -> list[str]:
     return [metadata.version(package) for package in packages]
 
 
-def _files(path: Path | None) -> list[Path]:
+def _list_files(path: Path | None) -> list[Path]:
     if path is None:
         return []
     return sorted(path.iterdir()) if path.is_dir() else [path]
@@ -135,7 +136,7 @@ def check_length(clip: afew.Clip, audio_frames: int, frames: int, settings: dict
 # ------------------------------------------------------------------------------------------------- one clip
 
 
-def sound_features(path: Path) -> np.ndarray:
+def extract_sound(path: Path) -> np.ndarray:
     """YAAFE features (T_a, 901) float32 of a video's sound, resampled to 16 kHz (Section 3.3). Raises InputError."""
     try:
         return yaafe.compute_features(audio.read_from_video(path, yaafe.RATE))
@@ -143,7 +144,7 @@ def sound_features(path: Path) -> np.ndarray:
         raise InputError(f"{path}: {error}; copy the clip again, or leave it out") from error
 
 
-def picture_features(
+def extract_pictures(
     clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Selected pool5 (T, k) float32, points (T, 49, 2) float32 pixels, and which frames have a face (T,).
@@ -152,18 +153,18 @@ def picture_features(
     """
     from replications.chao2016 import caffenet
 
-    see = provided if settings["faces"] == "provided" else tracked
+    see = read_provided if settings["faces"] == "provided" else track_faces
     frames, images, point_frames, points = see(clip, landmarks)
     count = max([round(video.measure_duration(clip.video) * afew.FPS), *(frame + 1 for frame in frames)])
     selected = np.load(cnn.selected, allow_pickle=False)
     found = np.isin(np.arange(count), frames)
     if not found.any():
         return np.zeros((count, len(selected)), np.float32), np.zeros((count, len(faces.INNER), 2), np.float32), found
-    pooled = caffenet.embed(_extractor(cnn.weights, cnn.settings), images)[:, selected]
-    return pooled[last_known(frames, count)], points[last_known(point_frames, count)], found
+    pooled = caffenet.embed(_build_extractor(cnn.weights, cnn.settings), images)[:, selected]
+    return pooled[find_last_known(frames, count)], points[find_last_known(point_frames, count)], found
 
 
-def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.ndarray, np.ndarray]:
+def read_provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.ndarray, np.ndarray]:
     """The organisers' faces and landmarks: the faces' frames and images, the landmarks' frames and points (n, 49, 2)."""
     if not clip.faces:
         return [], [], np.empty(0, int), np.empty((0, len(faces.INNER), 2), np.float32)
@@ -176,7 +177,7 @@ def provided(clip: afew.Clip, _) -> tuple[list[int], Iterable[np.ndarray], np.nd
     )
 
 
-def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarray], np.ndarray, np.ndarray]:
+def track_faces(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarray], np.ndarray, np.ndarray]:
     """The same from the video alone, with dlib's detector and landmarks, for corpora without those of the organisers."""
     tracker, found, images, shapes = faces.Tracker(landmarks), [], [], []
     for number, (_, image) in enumerate(video.read_frames(clip.video)):
@@ -188,12 +189,12 @@ def tracked(clip: afew.Clip, landmarks: Path) -> tuple[list[int], list[np.ndarra
     return found, images, np.array(found, int), np.array(shapes, np.float32).reshape(-1, len(faces.INNER), 2)
 
 
-def last_known(frames: Sequence[int], count: int) -> np.ndarray:
+def find_last_known(frames: Sequence[int], count: int) -> np.ndarray:
     """For each of `count` frames the place in the ascending `frames` of the last one up to it, or of the first (count,)."""
     return np.maximum(np.searchsorted(frames, np.arange(count), side="right") - 1, 0)
 
 
-def normalised(points: np.ndarray, scaling: str) -> np.ndarray:
+def normalise_points(points: np.ndarray, scaling: str) -> np.ndarray:
     """Landmarks (T, 49, 2) normalised over their clip, as (T, 98) float32 (Section 3.1, ledger 11).
 
     "z-score": every coordinate has mean 0 and deviation 1 over the clip. "scale": all points are moved by the same
@@ -211,7 +212,7 @@ def normalised(points: np.ndarray, scaling: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _extractor(weights: str, settings: tuple):
+def _build_extractor(weights: str, settings: tuple):
     """The CNN up to pool5; built once for all clips of a process."""
     from replications.chao2016 import caffenet
 
@@ -230,44 +231,44 @@ def whiten(clips: Sequence[Features], settings: dict) -> list[Features]:
     fewer dimensions.
     """
     training = [clip for clip in clips if clip.partition == FITTED_ON and clip.found.any()]
-    fitted = {"audio": _sound, "shape": _shape}
+    fitted = {"audio": _fit_sound, "shape": _fit_shape}
     if settings["appearance_scaling"] == "z-score":
-        fitted["appearance"] = _appearance
+        fitted["appearance"] = _fit_appearance
     for name, fit in fitted.items():
         frames = np.concatenate([getattr(clip, name) for clip in training]).astype(np.float64)
         change = fit(frames, settings)
-        clips = [replace(clip, **{name: _changed(clip, name, change)}) for clip in clips]
+        clips = [replace(clip, **{name: _change(clip, name, change)}) for clip in clips]
     return list(clips)
 
 
-def _changed(clip: Features, name: str, change: Callable) -> np.ndarray:
+def _change(clip: Features, name: str, change: Callable) -> np.ndarray:
     values = change(getattr(clip, name)).astype(np.float32)
     return values if name == "audio" or clip.found.any() else np.zeros_like(values)
 
 
-def _sound(frames: np.ndarray, settings: dict) -> Callable:
+def _fit_sound(frames: np.ndarray, settings: dict) -> Callable:
     """YAAFE features to 50 dimensions. "z-score": each is cut at quantiles of the training frames and scaled first.
 
     The program's kurtosis reaches 1e20 and more in single frames: with them, neither mean nor deviation say anything.
     """
     if settings["audio_scaling"] == "none":
-        return _whitening(frames, settings["audio_dimensions"], "audio")
+        return _fit_whitening(frames, settings["audio_dimensions"], "audio")
     low = np.quantile(frames, CUT, axis=0, method="higher")  # at least one frame lies beyond either
     high = np.quantile(frames, 1 - CUT, axis=0, method="lower")
     scale = Moments.of([np.clip(frames, low, high)])
-    whitening = _whitening(scale(np.clip(frames, low, high)), settings["audio_dimensions"], "audio")
+    whitening = _fit_whitening(scale(np.clip(frames, low, high)), settings["audio_dimensions"], "audio")
     return lambda values: whitening(scale(np.clip(values, low, high)))
 
 
-def _shape(frames: np.ndarray, settings: dict) -> Callable:
-    return _whitening(frames, settings["shape_dimensions"], "shape")
+def _fit_shape(frames: np.ndarray, settings: dict) -> Callable:
+    return _fit_whitening(frames, settings["shape_dimensions"], "shape")
 
 
-def _appearance(frames: np.ndarray, settings: dict) -> Callable:
+def _fit_appearance(frames: np.ndarray, settings: dict) -> Callable:
     return Moments.of([frames])
 
 
-def _whitening(frames: np.ndarray, size: int, name: str) -> Callable:
+def _fit_whitening(frames: np.ndarray, size: int, name: str) -> Callable:
     from sklearn.decomposition import PCA
 
     pca = PCA(min(size, len(frames)), whiten=True, svd_solver="covariance_eigh").fit(frames)

@@ -21,22 +21,20 @@ from replications.chao2016.features import Features
 NEUTRAL = afew.CLASSES.index("Neutral")  # its episodes show nothing
 
 
-def measured(
-    clips: Sequence[Features], alignments: Sequence, attentions: Sequence, settings: dict, truth: Path
-) -> dict:
+def measure(clips: Sequence[Features], alignments: Sequence, attentions: Sequence, settings: dict, truth: Path) -> dict:
     """All measures over `clips` with a face; alignments (T, 2w) and attentions (emotions, T) of each.
 
     Those that need the truth are left out where the folder `truth` does not exist.
     """
-    found = {"drift": drift(clips, alignments, settings)}
+    found = {"drift": measure_drift(clips, alignments, settings)}
     if truth.is_dir():
-        scripts = [_truth(truth, clip) for clip in clips]
-        found["synchrony"] = synchrony(clips, alignments, settings, scripts)
-        found["perception"] = perception(clips, attentions, scripts)
+        scripts = [_read_truth(truth, clip) for clip in clips]
+        found["synchrony"] = measure_synchrony(clips, alignments, settings, scripts)
+        found["perception"] = measure_perception(clips, attentions, scripts)
     return found
 
 
-def windows(clip: Features, settings: dict) -> tuple[np.ndarray, np.ndarray]:
+def find_windows(clip: Features, settings: dict) -> tuple[np.ndarray, np.ndarray]:
     """As layers.Alignment has them: the first audio frame of each window (T,), and by how much p_t was rounded (T,).
 
     The second is the part of an audio frame that rounding has taken away; NaN where the window was moved from an end.
@@ -48,7 +46,7 @@ def windows(clip: Features, settings: dict) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(centre, w, audio_steps - w) - w, np.where(inside, exact - centre, np.nan)
 
 
-def drift(clips: Sequence[Features], alignments: Sequence[np.ndarray], settings: dict) -> dict:
+def measure_drift(clips: Sequence[Features], alignments: Sequence[np.ndarray], settings: dict) -> dict:
     """Slope of the attended place in the window on the part of an audio frame that rounding p_t took away.
 
     Figure 2 shows attention that moves through the window and starts again. An alignment that keeps one distance in
@@ -57,7 +55,7 @@ def drift(clips: Sequence[Features], alignments: Sequence[np.ndarray], settings:
     """
     shared, spread = [], []
     for clip, weights in zip(clips, alignments, strict=True):
-        remainder = windows(clip, settings)[1]
+        remainder = find_windows(clip, settings)[1]
         inside = np.isfinite(remainder)
         place, remainder = (weights @ np.arange(weights.shape[1]))[inside], remainder[inside]
         if len(place):
@@ -68,7 +66,7 @@ def drift(clips: Sequence[Features], alignments: Sequence[np.ndarray], settings:
     return {"slope": slope, "interval": interval, "predicted": 1.0, "frames": sum(len(clip.shape) for clip in clips)}
 
 
-def synchrony(
+def measure_synchrony(
     clips: Sequence[Features], alignments: Sequence[np.ndarray], settings: dict, scripts: Sequence[dict]
 ) -> dict:
     """Seconds by which the attended sound lies behind the picture, against those by which the simulation put it there.
@@ -79,10 +77,10 @@ def synchrony(
     """
     offsets, places, counts, planted = [], [], [], []
     for clip, weights, script in zip(clips, alignments, scripts, strict=True):
-        first, _ = windows(clip, settings)
+        first, _ = find_windows(clip, settings)
         instants = yaafe.compute_times(len(clip.audio))[first[:, None] + np.arange(weights.shape[1])]  # (T, 2w)
         behind = instants - np.arange(len(clip.shape))[:, None] / afew.FPS
-        shown = _frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
+        shown = _match_frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
         offsets.append((weights * behind)[shown].sum())
         places.append(behind[shown].sum(axis=0))
         counts.append(shown.sum())
@@ -102,7 +100,7 @@ def synchrony(
     }
 
 
-def perception(clips: Sequence[Features], attentions: Sequence[np.ndarray], scripts: Sequence[dict]) -> dict:
+def measure_perception(clips: Sequence[Features], attentions: Sequence[np.ndarray], scripts: Sequence[dict]) -> dict:
     """How well the attention of a clip's true emotion ranks the frames of salient episodes above the clip's others.
 
     AUC over all pairs of one salient and one other frame of the same clip, both with a face; ties count half; chance
@@ -112,38 +110,38 @@ def perception(clips: Sequence[Features], attentions: Sequence[np.ndarray], scri
     """
     counted, after, frames, salient_frames = [], [], 0, 0
     for clip, attention, script in zip(clips, attentions, scripts, strict=True):
-        salient = _frames(script["frame_salient"], clip)
+        salient = _match_frames(script["frame_salient"], clip)
         if clip.label in (None, NEUTRAL) or not salient.any():
             continue
         weights, number, shown = attention[clip.label], np.arange(len(salient)), np.flatnonzero(salient)
         inside, outside, behind, before = (
             weights[which & clip.found] for which in (salient, ~salient, number > shown[-1], number < shown[0])
         )
-        counted.append(_won(inside, outside))
-        after.append(_won(behind, before))
+        counted.append(_count_won(inside, outside))
+        after.append(_count_won(behind, before))
         frames += len(inside) + len(outside)
         salient_frames += len(inside)
-    auc, interval = _auc(counted)
+    auc, interval = _compute_auc(counted)
     found = {"auc": auc, "interval": interval, "chance": 0.5, "frames": frames, "salient": salient_frames}
-    return found | {"after": _auc(after)[0]}
+    return found | {"after": _compute_auc(after)[0]}
 
 
-def _won(high: np.ndarray, low: np.ndarray) -> tuple[float, int]:
+def _count_won(high: np.ndarray, low: np.ndarray) -> tuple[float, int]:
     """In how many pairs of one of each the first is the larger, and how many there are."""
     difference = high[:, None] - low[None]
     return ((difference > 0) + 0.5 * (difference == 0)).sum(), difference.size
 
 
-def _auc(counted: list[tuple[float, int]]) -> tuple[float | None, list[float] | None]:
+def _compute_auc(counted: list[tuple[float, int]]) -> tuple[float | None, list[float] | None]:
     return bootstrap_ratio(*np.array(counted).T) if counted else (None, None)
 
 
-def _frames(values: np.ndarray, clip: Features) -> np.ndarray:
+def _match_frames(values: np.ndarray, clip: Features) -> np.ndarray:
     """Truth by video frame (f,) for the clip's T frames: the container may count one more or less."""
     return values[np.minimum(np.arange(len(clip.shape)), len(values) - 1)]
 
 
-def _truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
+def _read_truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
     path = folder / f"{clip.name.replace('/', '_')}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -10,7 +10,8 @@ A second call goes on where the first one stopped. Exit codes: 0 done, 2 wrong u
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -24,14 +25,16 @@ from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS, CONTROL
 from common.evidence.text import format_tables
 from common.media import faces
-from common.running import cli, experiment, tasks
-from common.running.experiment import Corpus
+from common.running import cli, corpora, experiment, options, tasks
+from common.running.corpora import Corpus, RawCorpus
 from datasets import afew, sfew
+from datasets.simulate import write_cached
 from replications.chao2016 import features, selection, yaafe
 from replications.chao2016.experiment import NAME, train
 from replications.chao2016.features import CNN, FITTED_ON
 
 PAPER = Path(__file__).with_name("paper.toml")
+READERS = {"afew": afew}
 VARIANTS = ("proposed", "average", "last", "pool5")  # longest first
 CONTROLLED = ("proposed", "average")  # also trained on the `uniform` control
 RANDOM = "random"  # instead of a weights file
@@ -47,30 +50,29 @@ def main() -> int:
     arguments = parse()
     check_set(arguments)
     paper = load_paper(PAPER)
-    given = [] if arguments.weights is None else [f"cnn_weights={'random' if arguments.weights == RANDOM else 'faces'}"]
-    settings = experiment.settings_of(paper, arguments, given)
+    implied = (
+        [] if arguments.weights is None else [f"cnn_weights={'random' if arguments.weights == RANDOM else 'faces'}"]
+    )
+    settings = options.choose_settings(paper, arguments, implied)
     for name in TRAINING:
         settings.pop(name)
     validate(settings)
     check_files(arguments, settings)
-    experiment.probe_writable(arguments.results)
+    options.probe_writable(arguments.results)
     landmarks = faces.locate_landmark_file(arguments.landmarks)
-    sources = located(arguments, settings)
-    cnn, report = appearance(arguments, settings, sources)
-    corpora, left_out = prepare(arguments, settings, sources, cnn, landmarks)
-    planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
-    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))
-    todo = [task for task, _ in planned]
-    by_path = {task.path: corpus for task, corpus in planned}
-    work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report, left_out=left_out)
-    files = experiment.completed(todo, work, arguments, NAME)
-    found = [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]
-    print(format_tables(paper, found) if found else "The control fills no table; `python -m reports.build` shows it.")
+    found = locate(arguments, settings)
+    cnn, report = choose_appearance(arguments, settings, found)
+    prepared, left_out = prepare(arguments, settings, found, cnn, landmarks)
+    planned = plan(prepared, settings, arguments)
+    work = partial(train, corpora=planned, settings=settings, profile=arguments.profile, cnn=report, left_out=left_out)
+    files = experiment.complete_tasks(planned, work, arguments, NAME)
+    cells = [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]
+    print(format_tables(paper, cells) if cells else "The control fills no table; `python -m reports.build` shows it.")
     return 0
 
 
 def parse() -> argparse.Namespace:
-    parser = experiment.parser(NAME, __doc__, "the folder of AFEW 5.0 (EmotiW 2015)", VARIANTS)
+    parser = options.build_parser(NAME, __doc__, "the folder of AFEW 5.0 (EmotiW 2015)", VARIANTS)
     add = parser.add_argument
     add("--sfew", type=Path, metavar="DIR", help="the folder of SFEW 2.0, on which features are selected")
     add(
@@ -80,7 +82,7 @@ def parse() -> argparse.Namespace:
     )
     add("--test-labels", type=Path, metavar="FILE", help="lines of clip,class for the test partition, if you have them")
     add("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one; for faces=dlib")
-    return experiment.parse(parser)
+    return options.parse_arguments(parser)
 
 
 def check_set(arguments: argparse.Namespace) -> None:
@@ -92,7 +94,7 @@ def check_set(arguments: argparse.Namespace) -> None:
 
 def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
-    experiment.check_positive(settings, zero_allowed=("dropout", "weight_decay", "face_units"))
+    options.check_positive(settings, zero_allowed=("dropout", "weight_decay", "face_units"))
     pooled = 36 * 2 * max(1, round(128 * settings["cnn_width"]))  # as caffenet has it, whose import loads Keras
     sound = sum(yaafe.count_columns().values())
     rules = {
@@ -101,7 +103,7 @@ def validate(settings: dict) -> None:
         "audio_dimensions": (settings["audio_dimensions"] <= sound, f"at most {sound}"),
         "shape_dimensions": (settings["shape_dimensions"] <= 2 * len(faces.INNER), f"at most {2 * len(faces.INNER)}"),
     }
-    experiment.check_rules(settings, rules)
+    options.check_rules(settings, rules)
 
 
 def check_files(arguments: argparse.Namespace, settings: dict) -> None:
@@ -120,39 +122,29 @@ def check_files(arguments: argparse.Namespace, settings: dict) -> None:
 # ---------------------------------------------------------------------------------------- corpora and features
 
 
-@dataclass(frozen=True)
-class Found:
-    """A corpus before its features: where it is, its clips with all labels that are known, what the simulator noted."""
+def locate(arguments: argparse.Namespace, settings: dict) -> list[RawCorpus]:
+    """The corpus, and for the simulated one its control, its clips with all labels that are known.
 
-    root: Path
-    clips: list[afew.Clip]
-    simulation: dict | None
-
-    @property
-    def name(self) -> str:
-        """In results: that of the paper.toml, simulated, or simulated-uniform for the control."""
-        if not self.simulation:
-            return "afew"
-        return "simulated-uniform" if self.simulation["control"] == "uniform" else "simulated"
-
-
-def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
-    """The corpus, and for the simulated one its control. Raises InputError, WriteError."""
-    if arguments.corpus == "simulated":
-        controls = ["salient"] + (["uniform"] if set(arguments.variants) & set(CONTROLLED) else [])
-        roots = [simulate("afew", arguments, settings, control=control) for control in controls]
-    else:
-        roots = [Path(arguments.corpus)]
+    Raises InputError, WriteError.
+    """
     found = []
-    for root in roots:
-        clips, made = afew.list_recordings(root), afew.read_simulation(root)
-        known = afew.locate(root) / "truth" / "test_labels.csv" if made and made["test"] else None
+    for corpus in corpora.locate_corpora(arguments.corpus, READERS, lambda: simulate(arguments, settings)):
+        written = corpus.simulation and corpus.simulation["test"]
+        known = afew.locate(corpus.root) / "truth" / "test_labels.csv" if written else None
         labels = arguments.test_labels or known
-        found.append(Found(root, labelled(clips, labels) if labels else clips, made))
+        clips = label_test_clips(corpus.recordings, labels) if labels else corpus.recordings
+        found.append(replace(corpus, recordings=clips))
     return found
 
 
-def labelled(clips: list[afew.Clip], path: Path) -> list[afew.Clip]:
+def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
+    """The simulated corpus, and its control where it is trained on, from the cache or written into it."""
+    controls = ["salient"] + (["uniform"] if set(arguments.variants) & set(CONTROLLED) else [])
+    sizes = {part: settings[f"simulated_{part}"] for part in ("train", "val", "test", "longest")}
+    return [write_cached("afew", arguments.cache, arguments.jobs, control=c, **sizes) for c in controls]
+
+
+def label_test_clips(clips: list[afew.Clip], path: Path) -> list[afew.Clip]:
     """The clips, those of the test partition with their labels from `path`. Raises InputError."""
     labels = afew.read_test_labels(path)
     names = {clip.name.partition("/")[2] for clip in clips if clip.partition == "Test"}
@@ -164,11 +156,12 @@ def labelled(clips: list[afew.Clip], path: Path) -> list[afew.Clip]:
     ]
 
 
-def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Found]) -> tuple[CNN, dict]:
+def choose_appearance(arguments: argparse.Namespace, settings: dict, found: Sequence[RawCorpus]) -> tuple[CNN, dict]:
     """Section 3.2: which columns of pool5 the forest keeps, from the cache or selected into it, and a report."""
-    root = arguments.sfew or simulate("sfew", arguments, settings)
+    sizes = {"train": settings["simulated_faces"], "val": 0}
+    root = arguments.sfew or write_cached("sfew", arguments.cache, arguments.jobs, **sizes)
     simulated = sfew.read_simulation(root) is not None
-    if simulated and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
+    if simulated and not all(corpus.simulation for corpus in found):  # evidence is real all the way or not at all
         raise InputError(f"{root}: is simulated; name the real SFEW with --sfew")
     static = [face for face in sfew.list_recordings(root) if face.partition == FITTED_ON]
     if lacking := [label for label in sfew.CLASSES if label not in {face.label for face in static}]:
@@ -187,15 +180,15 @@ def appearance(arguments: argparse.Namespace, settings: dict, corpora: list[Foun
     report = file.with_suffix(".json")
     if not (file.exists() and report.exists()):
         tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
-        pooled = pool5(static, weights, shape)
-        indices = selected(pooled, static, settings, arguments.jobs)
-        storage.write_atomically(file, lambda target: np.save(target, indices))
+        pooled = embed_faces(static, weights, shape)
+        indices = select_columns(pooled, static, settings, arguments.jobs)
+        storage.write_npy(file, indices)
         made = {"weights": RANDOM if weights == RANDOM else Path(weights).name, "faces": len(static)}
         storage.write_json(report, {**made, "simulated": simulated, "pool5": pooled.shape[1], "selected": len(indices)})
     return CNN(weights, tuple(sorted(shape.items())), file), json.loads(report.read_text())
 
 
-def pool5(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
+def embed_faces(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
     """Features (faces, 9216) of the static faces. Raises InputError."""
     from tqdm import tqdm
 
@@ -207,26 +200,26 @@ def pool5(static: list[sfew.Face], weights: str, shape: dict) -> np.ndarray:
     return caffenet.embed(network, images)
 
 
-def selected(pooled: np.ndarray, static: list[sfew.Face], settings: dict, jobs: int) -> np.ndarray:
+def select_columns(pooled: np.ndarray, static: list[sfew.Face], settings: dict, jobs: int) -> np.ndarray:
     """The columns that the random forest keeps (Section 3.2)."""
     labels = np.array([sfew.CLASSES.index(face.label) for face in static])
     return selection.select(pooled, labels, settings, jobs=jobs)
 
 
 def prepare(
-    arguments, settings: dict, found: list[Found], cnn: CNN, landmarks: Path
+    arguments: argparse.Namespace, settings: dict, found: Sequence[RawCorpus], cnn: CNN, landmarks: Path
 ) -> tuple[list[Corpus], dict[str, list[str]]]:
     """The corpora with whitened features, and by corpus the clips that were left out for want of a face.
 
     Of those, training and validation clips are left out, as in the paper, whose percentages are of 711 and 371 clips;
     test clips are all scored. Raises InputError, WriteError.
     """
-    corpora, left_out = [], {}
+    prepared, left_out = [], {}
     for corpus in found:
         clips, unusable = features.extract(
-            corpus.clips, settings, cnn, landmarks, arguments.cache, arguments.jobs, arguments.threads
+            corpus.recordings, settings, cnn, landmarks, arguments.cache, arguments.jobs, arguments.threads
         )
-        experiment.refuse(unusable, arguments.skip_unusable)
+        corpora.refuse_unusable(unusable, arguments.skip_unusable)
         faceless = [clip.name for clip in clips if clip.partition != "Test" and not clip.found.any()]
         clips = [clip for clip in clips if clip.name not in faceless]
         for partition in (FITTED_ON, "Val"):
@@ -234,44 +227,24 @@ def prepare(
                 raise InputError(
                     f"{corpus.root}: no usable {partition} clip; see `python -m datasets.check afew {corpus.root}`"
                 )
-        corpora.append(Corpus(corpus.name, afew.locate(corpus.root), features.whiten(clips, settings), unusable))
+        prepared.append(Corpus(corpus.name, afew.locate(corpus.root), features.whiten(clips, settings), unusable))
         left_out[corpus.name] = faceless
         if faceless:
             print(f"{corpus.name}: left out, without a face: {', '.join(faceless)}", file=sys.stderr)
-    return corpora, left_out
-
-
-def simulate(name: str, arguments: argparse.Namespace, settings: dict, **options) -> Path:
-    """Write a simulated corpus into the cache, unless it is there."""
-    import importlib
-
-    writer = importlib.import_module(f"datasets.simulated.{name}")
-    sizes = {
-        "afew": {part: settings[f"simulated_{part}"] for part in ("train", "val", "test", "longest")},
-        "sfew": {"train": settings["simulated_faces"], "val": 0},
-    }[name]
-    options |= sizes
-    words = "-".join(f"{key}{value}" for key, value in options.items())
-    root = arguments.cache / "corpora" / f"{name}-v{writer.VERSION}-{words}"
-    writer.write(root, jobs=arguments.jobs, **options)
-    return root
+    return prepared, left_out
 
 
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
-    """One task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
-    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
-    variants = [name for name in VARIANTS if name in arguments.variants]
-    if corpus.name == CONTROL and arguments.corpus == "simulated":
-        variants = [name for name in variants if name in CONTROLLED]
-    return [
-        tasks.Task(variant, "val", seed, folder / variant / f"val-seed{seed}.json", digest)
-        for seed in arguments.seeds
-        for variant in variants
-    ]
+def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+    """A task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
+
+    def skip(corpus: Corpus, variant: str) -> bool:
+        is_control = corpus.name == CONTROL and arguments.corpus == "simulated"
+        return is_control and variant not in CONTROLLED
+
+    return experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["val"], skip)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from common.errors import InputError
 from common.evidence.paper import PROFILES
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
-from common.running import cli, experiment, tasks
+from common.running import cli, options, tasks
 
 PAPER = Path(__file__).with_name("paper.toml")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -83,7 +83,7 @@ def parse() -> argparse.Namespace:
     add("--profile", default="quick", choices=PROFILES)
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="names stand in paper.toml")
     add("--skip-unusable", action="store_true", help="go on without images that cannot be read")
-    add("--threads", type=int, default=experiment.cores(), metavar="N", help="default: one for each core")
+    add("--threads", type=int, default=options.count_cores(), metavar="N", help="default: one for each core")
     arguments = made.parse_args()
     if arguments.weights.suffix != ".npz":
         made.error("WEIGHTS is a file .npz")
@@ -95,20 +95,20 @@ def parse() -> argparse.Namespace:
 def validate(settings: dict) -> None:
     """Raise InputError for settings of the network and its training that cannot be used."""
     own = {name: value for name, value in settings.items() if name.startswith("cnn_")}
-    experiment.check_positive(own, zero_allowed=("cnn_weight_decay", "cnn_momentum", "cnn_dropout"))
+    options.check_positive(own, zero_allowed=("cnn_weight_decay", "cnn_momentum", "cnn_dropout"))
     rules = {
         "cnn_order": (own["cnn_order"] in ("alexnet", "caffenet"), "alexnet or caffenet"),
         "cnn_dropout": (own["cnn_dropout"] < 1, "less than 1"),
         "cnn_momentum": (own["cnn_momentum"] < 1, "less than 1"),
     }
-    experiment.check_rules(own, rules)
+    options.check_rules(own, rules)
 
 
 def check_writable(weights: Path) -> None:
     """Raise InputError for weights that are there already, WriteError for a folder that cannot be written."""
     if weights.exists():
         raise InputError(f"{weights}: is there already; name another file, or delete it to train again")
-    experiment.probe_writable(weights.parent)
+    options.probe_writable(weights.parent)
 
 
 def find(root: Path) -> Faces:

@@ -1,15 +1,16 @@
 """One experiment: train a variant with one seed, score it on the development partition, write the result file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from common import metrics, postprocess, splits
 from common.errors import InputError
 from common.networks import architecture, training
+from common.networks.moments import Moments
 from common.running import provenance, results, tasks
-from common.running.experiment import Clock, Corpus, record_head
+from common.running.corpora import Corpus
+from common.running.experiment import Clock, begin_record
 from datasets import sewa
 from replications.lee2018 import features
 from replications.lee2018.features import Features
@@ -21,7 +22,7 @@ AUDIO_ONLY = ("lstm", "lstm-ta")
 def train(
     task: tasks.Task,
     progress: Callable[[float], None],
-    by_path: dict,
+    corpora: dict[tasks.Task, Corpus],
     settings: dict,
     profile: str,
     target: str,
@@ -29,28 +30,28 @@ def train(
 ) -> None:
     """Train one variant with one seed, score it on the development partition and write the result."""
     training.prepare(task.seed, settings["precision"])
-    corpus = by_path[task.path]
+    corpus = corpora[task]
     clock = Clock()
-    model, history = fitted(task, progress, corpus, settings, target, pooling)
+    model, history = fit_network(task, progress, corpus, settings, target, pooling)
     clock.stop("training")
     training_set, devel = corpus.partition("Train"), corpus.partition("Devel")
-    normaliser = Normaliser.fit(training_set)
+    moments = Moments.exact([recording.audio for recording in training_set])
     scored = {
-        name: predicted(model, part, normaliser, settings) for name, part in (("train", training_set), ("devel", devel))
+        name: predict(model, part, moments, settings) for name, part in (("train", training_set), ("devel", devel))
     }
-    golds = {"train": golds_of(training_set, settings, target), "devel": golds_of(devel, settings, target)}
+    golds = {"train": collect_golds(training_set, settings, target), "devel": collect_golds(devel, settings, target)}
     clock.stop("prediction")
     scores, chains, processed = evaluate(scored, golds, settings, pooling)
-    mechanism, examples = attended(model, task.variant, corpus, normaliser, settings)
-    arrays = {f"time/{r.name}": r.time[features.scored_instants(r, settings)] for r in devel}
+    mechanism, examples = measure_attention(model, task.variant, corpus, moments, settings)
+    arrays = {f"time/{r.name}": r.time[features.select_scored_instants(r, settings)] for r in devel}
     for kind, series in {"gold": golds["devel"], "raw": scored["devel"], "post": processed}.items():
         arrays |= {f"{kind}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series, strict=True)}
     record = {
-        **record_head(NAME, task, corpus, profile, target, settings),
+        **begin_record(NAME, task, corpus, profile, target, settings),
         "scores": scores,
-        "postprocess": {name: chain.to_record() for name, chain in chains.items()},
-        "recordings": [dropped(recording, settings) for recording in corpus.recordings],
-        "chats": {} if corpus.name.startswith("simulated") else chats(devel),  # nobody chats in a simulation
+        "postprocess": {name: chain.record() for name, chain in chains.items()},
+        "recordings": [count_frames(recording, settings) for recording in corpus.recordings],
+        "chats": {} if corpus.name.startswith("simulated") else find_chats(devel),  # nobody chats in a simulation
         "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
@@ -61,7 +62,7 @@ def train(
     results.write(task.path, record, arrays | examples)
 
 
-def chats(recordings: Sequence[Features]) -> dict[str, str]:
+def find_chats(recordings: Sequence[Features]) -> dict[str, str]:
     """Recording -> its conversation, drawn together for intervals; empty where their lengths do not tell."""
     try:
         return sewa.pair_chats({recording.name: len(recording.labels.time) for recording in recordings})
@@ -69,7 +70,7 @@ def chats(recordings: Sequence[Features]) -> dict[str, str]:
         return {}
 
 
-def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str, pooling: str):
+def fit_network(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict, target: str, pooling: str):
     """Build and train the network of a variant (Section 3.1); returns it with its training history."""
     from replications.lee2018 import models
 
@@ -79,19 +80,19 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
         fold = splits.hold_out([recording.name for recording in recordings], 0.15, task.seed)
         held_out = [recording for recording in recordings if recording.name in fold.test]
         recordings = [recording for recording in recordings if recording.name in fold.train]
-    normaliser = Normaliser.fit(corpus.partition("Train"))
+    moments = Moments.exact([recording.audio for recording in corpus.partition("Train")])
 
     def select(model) -> float:
-        series = predicted(model, held_out, normaliser=normaliser, settings=settings)
-        return metrics.score_pooled(metrics.ccc, golds_of(held_out, settings, target), series, pooling=pooling)
+        series = predict(model, held_out, moments=moments, settings=settings)
+        return metrics.score_pooled(metrics.ccc, collect_golds(held_out, settings, target), series, pooling=pooling)
 
-    def trained(variant: str, start=None):
+    def fit_variant(variant: str, start=None):
         model = models.VARIANTS[variant](settings)
         for layer in start or []:
             model.get_layer(layer.name).set_weights(layer.get_weights())
-        compile_(model, settings)
-        ends = [features.training_clips(recording, settings) for recording in recordings]
-        clips = Clips(recordings, ends, model, normaliser, settings, target)
+        compile_model(model, settings)
+        ends = [features.select_training_clips(recording, settings) for recording in recordings]
+        clips = Clips(recordings, ends, model, moments, settings, target)
         if not len(clips):
             raise InputError(f"{corpus.root}: no training recording holds a whole clip with a face; lower clip_frames")
         history = training.fit(
@@ -109,35 +110,18 @@ def fitted(task: tasks.Task, progress: Callable, corpus: Corpus, settings: dict,
         return model, history
 
     if task.variant == "fused" and settings["fused_training"] == "warm_start":
-        parts = [trained(variant)[0] for variant in ("lstm-ta", "cnn3d-sta")]
-        return trained(
+        parts = [fit_variant(variant)[0] for variant in ("lstm-ta", "cnn3d-sta")]
+        return fit_variant(
             "fused", [layer for part in parts for layer in part.layers if layer.weights and layer.name != "prediction"]
         )
-    return trained(task.variant)
+    return fit_variant(task.variant)
 
 
-def compile_(model, settings: dict) -> None:
+def compile_model(model, settings: dict) -> None:
     """Section 3.1: Adam, mean squared error. XLA is off: on CPUs it halves the speed of these networks."""
     import keras
 
     model.compile(keras.optimizers.Adam(settings["learning_rate"]), "mean_squared_error", jit_compile=False)
-
-
-@dataclass(frozen=True)
-class Normaliser:
-    """Mean and deviation (88,) of the audio features over the training partition."""
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def fit(cls, recordings: list[Features]) -> "Normaliser":
-        audio = np.concatenate([recording.audio for recording in recordings]).astype(np.float64)
-        deviation = audio.std(axis=0)
-        return cls(audio.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
-
-    def __call__(self, audio: np.ndarray) -> np.ndarray:
-        return ((audio - self.mean) / self.deviation).astype(np.float32)
 
 
 class Clips:
@@ -151,20 +135,24 @@ class Clips:
         recordings: list[Features],
         ends: list[np.ndarray],
         model,
-        normaliser: Normaliser,
+        moments: Moments,
         settings: dict,
         target: str | None,
     ):
         self.recordings = recordings
         self.streams = [tensor.name for tensor in model.inputs]
-        self.audio = [normaliser(recording.audio) for recording in recordings] if "audio" in self.streams else None
+        self.audio = (
+            [moments(recording.audio).astype(np.float32) for recording in recordings]
+            if "audio" in self.streams
+            else None
+        )
         self.owner = np.repeat(np.arange(len(recordings)), [len(end) for end in ends])
-        self.steps = np.concatenate([features.clip_indices(end, settings) for end in ends])
+        self.steps = np.concatenate([features.index_clips(end, settings) for end in ends])
         self.targets = None
         if target is not None:
             delay = settings["label_delay"]
             self.targets = np.concatenate(
-                [features.gold(r, target, end, delay) for r, end in zip(recordings, ends, strict=True)]
+                [features.interpolate_gold(r, target, end, delay) for r, end in zip(recordings, ends, strict=True)]
             )
 
     def __len__(self) -> int:
@@ -184,20 +172,23 @@ class Clips:
 # --------------------------------------------------------------------------------------------------- the scores
 
 
-def predicted(model, recordings: list[Features], normaliser: Normaliser, settings: dict) -> list[np.ndarray]:
+def predict(model, recordings: list[Features], moments: Moments, settings: dict) -> list[np.ndarray]:
     """The scores of each recording at its scored instants; those without a face are interpolated (Section 3.1)."""
-    ends = [features.scored_instants(recording, settings) for recording in recordings]
-    clips = Clips(recordings, ends, model, normaliser, settings, None)
+    ends = [features.select_scored_instants(recording, settings) for recording in recordings]
+    clips = Clips(recordings, ends, model, moments, settings, None)
     scores = training.predict(model, clips, len(clips), settings["batch_size"])
     series = np.split(scores[:, 0].astype(np.float64), np.cumsum([len(end) for end in ends])[:-1])
     if "video" in clips.streams:
-        series = [features.without_dropped(s, r.found[end]) for s, r, end in zip(series, recordings, ends, strict=True)]
+        series = [features.fill_dropped(s, r.found[end]) for s, r, end in zip(series, recordings, ends, strict=True)]
     # trained on labels from label_delay later, the scores belong that much later
     return [postprocess.Shift(settings["label_delay"]).apply(s, settings["score_hop"]) for s in series]
 
 
-def golds_of(recordings: list[Features], settings: dict, target: str) -> list[np.ndarray]:
-    return [features.gold(recording, target, features.scored_instants(recording, settings)) for recording in recordings]
+def collect_golds(recordings: list[Features], settings: dict, target: str) -> list[np.ndarray]:
+    return [
+        features.interpolate_gold(recording, target, features.select_scored_instants(recording, settings))
+        for recording in recordings
+    ]
 
 
 def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[dict, dict, list[np.ndarray]]:
@@ -224,22 +215,28 @@ def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[d
     }
     series = {"none": scored["devel"], **{name: chain.apply(scored["devel"]) for name, chain in chains.items()}}
     scores = {
-        name: {pooling: score(golds["devel"], s, pooling, settings) for pooling in ("per_recording", "concatenated")}
+        name: {
+            pooling: score_series(golds["devel"], s, pooling, settings) for pooling in ("per_recording", "concatenated")
+        }
         for name, s in series.items()
     }
     return scores, chains, series["devel"]
 
 
-def score(golds: list[np.ndarray], series: list[np.ndarray], pooling: str, settings: dict) -> dict[str, float | None]:
+def score_series(
+    golds: list[np.ndarray], series: list[np.ndarray], pooling: str, settings: dict
+) -> dict[str, float | None]:
     values = {
         "RMSE": metrics.score_pooled(metrics.rmse, golds, series, pooling=pooling),
         "CC": metrics.score_pooled(metrics.cc, golds, series, pooling=pooling, variance=settings["variance"]),
         "CCC": metrics.score_pooled(metrics.ccc, golds, series, pooling=pooling, variance=settings["variance"]),
     }
-    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+    return results.mark_undefined(values)
 
 
-def attended(model, variant: str, corpus: Corpus, normaliser: Normaliser, settings: dict) -> tuple[dict | None, dict]:
+def measure_attention(
+    model, variant: str, corpus: Corpus, moments: Moments, settings: dict
+) -> tuple[dict | None, dict]:
     """The mechanism check of an attention network on a corpus whose truth is known, and arrays for its figure."""
     import keras
 
@@ -250,20 +247,20 @@ def attended(model, variant: str, corpus: Corpus, normaliser: Normaliser, settin
         return None, {}
     devel = corpus.partition("Devel")
     view = keras.Model(model.inputs, model.get_layer(layer).output)
-    ends = [mechanism.clip_ends(recording, settings) for recording in devel]
-    clips = Clips(devel, ends, model, normaliser, settings, None)
+    ends = [mechanism.find_clip_ends(recording, settings) for recording in devel]
+    clips = Clips(devel, ends, model, moments, settings, None)
     maps = training.predict(view, clips, len(clips), settings["batch_size"])
     maps = np.split(maps.astype(np.float32), np.cumsum([len(end) for end in ends])[:-1])
-    check = mechanism.temporal if variant == "lstm-ta" else mechanism.spatial
+    check = mechanism.measure_temporal if variant == "lstm-ta" else mechanism.measure_spatial
     numbers, examples = check(devel, maps, settings, corpus.root / "truth")
     return {layer.split("_")[0]: numbers}, examples
 
 
-def dropped(recording: Features, settings: dict) -> dict:
+def count_frames(recording: Features, settings: dict) -> dict:
     """How many of the frames that were looked at show no face, and how many instants are scored."""
     return {
         "name": recording.name,
-        "labels": len(features.scored_instants(recording, settings)),
+        "labels": len(features.select_scored_instants(recording, settings)),
         "frames": len(recording.found),
         "frames_without_face": int((~recording.found).sum()),
     }

@@ -4,8 +4,10 @@ Both streams are sampled on the grid from which clips of `clip_frames` at `clip_
 instant. Features are cached under the digest of the media file and of the settings that shape them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from importlib import metadata
 from math import gcd
 from pathlib import Path
@@ -15,8 +17,7 @@ import numpy as np
 from common import storage
 from common.errors import InputError
 from common.media import audio, faces, video
-from common.running.experiment import Unusable
-from common.running.parallel import parallel
+from common.running.corpora import Unusable, extract_all
 from datasets import avec2017, sewa
 
 VERSION = 2  # raise when the features change for the same settings
@@ -44,7 +45,7 @@ class Features:
     digest: str
 
 
-def grid_hop(settings: dict) -> float:
+def choose_grid_hop(settings: dict) -> float:
     """The greatest step, in seconds, of which frame spacing and score hop are whole multiples (0.05 for 0.25 and 0.1)."""
     spacing = 1 / Fraction(settings["clip_fps"]).limit_denominator(1000)
     hop = Fraction(settings["score_hop"]).limit_denominator(1000)
@@ -53,28 +54,11 @@ def grid_hop(settings: dict) -> float:
 
 
 def extract(
-    recordings: list[avec2017.Recording], settings: dict, landmarks: Path, cache: Path, jobs: int
+    recordings: Sequence[avec2017.Recording], settings: dict, landmarks: Path, cache: Path, jobs: int, threads: int
 ) -> tuple[list[Features], list[Unusable]]:
-    """Features of all `recordings`, in their order, and those that cannot be used. Shows progress."""
-    from joblib import delayed
-    from tqdm import tqdm
-
-    work = (delayed(_extract)(recording, settings, landmarks, cache) for recording in recordings)
-    done = list(tqdm(parallel(work, jobs), total=len(recordings), desc="features", unit="recording", leave=False))
-    unusable = [item for item in done if isinstance(item, Unusable)]
-    usable = {item for item in done if not isinstance(item, Unusable)}
-    return [
-        load(recording, settings, landmarks, cache) for recording in recordings if recording.name in usable
-    ], unusable
-
-
-def _extract(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: Path) -> str | Unusable:
-    """Fill the cache for one recording; returns its name, or why it cannot be used."""
-    try:
-        load(recording, settings, landmarks, cache)
-    except InputError as error:
-        return Unusable.of(recording.name, error)
-    return recording.name
+    """Features of all `recordings`, in their order, and those that cannot be used."""
+    work = partial(load, settings=settings, landmarks=landmarks, cache=cache)
+    return extract_all(recordings, work, jobs, threads, "recording")
 
 
 def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: Path) -> Features:
@@ -82,7 +66,7 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     for path in avec2017.list_missing(recording):
         raise InputError(f"{path}; see `python -m datasets.check`")
     labels = sewa.read_labels(recording.labels)
-    hop = grid_hop(settings)
+    hop = choose_grid_hop(settings)
     time = np.arange(round(labels.time[-1] / hop) + 1) * hop
     media = {"audio": storage.digest_file(recording.audio), "video": storage.digest_file(recording.video)}
     ends = round(float(labels.time[-1]), 3)
@@ -98,11 +82,11 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     faces_file = cache / "features" / f"{video_key}.npy"
     found_file = faces_file.with_suffix(".npz")
     if not audio_file.exists():
-        _save(audio_file, audio_features(recording.audio, time, settings))
+        storage.write_npy(audio_file, extract_audio(recording.audio, time, settings))
     if not (found_file.exists() and faces_file.exists()):
-        crops, found, transform = face_features(recording.video, time, landmarks, settings["crop_size"])
-        _save(faces_file, crops)
-        storage.write_atomically(found_file, lambda file: np.savez(file, found=found, transform=transform))
+        crops, found, transform = extract_faces(recording.video, time, landmarks, settings["crop_size"])
+        storage.write_npy(faces_file, crops)
+        storage.write_npz(found_file, found=found, transform=transform)
     with np.load(found_file, allow_pickle=False) as archive:
         found, transform = archive["found"], archive["transform"]
     return Features(
@@ -118,7 +102,7 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     )
 
 
-def audio_features(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
+def extract_audio(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
     """eGeMAPS functionals in windows centred on each instant and cut off at the ends: (n, 88) float32."""
     signal = audio.read(path, settings["audio_rate"], settings["resample"])
     end = len(signal) / settings["audio_rate"]
@@ -138,7 +122,7 @@ def audio_features(path: Path, time: np.ndarray, settings: dict) -> np.ndarray:
         ) from error
 
 
-def face_features(
+def extract_faces(
     path: Path, time: np.ndarray, landmarks: Path, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Aligned faces (n, S, S, 3) uint8, whether one was found (n,), and the transforms (n, 2, 3).
@@ -158,51 +142,47 @@ def face_features(
         raise InputError(
             f"{path}: no face found in {len(time)} frames; look at the video, or try another --landmarks model"
         )
-    last = last_found(found)
+    last = find_last_found(found)
     return crops[last], found, transforms[last]
 
 
-def last_found(found: np.ndarray) -> np.ndarray:
+def find_last_found(found: np.ndarray) -> np.ndarray:
     """For each index of `found` (n,) the last index up to it with a face; before the first face, that one."""
     last = np.maximum.accumulate(np.where(found, np.arange(len(found)), -1))
     return np.where(last < 0, np.argmax(found), last)
 
 
-def _save(path: Path, array: np.ndarray) -> None:
-    storage.write_atomically(path, lambda file: np.save(file, array))
-
-
-def clip_indices(end: np.ndarray, settings: dict) -> np.ndarray:
+def index_clips(end: np.ndarray, settings: dict) -> np.ndarray:
     """Grid indices (m, clip_frames) of the clips whose last frames stand at grid indices `end` (m,).
 
     A clip that would begin before the recording repeats its first frame.
     """
-    step = round(1 / settings["clip_fps"] / grid_hop(settings))
+    step = round(1 / settings["clip_fps"] / choose_grid_hop(settings))
     back = np.arange(settings["clip_frames"] - 1, -1, -1) * step
     return np.maximum(np.asarray(end)[:, None] - back, 0)
 
 
-def training_clips(features: Features, settings: dict) -> np.ndarray:
+def select_training_clips(features: Features, settings: dict) -> np.ndarray:
     """Grid indices (m,) of the last frames of the whole clips of a recording, `clip_stride` frames apart.
 
     Clips whose last frame shows no face are left out: they have no frame that the label belongs to.
     """
-    step = round(1 / settings["clip_fps"] / grid_hop(settings))
+    step = round(1 / settings["clip_fps"] / choose_grid_hop(settings))
     ends = np.arange((settings["clip_frames"] - 1) * step, len(features.time), settings["clip_stride"] * step)
     return ends[features.found[ends]]
 
 
-def scored_instants(features: Features, settings: dict) -> np.ndarray:
+def select_scored_instants(features: Features, settings: dict) -> np.ndarray:
     """Grid indices (m,) of the instants at which a recording is scored, `score_hop` apart."""
-    return np.arange(0, len(features.time), round(settings["score_hop"] / grid_hop(settings)))
+    return np.arange(0, len(features.time), round(settings["score_hop"] / choose_grid_hop(settings)))
 
 
-def gold(features: Features, target: str, index: np.ndarray, delay: float = 0.0) -> np.ndarray:
+def interpolate_gold(features: Features, target: str, index: np.ndarray, delay: float = 0.0) -> np.ndarray:
     """The label of `target` at grid indices, interpolated between labels; `delay` seconds later than the frame."""
     return np.interp(features.time[index] + delay, features.labels.time, getattr(features.labels, target))
 
 
-def without_dropped(prediction: np.ndarray, found: np.ndarray) -> np.ndarray:
+def fill_dropped(prediction: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Section 3.1: scores of frames without a face are interpolated from adjacent frames. Both (m,)."""
     index = np.arange(len(prediction))
     if not found.any():

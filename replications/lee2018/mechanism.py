@@ -17,23 +17,25 @@ from replications.lee2018.features import Features
 EXAMPLES = 6
 
 
-def clip_ends(recording: Features, settings: dict) -> np.ndarray:
+def find_clip_ends(recording: Features, settings: dict) -> np.ndarray:
     """Grid indices (m,) of the last frames of clips that follow each other without overlap."""
-    length = settings["clip_frames"] * round(1 / settings["clip_fps"] / features.grid_hop(settings))
+    length = settings["clip_frames"] * round(1 / settings["clip_fps"] / features.choose_grid_hop(settings))
     return np.arange(length - 1, len(recording.time), length)
 
 
-def spatial(recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path) -> tuple[dict, dict]:
+def measure_spatial(
+    recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path
+) -> tuple[dict, dict]:
     """How often the largest spatial attention lies in the region that shows affect, on frames that show it.
 
-    `attention`: for each recording the maps (m, T, S, S, 1) of its `clip_ends`. Chance is how often the same peaks
+    `attention`: for each recording the maps (m, T, S, S, 1) of its `find_clip_ends`. Chance is how often the same peaks
     lie in the other region, where nothing is shown: a network that always looks at the mouth hits both alike.
     Returns the numbers (interval: bootstrap over recordings) and example arrays.
     """
     hits, chances, examples = [], [], []
     for recording, maps in zip(recordings, attention, strict=True):
-        script = _truth(truth, recording)
-        index = features.clip_indices(clip_ends(recording, settings), settings).ravel()
+        script = _read_truth(truth, recording)
+        index = features.index_clips(find_clip_ends(recording, settings), settings).ravel()
         nearest = np.abs(script["frame_time"][:, None] - recording.time[index]).argmin(axis=0)
         shown = script["frame_salient"][nearest] & script["frame_visible"][nearest] & recording.found[index]
         maps = maps.reshape(-1, *maps.shape[2:4])[shown]
@@ -44,11 +46,11 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
         )  # x, y; pixel centres are whole numbers
         region = script["frame_region"][nearest]
         boxes, others = (
-            region_in_crop(script["region_box"][nearest, which], recording.transform[index], size)
+            map_region(script["region_box"][nearest, which], recording.transform[index], size)
             for which in (region, 1 - region)
         )
-        hits.append(_inside(peaks, boxes))
-        chances.append(_inside(peaks, others))
+        hits.append(_lie_inside(peaks, boxes))
+        chances.append(_lie_inside(peaks, others))
         if len(maps):
             middle = len(maps) // 2
             examples.append((recording.faces[index[middle]], maps[middle] / maps[middle].sum(), boxes[middle]))
@@ -63,20 +65,22 @@ def spatial(recordings: list[Features], attention: list[np.ndarray], settings: d
     return numbers, dict(zip(("example_frames", "example_attention", "example_region"), stacked))
 
 
-def temporal(recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path) -> tuple[dict, dict]:
+def measure_temporal(
+    recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path
+) -> tuple[dict, dict]:
     """How well temporal attention ranks the steps inside salient stretches of voice above the others of their clip.
 
-    `attention`: for each recording the weights (m, T, 1) of its `clip_ends`. AUC over all pairs of one salient
+    `attention`: for each recording the weights (m, T, 1) of its `find_clip_ends`. AUC over all pairs of one salient
     and one other step of the same clip, ties count half; chance is 0.5. Only steps in the turns of the recorded
     person are compared: salient stretches lie there, and telling speech from silence is no merit. Interval:
     bootstrap over recordings.
     """
     won, pairs, steps, salient_steps, examples = [], [], 0, 0, []
     for recording, weights in zip(recordings, attention, strict=True):
-        script = _truth(truth, recording)
-        time = recording.time[features.clip_indices(clip_ends(recording, settings), settings)]
-        salient = _within(time, script["voice_start"], script["voice_end"])
-        speaking = _within(time, *avec2017.read_turns(truth.parent / "turns" / f"{recording.name}.csv").T)
+        script = _read_truth(truth, recording)
+        time = recording.time[features.index_clips(find_clip_ends(recording, settings), settings)]
+        salient = _lie_within(time, script["voice_start"], script["voice_end"])
+        speaking = _lie_within(time, *avec2017.read_turns(truth.parent / "turns" / f"{recording.name}.csv").T)
         weights = weights[..., 0]
         difference = weights[:, :, None] - weights[:, None, :]  # step of interest, other step
         compared = (salient & speaking)[:, :, None] & (speaking & ~salient)[:, None, :]
@@ -90,7 +94,7 @@ def temporal(recordings: list[Features], attention: list[np.ndarray], settings: 
     return numbers, dict(zip(("example_time", "example_attention", "example_salient"), examples[0]))
 
 
-def region_in_crop(boxes: np.ndarray, transforms: np.ndarray, size: int) -> np.ndarray:
+def map_region(boxes: np.ndarray, transforms: np.ndarray, size: int) -> np.ndarray:
     """Boxes (n, 4) x0 y0 x1 y1 in frame pixels -> boxes around their corners in crop pixels, cut at its borders."""
     x0, y0, x1, y1 = boxes.T
     corners = np.stack([np.stack([x0, y0]), np.stack([x1, y0]), np.stack([x0, y1]), np.stack([x1, y1])])  # (4, 2, n)
@@ -99,16 +103,16 @@ def region_in_crop(boxes: np.ndarray, transforms: np.ndarray, size: int) -> np.n
     return np.concatenate([low, high]).T
 
 
-def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def _lie_inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Whether points (n, 2) x y lie in their boxes (n, 4)."""
     return ((points >= boxes[:, :2]) & (points < boxes[:, 2:])).all(axis=1)
 
 
-def _within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _lie_within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Whether each time lies in one of the spans start..end."""
     return ((time[..., None] >= start) & (time[..., None] <= end)).any(axis=-1)
 
 
-def _truth(root: Path, recording: Features) -> dict[str, np.ndarray]:
+def _read_truth(root: Path, recording: Features) -> dict[str, np.ndarray]:
     with np.load(root / f"{recording.name}.npz", allow_pickle=False) as archive:
         return dict(archive)

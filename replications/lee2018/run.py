@@ -8,22 +8,26 @@ A second call goes on where the first one stopped. Exit codes: 0 done, 2 wrong u
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common import postprocess, storage
+from common import postprocess
 from common.errors import InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
+from common.evidence.runs import CONTROL
 from common.evidence.text import format_tables
 from common.media import faces
-from common.running import cli, experiment, tasks
-from common.running.experiment import Corpus
+from common.running import cli, corpora, experiment, options, tasks
+from common.running.corpora import Corpus
 from datasets import avec2017
+from datasets.simulate import write_cached
 from replications.lee2018 import features
 from replications.lee2018.experiment import NAME, train
 
 PAPER = Path(__file__).with_name("paper.toml")
+READERS = {"avec2017": avec2017}
 VARIANTS = ("fused", "cnn3d-sta", "cnn3d", "khorrami-rnn", "lstm-ta", "lstm", "cnn2d", "khorrami-cnn")  # longest first
 CONTROLLED = ("cnn3d-sta", "cnn3d", "lstm-ta", "lstm")  # also trained on the `uniform` control
 VERSION = 1  # raise when results change for the same settings
@@ -33,22 +37,21 @@ def main() -> int:
     arguments = parse()
     paper = load_paper(PAPER)
     overrides = ["precision=mixed_bfloat16"] if arguments.mixed_precision else []
-    settings = experiment.settings_of(paper, arguments, overrides)
+    settings = options.choose_settings(paper, arguments, overrides)
     validate(settings)
-    corpora = prepare(arguments, settings)
-    planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
-    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))  # longest first: no core waits at the end
-    todo = [task for task, _ in planned]
-    by_path = {task.path: corpus for task, corpus in planned}
+    landmarks = faces.locate_landmark_file(arguments.landmarks)
+    options.probe_writable(arguments.results)
+    prepared = prepare(arguments, settings, landmarks)
+    planned = plan(prepared, settings, arguments)
     work = partial(
         train,
-        by_path=by_path,
+        corpora=planned,
         settings=settings,
         profile=arguments.profile,
         target=arguments.target,
         pooling=paper.protocol.pooling,
     )
-    files = experiment.completed(todo, work, arguments, NAME)
+    files = experiment.complete_tasks(planned, work, arguments, NAME)
     if arguments.target == paper.protocol.target:
         print(format_tables(paper, fill_cells(paper, files)))
     else:
@@ -64,18 +67,18 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = experiment.parser(NAME, __doc__, "the folder of AV+EC 2017", VARIANTS)
+    parser = options.build_parser(NAME, __doc__, "the folder of AV+EC 2017", VARIANTS)
     parser.add_argument("--target", default="valence", choices=["valence", "arousal"])
     parser.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16; faster where the processor supports it"
     )
     parser.add_argument("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
-    return experiment.parse(parser)
+    return options.parse_arguments(parser)
 
 
 def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
-    experiment.check_positive(settings, zero_allowed=("label_delay", "dropout"))
+    options.check_positive(settings, zero_allowed=("label_delay", "dropout"))
     stages = len(settings["encoder_filters"])
     rules = {
         "decoder_filters": (len(settings["decoder_filters"]) == stages, "as many as encoder_filters"),
@@ -88,65 +91,49 @@ def validate(settings: dict) -> None:
             f"among {', '.join(postprocess.STEPS)}",
         ),
     }
-    experiment.check_rules(settings, rules)
+    options.check_rules(settings, rules)
 
 
 # ------------------------------------------------------------------------------------------ corpus and features
 
 
-def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
+def prepare(arguments: argparse.Namespace, settings: dict, landmarks: Path) -> list[Corpus]:
     """The corpus, and for the simulated one its control, with features. Raises InputError, WriteError."""
-    landmarks = faces.locate_landmark_file(arguments.landmarks)
-    experiment.probe_writable(arguments.results)
-    if arguments.corpus == "simulated":
-        roots = {"simulated": simulate("salient", arguments, settings)}
-        if set(arguments.variants) & set(CONTROLLED):
-            roots["simulated-uniform"] = simulate("uniform", arguments, settings)
-    else:
-        root = Path(arguments.corpus)
-        made = avec2017.read_simulation(root)
-        control = "-uniform" if made and made["control"] == "uniform" else ""
-        roots = {f"simulated{control}" if made else "avec2017": root}
-    corpora = []
-    for name, root in roots.items():
+    prepared = []
+    for found in corpora.locate_corpora(arguments.corpus, READERS, lambda: simulate(arguments, settings)):
         recordings, unusable = features.extract(
-            avec2017.list_recordings(root), settings, landmarks, arguments.cache, arguments.jobs
+            found.recordings, settings, landmarks, arguments.cache, arguments.jobs, arguments.threads
         )
-        experiment.refuse(unusable, arguments.skip_unusable)
-        corpora.append(Corpus(name, avec2017.locate(root), recordings, unusable))
+        corpora.refuse_unusable(unusable, arguments.skip_unusable)
+        prepared.append(Corpus(found.name, avec2017.locate(found.root), recordings, unusable))
         for partition in ("Train", "Devel"):
-            if not corpora[-1].partition(partition):
+            if not prepared[-1].partition(partition):
                 raise InputError(
-                    f"{root}: no usable {partition} recording; see `python -m datasets.check avec2017 {root}`"
+                    f"{found.root}: no usable {partition} recording; see `python -m datasets.check avec2017 {found.root}`"
                 )
-    return corpora
+    return prepared
 
 
-def simulate(control: str, arguments: argparse.Namespace, settings: dict) -> Path:
-    """Write the simulated corpus into the cache, unless it is there."""
-    from datasets.simulated import avec2017 as simulated
-
-    seconds, fps = settings["simulated_seconds"], settings["simulated_fps"]
-    root = arguments.cache / "corpora" / f"avec2017-{control}-v{simulated.VERSION}-{seconds:g}s-{fps}fps"
-    simulated.write(root, control=control, seconds=seconds, fps=fps, jobs=arguments.jobs)
-    return root
+def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
+    """The simulated corpus, and its control where it is trained on, from the cache or written into it."""
+    controls = ["salient"] + (["uniform"] if set(arguments.variants) & set(CONTROLLED) else [])
+    sizes = {"seconds": settings["simulated_seconds"], "fps": settings["simulated_fps"]}
+    return [write_cached("avec2017", arguments.cache, arguments.jobs, control=c, **sizes) for c in controls]
 
 
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
-    """One task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
-    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / arguments.target
-    variants = [name for name in VARIANTS if name in arguments.variants]
-    if corpus.name == "simulated-uniform" and arguments.corpus == "simulated":
-        variants = [name for name in variants if name in CONTROLLED]
-    return [
-        tasks.Task(variant, "devel", seed, folder / variant / f"devel-seed{seed}.json", digest)
-        for seed in arguments.seeds
-        for variant in variants
-    ]
+def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+    """A task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
+
+    def skip(corpus: Corpus, variant: str) -> bool:
+        is_control = corpus.name == CONTROL and arguments.corpus == "simulated"
+        return is_control and variant not in CONTROLLED
+
+    return experiment.plan_tasks(
+        NAME, VERSION, prepared, settings, arguments, arguments.target, VARIANTS, ["devel"], skip
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from common import metrics
 from common.networks import architecture, training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
-from common.running.experiment import Clock, Corpus, record_head
+from common.running.corpora import Corpus
+from common.running.experiment import Clock, begin_record
 from replications.priyasad2019.features import CLASSES, Clip, Segments
 from replications.priyasad2019.protocols import Split
 
@@ -40,37 +41,36 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     fold, clock, history, posteriors = folds[task.path], Clock(), {}, {}
     emotions, test, everything = len(CLASSES), fold.split.test, np.arange(len(fold.labels))
 
-    def trained(name: str, batch: Batch):
+    def fit(name: str, batch: Batch):
         training.prepare(task.seed)
         if name in models.EXTRACTORS:
             model = models.build_extractor(name, settings, emotions, fold.segments.fc7)
         else:
             model = models.build_fusion(name, settings, emotions)
         before = len(history) / len(VARIANTS)
-        history[name] = fitted(model, batch, fold, settings, task, lambda f: progress(before + f / len(VARIANTS)))
-        posteriors[name] = softmax(outputs(model, batch, test))
+        history[name] = fit_network(model, batch, fold, settings, task, lambda f: progress(before + f / len(VARIANTS)))
+        posteriors[name] = softmax(predict(model, batch, test))
         return model
 
-    inputs = scaled(fold, settings["scaling"])
+    inputs = scale_inputs(fold, settings["scaling"])
     features = [
-        outputs(models.expose_features(trained(name, inputs[name])), inputs[name], everything)
-        for name in models.EXTRACTORS
+        predict(models.expose_features(fit(name, inputs[name])), inputs[name], everything) for name in models.EXTRACTORS
     ]
     clock.stop("phase 1")
     tokens = np.stack(features, axis=1)  # (S, 2, 4096), which phase 2 takes as they are
 
-    def fused(index: np.ndarray) -> dict[str, np.ndarray]:
+    def take_tokens(index: np.ndarray) -> dict[str, np.ndarray]:
         return {"tokens": tokens[index]}
 
-    beta = outputs(models.expose_weights(trained("proposed", fused)), fused, test)
-    trained("concatenation", fused)
+    beta = predict(models.expose_weights(fit("proposed", take_tokens)), take_tokens, test)
+    fit("concatenation", take_tokens)
     clock.stop("phase 2")
     record = {"fold": task.fold, "task_digest": task.digest, "history": history, "seconds": clock.seconds}
     arrays = {f"posterior/{name}": values for name, values in posteriors.items()} | {"beta": beta, "test": test}
     results.write(task.path, record | {"provenance": provenance.collect()}, arrays)
 
 
-def scaled(fold: Fold, scaling: str) -> dict[str, Batch]:
+def scale_inputs(fold: Fold, scaling: str) -> dict[str, Batch]:
     """The inputs of "audio" and "visual": fc6 as VGG19 has it, or as z-scores of the fold's training segments."""
     segments, split = fold.segments, fold.split
     change = {"audio": np.asarray, "visual": np.asarray}
@@ -83,7 +83,7 @@ def scaled(fold: Fold, scaling: str) -> dict[str, Batch]:
     }
 
 
-def fitted(model, batch: Batch, fold: Fold, settings: dict, task: tasks.Task, progress: Callable) -> dict:
+def fit_network(model, batch: Batch, fold: Fold, settings: dict, task: tasks.Task, progress: Callable) -> dict:
     """Train one network on the fold's training segments; its epoch is chosen on those held out, if there are any."""
     import keras
 
@@ -106,11 +106,11 @@ def fitted(model, batch: Batch, fold: Fold, settings: dict, task: tasks.Task, pr
         checkpoint=task.checkpoint(model.name),
         digest=task.digest,
         progress=progress,
-        select=(lambda m: np.mean(outputs(m, batch, held).argmax(axis=1) == labels[held])) if len(held) else None,
+        select=(lambda m: np.mean(predict(m, batch, held).argmax(axis=1) == labels[held])) if len(held) else None,
     )
 
 
-def outputs(model, batch: Batch, chosen: np.ndarray) -> np.ndarray:
+def predict(model, batch: Batch, chosen: np.ndarray) -> np.ndarray:
     return training.predict(model, lambda index: (batch(chosen[index]), None), len(chosen), BATCH)
 
 
@@ -132,7 +132,7 @@ class Outcome:
     records: list[dict]
 
 
-def gathered(done: Sequence[tasks.Task], count: int) -> Outcome:
+def gather_folds(done: Sequence[tasks.Task], count: int) -> Outcome:
     """Put the test segments of all folds back into their places among `count` segments."""
     posteriors = {name: np.full((count, len(CLASSES)), np.nan, np.float32) for name in VARIANTS}
     beta, records = np.full((count, 2), np.nan, np.float32), []
@@ -148,7 +148,7 @@ def gathered(done: Sequence[tasks.Task], count: int) -> Outcome:
     return Outcome(posteriors, beta, records)
 
 
-def voted(posteriors: np.ndarray, owner: np.ndarray, clips: int, ties: str) -> np.ndarray:
+def vote(posteriors: np.ndarray, owner: np.ndarray, clips: int, ties: str) -> np.ndarray:
     """The class of each clip by majority over its segments (Section 3.4), (clips,) int.
 
     Of classes with equally many votes the one with the highest mean posterior (`ties` "posterior"), or the first.
@@ -161,7 +161,7 @@ def voted(posteriors: np.ndarray, owner: np.ndarray, clips: int, ties: str) -> n
     return (votes + (mean / 2 if ties == "posterior" else 0)).argmax(axis=1)  # a mean is less than a vote
 
 
-def record_of(
+def compose_record(
     task: tasks.Task, corpus: Corpus, segments: Segments, outcome: Outcome, profile: str, settings: dict, more: dict
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """The record and arrays of one network under one protocol; `more` joins the record."""
@@ -170,7 +170,7 @@ def record_of(
     from replications.priyasad2019 import models
 
     clips: Sequence[Clip] = corpus.recordings
-    predicted = voted(outcome.posteriors[task.variant], segments.clip, len(clips), settings["ties"])
+    predicted = vote(outcome.posteriors[task.variant], segments.clip, len(clips), settings["ties"])
     truth = np.array([clip.label for clip in clips])
     arrays = {f"raw/{TARGET}/{clip.name}": predicted[[i]].astype(np.int8) for i, clip in enumerate(clips)}
     arrays |= {f"gold/{TARGET}/{clip.name}": truth[[i]].astype(np.int8) for i, clip in enumerate(clips)}
@@ -178,8 +178,8 @@ def record_of(
     with keras.StatelessScope(initialize_variables=False):  # only to be described
         whole = models.build_whole(task.variant, settings, len(CLASSES))
     record = {
-        **record_head(NAME, task, corpus, profile, "all", settings),
-        "scores": {TARGET: {"*": scores_of(truth, predicted)}},
+        **begin_record(NAME, task, corpus, profile, "all", settings),
+        "scores": {TARGET: {"*": score_clips(truth, predicted)}},
         "chats": {clip.name: clip.subject for clip in clips},  # drawn together for intervals
         "recordings": [
             {
@@ -196,22 +196,22 @@ def record_of(
         "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in outcome.records],
         "architecture": architecture.describe(whole),
         "parameters": whole.count_params(),
-        "history": mean_history([fold["history"][task.variant] for fold in outcome.records]),
+        "history": average_histories([fold["history"][task.variant] for fold in outcome.records]),
         "provenance": outcome.records[0]["provenance"],
         **more,
     }
     return record, arrays
 
 
-def scores_of(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
+def score_clips(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
     """Accuracy, UAR and the confusion matrix of clips, in percent; None where a class has no clip."""
     matrix = metrics.confusion_matrix(truth, predicted, classes=range(len(CLASSES)))
     found = {"accuracy": 100 * metrics.accuracy(truth, predicted, classes=range(len(CLASSES)))}
     found["UAR"] = matrix.diagonal().mean()
     found |= {f"{a} as {b}": matrix[i, j] for i, a in enumerate(CLASSES) for j, b in enumerate(CLASSES)}
-    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+    return results.mark_undefined(found)
 
 
-def mean_history(histories: Sequence[dict]) -> dict[str, list[float]]:
+def average_histories(histories: Sequence[dict]) -> dict[str, list[float]]:
     """By epoch, the mean over the folds."""
     return {name: np.mean([history[name] for history in histories], axis=0).tolist() for name in histories[0]}

@@ -22,7 +22,9 @@ ROUNDING = 1e-6  # seconds by which the time of a frame may miss what it stands 
 # --------------------------------------------------------------------------------------------------- the detector
 
 
-def detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE) -> Callable[[np.ndarray], Box | None]:
+def load_detector(
+    files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE
+) -> Callable[[np.ndarray], Box | None]:
     """What finds the face in the frames of one clip, in turn: the SSD in `files` (prototxt, caffemodel), or dlib's.
 
     dlib's is loaded with a model of landmarks, which has no part in the box. Raises InputError.
@@ -35,7 +37,7 @@ def detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE
 _ssd = lru_cache(maxsize=1)(ssd.Detector)  # read once for all clips of a process
 
 
-def identity(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE) -> list:
+def identify_detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE) -> list:
     """Which detector it is: its name, "ssd" or "dlib", and what else its boxes depend on. Raises InputError."""
     from importlib import metadata
 
@@ -48,7 +50,7 @@ def identity(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE
 # --------------------------------------------------------------------------------------------------- of a whole span
 
 
-def cropped(
+def crop_span(
     path: Path, start: float, end: float, detect: Callable[[np.ndarray], Box | None], size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times (n,) in seconds, faces (n, size, size, 3) RGB uint8 and found (n,) bool of the frames in start <= t < end.
@@ -75,7 +77,7 @@ def cropped(
         raise InputError(f"{path}: has no frame where speech was found; copy it again, or leave it out")
     if not found.any():
         raise InputError(f"{path}: no face found in {len(found)} frames; look at the video, or leave it out")
-    return np.array(times), np.stack([crops[i] for i in nearest(found)]), found
+    return np.array(times), np.stack([crops[i] for i in find_nearest(found)]), found
 
 
 def crop(image: np.ndarray, box: Box | None, size: int) -> np.ndarray | None:
@@ -90,13 +92,13 @@ def crop(image: np.ndarray, box: Box | None, size: int) -> np.ndarray | None:
     return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def longest_gap(found: np.ndarray) -> int:
+def find_longest_gap(found: np.ndarray) -> int:
     """The longest run of frames without a face."""
     borders = np.flatnonzero(np.concatenate([[True], found, [True]]))
     return int(np.diff(borders).max() - 1)
 
 
-def nearest(found: np.ndarray) -> np.ndarray:
+def find_nearest(found: np.ndarray) -> np.ndarray:
     """For each frame the index of the nearest one that is `found`, of two the earlier: (n,) int. One has to be."""
     there = np.flatnonzero(found)
     return there[np.abs(np.arange(len(found))[:, None] - there).argmin(axis=1)]
@@ -105,10 +107,10 @@ def nearest(found: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ of each segment
 
 
-def segment_frames(times: np.ndarray, starts: np.ndarray, length: float, wanted: int = 20) -> np.ndarray:
+def select_segment_frames(times: np.ndarray, starts: np.ndarray, length: float, wanted: int = 20) -> np.ndarray:
     """For each segment in start <= t < start + length the indices of its frames, brought to `wanted`: (segments, wanted).
 
-    `times` (n,) ascend, as `cropped` gives them; `starts` (segments,) are seconds of the same clock. A segment without
+    `times` (n,) ascend, as `crop_span` gives them; `starts` (segments,) are seconds of the same clock. A segment without
     any frame has the nearest one's, of two the earlier. ValueError without any frame at all.
     """
     times, starts = np.asarray(times), np.asarray(starts).reshape(-1)

@@ -15,8 +15,7 @@ import numpy as np
 from common import storage
 from common.errors import InputError
 from common.media import audio
-from common.running import experiment
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable, extract_all
 from datasets import acted
 from replications.priyasad2019 import faces, images, vad, vgg19
 
@@ -79,31 +78,31 @@ def extract(
 
     Raises InputError for a detector or weights that cannot be used: no clip is to blame for them.
     """
-    if not all(cached(clip, shaped, cache).exists() for clip in clips if clip.video.is_file()):
-        faces.detector(source.ssd, settings["face_confidence"])
-        _network(tuple(_vgg(settings, source).items()))
+    if not all(locate_cached(clip, shaped, cache).exists() for clip in clips if clip.video.is_file()):
+        faces.load_detector(source.ssd, settings["face_confidence"])
+        _build_network(tuple(_select_vgg(settings, source).items()))
     work = partial(load, settings=settings, source=source, shaped=shaped, cache=cache)
-    return experiment.extracted(clips, work, jobs, threads, "clip")
+    return extract_all(clips, work, jobs, threads, "clip")
 
 
 def load(clip: acted.Clip, settings: dict, source: Source, shaped: str, cache: Path) -> Clip:
-    """One clip, its features from the cache or computed into it; `shaped` is from the function. Raises InputError.
+    """One clip, its features from the cache or computed into it; `shaped` is what `digest_settings` gives. Raises InputError.
 
     An entry that is damaged is computed again.
     """
-    file = cached(clip, shaped, cache)
+    file = locate_cached(clip, shaped, cache)
     try:
         small = read(file, SMALL)
     except storage.UNREADABLE:
-        arrays = computed(clip.video, settings, source)
-        storage.write_atomically(file, lambda target: np.savez(target, **arrays))
+        arrays = compute(clip.video, settings, source)
+        storage.write_npz(file, **arrays)
         small = read(file, SMALL)
     label = CLASSES.index(clip.label)
     digest = storage.digest([file.stem, clip.name, clip.subject, label])
     return Clip(clip.name, clip.subject, label, clip.video, file, **small, digest=digest)
 
 
-def cached(clip: acted.Clip, shaped: str, cache: Path) -> Path:
+def locate_cached(clip: acted.Clip, shaped: str, cache: Path) -> Path:
     """Where the features of a clip are kept. Raises InputError for a clip that cannot be read."""
     return cache / "features" / f"{storage.digest([storage.digest_file(clip.video), shaped])}.npz"
 
@@ -114,32 +113,32 @@ def read(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         return {name: archive[name] for name in names}
 
 
-def shaped(settings: dict, source: Source) -> str:
+def digest_settings(settings: dict, source: Source) -> str:
     """A digest of all but the clip itself on which its features depend. Raises InputError."""
     names = ("av", "keras", "numpy", "opencv-python-headless", "scipy", "tensorflow", "tensorflow-io")
     packages = [metadata.version(name) for name in names]
-    detector = faces.identity(source.ssd, settings["face_confidence"])
+    detector = faces.identify_detector(source.ssd, settings["face_confidence"])
     chosen = {name: settings[name] for name in SETTINGS}
-    return storage.digest([VERSION, chosen, detector, vgg19.identify_weights(_vgg(settings, source)), packages])
+    return storage.digest([VERSION, chosen, detector, vgg19.identify_weights(_select_vgg(settings, source)), packages])
 
 
-def _vgg(settings: dict, source: Source) -> dict:
+def _select_vgg(settings: dict, source: Source) -> dict:
     return {name: settings[name] for name in ("vgg_size", "vgg_width", "vgg_fc")} | {"weights": source.weights}
 
 
-def computed(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray]:
+def compute(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray]:
     """The features of one video and where they come from. Raises InputError."""
     rate = settings["audio_rate"]
     sound = audio.read_from_video(path, rate)
-    speech, span = region(path, sound, settings)
+    speech, span = find_region(path, sound, settings)
     try:
-        pictures, starts = images.segments(vad.cut(sound, rate, span), settings)
+        pictures, starts = images.cut_segments(vad.cut(sound, rate, span), settings)
     except ValueError as error:  # shorter than a segment
         raise InputError(f"{path}: {error}; leave the clip out") from error
-    detect = faces.detector(source.ssd, settings["face_confidence"])
-    times, crops, found = faces.cropped(path, *span, detect, settings["face_size"])
-    shown = faces.segment_frames(times - span[0], starts, images.LENGTH, settings["segment_frames"])
-    network = _network(tuple(_vgg(settings, source).items()))
+    detect = faces.load_detector(source.ssd, settings["face_confidence"])
+    times, crops, found = faces.crop_span(path, *span, detect, settings["face_size"])
+    shown = faces.select_segment_frames(times - span[0], starts, images.LENGTH, settings["segment_frames"])
+    network = _build_network(tuple(_select_vgg(settings, source).items()))
     return {
         "audio": vgg19.embed(network, pictures),
         "faces": vgg19.embed(network, crops),
@@ -151,34 +150,34 @@ def computed(path: Path, settings: dict, source: Source) -> dict[str, np.ndarray
     }
 
 
-def region(path: Path, sound: np.ndarray, settings: dict) -> tuple[tuple[float, float], tuple[float, float]]:
+def find_region(path: Path, sound: np.ndarray, settings: dict) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where the speech is and what is kept of the clip, in seconds (Section 3.1). Raises InputError for no speech."""
     rate = settings["audio_rate"]
     whole = (0.0, len(sound) / rate)
     if settings["vad"] == "off":
         return whole, whole
-    speech = vad.speech(sound, rate, settings)
+    speech = vad.find_speech(sound, rate, settings)
     if speech is None:
         raise InputError(f"{path}: no speech is found in it; leave the clip out, or keep all clips with --set vad=off")
-    return speech, vad.span(sound, rate, settings)
+    return speech, vad.find_span(sound, rate, settings)
 
 
 @lru_cache(maxsize=1)
-def _network(settings: tuple):
+def _build_network(settings: tuple):
     """VGG19, built once for all clips of a process."""
     return vgg19.build_network(dict(settings))
 
 
 def forget() -> None:
     """Let go of VGG19, which is half a gigabyte at its own size, in a process that goes on without it."""
-    _network.cache_clear()
+    _build_network.cache_clear()
     vgg19._trace.cache_clear()
 
 
 # -------------------------------------------------------------------------------------------- the whole corpus
 
 
-def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -> Segments:
+def join_segments(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -> Segments:
     """The segments of all clips, in two files of the cache that all tasks read together: no process holds them.
 
     Raises InputError for a clip whose features are damaged.
@@ -186,32 +185,34 @@ def joined(clips: Sequence[Clip], settings: dict, source: Source, cache: Path) -
     key = storage.digest([VERSION, "joined", [clip.digest for clip in clips]])
     files = [cache / "segments" / f"{key}{end}" for end in (".npz", "-audio.npy", "-faces.npy")]
     try:
-        return _mapped(*files)
+        return _map_files(*files)
     except storage.UNREADABLE:
-        _join(clips, settings, source, *files)
-    return _mapped(*files)
+        _write_joined(clips, settings, source, *files)
+    return _map_files(*files)
 
 
-def _mapped(small: Path, sound: Path, picture: Path) -> Segments:
+def _map_files(small: Path, sound: Path, picture: Path) -> Segments:
     arrays = read(small, ("frames", "clip", "kernel", "bias"))
     mapped = (np.load(file, mmap_mode="r", allow_pickle=False) for file in (sound, picture))
     return Segments(*mapped, arrays["frames"], arrays["clip"], (arrays["kernel"], arrays["bias"]))
 
 
-def _join(clips: Sequence[Clip], settings: dict, source: Source, small: Path, sound: Path, picture: Path) -> None:
+def _write_joined(
+    clips: Sequence[Clip], settings: dict, source: Source, small: Path, sound: Path, picture: Path
+) -> None:
     frames, owner, rows = [], [], 0
     for number, clip in enumerate(clips):
-        frames.append(_stored(clip, "frames") + rows)
+        frames.append(_read_stored(clip, "frames") + rows)
         rows += len(clip.found)
         owner += [number] * len(frames[-1])
-    kernel, bias = vgg19.get_fc7(_network(tuple(_vgg(settings, source).items())))
+    kernel, bias = vgg19.get_fc7(_build_network(tuple(_select_vgg(settings, source).items())))
     storage.write_atomically(sound, lambda file: _write_all(file, clips, "audio", len(owner)))
     storage.write_atomically(picture, lambda file: _write_all(file, clips, "faces", rows))
     arrays = {"frames": np.concatenate(frames), "clip": np.array(owner), "kernel": kernel, "bias": bias}
-    storage.write_atomically(small, lambda file: np.savez(file, **arrays))
+    storage.write_npz(small, **arrays)
 
 
-def _stored(clip: Clip, name: str) -> np.ndarray:
+def _read_stored(clip: Clip, name: str) -> np.ndarray:
     try:
         return read(clip.file, [name])[name]
     except storage.UNREADABLE as error:
@@ -221,7 +222,7 @@ def _stored(clip: Clip, name: str) -> np.ndarray:
 def _write_all(file, clips: Sequence[Clip], name: str, rows: int) -> None:
     """One array of all clips behind each other, a clip at a time, as a .npy file."""
     for number, clip in enumerate(clips):
-        values = _stored(clip, name)
+        values = _read_stored(clip, name)
         if number == 0:
             header = {"descr": "<f4", "fortran_order": False, "shape": (rows, values.shape[1])}
             np.lib.format.write_array_header_1_0(file, header)
@@ -231,7 +232,7 @@ def _write_all(file, clips: Sequence[Clip], name: str, rows: int) -> None:
 # -------------------------------------------------------------------------------------------------- one to look at
 
 
-def example(clip: Clip, settings: dict, source: Source, whole: bool) -> dict[str, np.ndarray]:
+def make_example(clip: Clip, settings: dict, source: Source, whole: bool) -> dict[str, np.ndarray]:
     """What Figures 1 and 3 show, of one clip: sound, coefficients, voice activity and faces. Raises InputError.
 
     sound (2, 600) least and largest sample of equal stretches; coefficients (t, 64), one a window of 10 ms; ratio
@@ -245,14 +246,14 @@ def example(clip: Clip, settings: dict, source: Source, whole: bool) -> dict[str
     arrays = {
         "sound": np.array([[s.min() for s in stretches], [s.max() for s in stretches]]),
         "seconds": np.array(len(sound) / rate),
-        "coefficients": images.coefficients(sound, rate, settings["image"])[:, : None if whole else 13],
-        "ratio": np.array(vad.speech_ratio(sound, rate, window, settings["vad_step"], band)),
+        "coefficients": images.compute_coefficients(sound, rate, settings["image"])[:, : None if whole else 13],
+        "ratio": np.array(vad.compute_speech_ratio(sound, rate, window, settings["vad_step"], band)),
         "speech": clip.speech,
         "span": clip.span,
     }
     if whole:
-        detect = faces.detector(source.ssd, settings["face_confidence"])
-        times, crops, _ = faces.cropped(clip.video, *clip.span, detect, settings["face_size"])
+        detect = faces.load_detector(source.ssd, settings["face_confidence"])
+        times, crops, _ = faces.crop_span(clip.video, *clip.span, detect, settings["face_size"])
         (start, end), (first, last) = clip.span, clip.speech
         wanted = [start, (start + first) / 2, *np.linspace(first, last, 5)[1:4], (last + end) / 2, end]
         shown = [np.abs(times - time).argmin() for time in wanted]

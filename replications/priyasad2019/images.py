@@ -16,7 +16,7 @@ FLOOR = 1e-10  # least energy of a band before its logarithm: about what 16 bits
 LEAST = 1e-3  # of what a channel must vary by; less is rounding
 
 
-def segments(signal: np.ndarray, settings: dict) -> tuple[np.ndarray, np.ndarray]:
+def cut_segments(signal: np.ndarray, settings: dict) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 64, 64, 3) float32 in [0, 255] of a mono signal in [-1, 1], and where they start, (n,) in seconds.
 
     Rows are coefficients from the lowest, columns frames; the channels are static, delta and delta-delta, which run
@@ -25,22 +25,22 @@ def segments(signal: np.ndarray, settings: dict) -> tuple[np.ndarray, np.ndarray
     `audio_rate` Hz. What is left after the last whole segment is dropped. Raises ValueError for a signal shorter than
     a segment.
     """
-    static = coefficients(signal, settings["audio_rate"], settings["image"])
+    static = compute_coefficients(signal, settings["audio_rate"], settings["image"])
     if len(static) < FRAMES:
         seconds = len(signal) / settings["audio_rate"]
         raise ValueError(f"{seconds:.3f} s of sound are shorter than one segment of {LENGTH:.3f} s")
-    slope = delta(static)
-    channels = np.stack([static, slope, delta(slope)], axis=-1)  # (t, 64, 3)
+    slope = compute_delta(static)
+    channels = np.stack([static, slope, compute_delta(slope)], axis=-1)  # (t, 64, 3)
     if settings["image_scaling"] == "utterance":
-        channels = scaled(channels, axis=(0, 1))
+        channels = scale(channels, axis=(0, 1))
     first = np.arange(0, len(channels) - FRAMES + 1, SHIFT)
     images = channels[first[:, None] + np.arange(FRAMES)]
     if settings["image_scaling"] == "segment":
-        images = scaled(images, axis=(1, 2))
+        images = scale(images, axis=(1, 2))
     return images.swapaxes(1, 2).astype(np.float32), first * STEP
 
 
-def coefficients(signal: np.ndarray, rate: int, image: str = "mfcc") -> np.ndarray:
+def compute_coefficients(signal: np.ndarray, rate: int, image: str = "mfcc") -> np.ndarray:
     """All 64 cepstra, or the 64 log-mel energies, of frames of 25 ms every 10 ms, (t, 64) float32 (Eq. 2 and 3).
 
     The DFT has as many points as the window. The mel scale is HTK's. The DCT is of type II with the same factor for
@@ -63,7 +63,7 @@ def coefficients(signal: np.ndarray, rate: int, image: str = "mfcc") -> np.ndarr
     return (energies if image == "log-mel" else tf.signal.mfccs_from_log_mel_spectrograms(energies)).numpy()
 
 
-def delta(values: np.ndarray) -> np.ndarray:
+def compute_delta(values: np.ndarray) -> np.ndarray:
     """Eq. 4 with N = 2 for frames (t, d), the first and last repeated beyond the ends: (t, d), change per frame.
 
     It is the slope of the least-squares line through 2 N + 1 frames. The printed c_{t+} is read as c_{t+n}.
@@ -73,7 +73,7 @@ def delta(values: np.ndarray) -> np.ndarray:
     return savgol_filter(values, 2 * REACH + 1, polyorder=1, deriv=1, axis=0, mode="nearest")
 
 
-def scaled(values: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
+def scale(values: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
     """From the least value over `axis` to the largest as 0 to 255; 0 where there is no difference between them."""
     least = values.min(axis=axis, keepdims=True)
     extent = values.max(axis=axis, keepdims=True) - least

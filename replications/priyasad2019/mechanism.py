@@ -16,14 +16,14 @@ from replications.priyasad2019.features import Clip
 CLOSE = 0.1  # seconds
 
 
-def speech(clips: Sequence[Clip], truth: Path) -> dict | None:
+def measure_speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     """How many of the onsets and offsets of speech are found within 0.1 s, interval over clips; None without truth.
 
     `onset` and `offset` are the mean seconds by which they are found too late.
     """
     if not truth.is_dir():
         return None
-    late = np.array([np.subtract(clip.speech, _truth(truth, clip)) for clip in clips])
+    late = np.array([np.subtract(clip.speech, _read_truth(truth, clip)) for clip in clips])
     within, interval = bootstrap_ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
     onset, offset = late.mean(axis=0)
     return {
@@ -36,7 +36,7 @@ def speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     }
 
 
-def _truth(folder: Path, clip: Clip) -> tuple[float, float]:
+def _read_truth(folder: Path, clip: Clip) -> tuple[float, float]:
     path = folder / f"{clip.name.replace('/', '_').replace(' ', '_')}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -45,25 +45,25 @@ def _truth(folder: Path, clip: Clip) -> tuple[float, float]:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 
 
-def inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> dict:
+def measure_inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> dict:
     """By how many points of accuracy a protocol that shares subjects, or more, is above leaving one subject out.
 
     `apart` and `shared` are the predicted classes (clips,) of the two. Interval over subjects.
     """
     truth = np.array([clip.label for clip in clips])
-    subjects = _subjects(clips)
+    subjects = _number_subjects(clips)
     gained = (shared == truth).astype(int) - (apart == truth)
     points, interval = bootstrap_ratio(np.bincount(subjects, 100.0 * gained), np.bincount(subjects))
     return {"points": points, "interval": interval, "none": 0.0, "frames": len(clips)}
 
 
-def modalities(beta: np.ndarray, clips: Sequence[Clip], owner: np.ndarray) -> dict:
+def measure_modalities(beta: np.ndarray, clips: Sequence[Clip], owner: np.ndarray) -> dict:
     """The mean weight of the sound in Eq. 6 over test segments, beta (S, 2), interval over subjects."""
-    subject = _subjects(clips)[owner]
+    subject = _number_subjects(clips)[owner]
     share, interval = bootstrap_ratio(np.bincount(subject, beta[:, 0]), np.bincount(subject))
     return {"sound": share, "interval": interval, "equal": 0.5, "frames": len(owner)}
 
 
-def _subjects(clips: Sequence[Clip]) -> np.ndarray:
+def _number_subjects(clips: Sequence[Clip]) -> np.ndarray:
     """The number of each clip's subject (clips,)."""
     return np.unique([clip.subject for clip in clips], return_inverse=True)[1]

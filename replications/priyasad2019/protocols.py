@@ -26,7 +26,7 @@ class Split:
     test: np.ndarray
 
 
-def divided(protocol: str, clips: Sequence[Clip], owner: np.ndarray, settings: dict, seed: int) -> list[Split]:
+def divide(protocol: str, clips: Sequence[Clip], owner: np.ndarray, settings: dict, seed: int) -> list[Split]:
     """The folds of a protocol, drawn with `seed`; every segment is tested once.
 
     `owner` (S,) has the number of each segment's clip. Raises InputError for a corpus that cannot be divided so.
@@ -39,7 +39,7 @@ def divided(protocol: str, clips: Sequence[Clip], owner: np.ndarray, settings: d
     classes = {name: CLASSES[clip.label] for name, clip in of_unit.items()}
     together = subjects if protocol == "loso" else None  # whoever is not tested with others is not held out with them
 
-    def numbers(names: Sequence[str]) -> np.ndarray:
+    def find_segments(names: Sequence[str]) -> np.ndarray:
         return np.concatenate([units[name] for name in names]) if names else np.empty(0, int)
 
     found = []
@@ -55,7 +55,7 @@ def divided(protocol: str, clips: Sequence[Clip], owner: np.ndarray, settings: d
                 train, held = part.train, part.test
             if lacking := [label for label in CLASSES if label not in {classes[name] for name in train}]:
                 raise ValueError(f"fold {fold.name} would train on no clip of {', '.join(lacking)}")
-            found.append(Split(fold.name, numbers(train), numbers(held), numbers(fold.test)))
+            found.append(Split(fold.name, find_segments(train), find_segments(held), find_segments(fold.test)))
     except ValueError as error:
         raise InputError(
             f"{protocol}: {str(error).rstrip('.')}; choose other --protocols, fewer folds (--set folds=N), or --set stopping=last"

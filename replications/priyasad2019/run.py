@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -26,11 +25,21 @@ from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
-from common.running import cli, dispatch, experiment, results, tasks
-from common.running.experiment import Corpus
-from datasets import acted, enterface, rml
+from common.running import cli, corpora, dispatch, options, results, tasks
+from common.running.corpora import Corpus, RawCorpus
+from datasets import enterface, rml
+from datasets.simulate import write_cached
 from replications.priyasad2019 import faces, features, protocols, vgg19
-from replications.priyasad2019.experiment import NAME, VARIANTS, Fold, Outcome, gathered, record_of, train, voted
+from replications.priyasad2019.experiment import (
+    NAME,
+    VARIANTS,
+    Fold,
+    Outcome,
+    compose_record,
+    gather_folds,
+    train,
+    vote,
+)
 from replications.priyasad2019.features import CLASSES, Segments, Source
 from replications.priyasad2019.protocols import PROTOCOLS
 
@@ -43,29 +52,30 @@ VERSION = 1  # raise when results change for the same settings
 def main() -> int:
     arguments = parse()
     paper = load_paper(PAPER)
-    settings = experiment.settings_of(paper, arguments, given(arguments))
+    settings = options.choose_settings(paper, arguments, imply_settings(arguments))
     validate(settings)
-    source = source_of(arguments, settings)
-    experiment.probe_writable(arguments.results)
+    source = choose_source(arguments, settings)
+    options.probe_writable(arguments.results)
     tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
-    shaped = features.shaped(settings, source)  # missing weights are fetched, or missed, before anything else
-    corpora = [prepare(found, arguments, settings, source, shaped) for found in located(arguments, settings)]
+    shaped = features.digest_settings(settings, source)  # missing weights are fetched, or missed, before anything else
+    found = corpora.locate_corpora(arguments.corpus, READERS, lambda: simulate(arguments, settings))
+    prepared = [prepare(corpus, arguments, settings, source, shaped) for corpus in found]
     features.forget()
-    planned = [plan for corpus in corpora for plan in plans(corpus, paper, settings, arguments)]
+    planned = [plan for corpus in prepared for plan in plan_protocols(corpus, paper, settings, arguments)]
     asked = [plan for plan in planned if plan.protocol in arguments.protocols]
     folds = {task.path: fold for plan in asked for task, fold in plan.folds.items()}
     todo = [task for plan in asked for task in plan.folds]
     work = partial(train, folds=folds, settings=settings)
     done = dispatch.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    files = [file for plan in asked for file in written(plan, planned, settings, arguments, source)]
+    files = [file for plan in asked for file in write_results(plan, planned, settings, arguments, source)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
-    found = [cell for cell in fill_cells(paper, files) + fill_own_cells(paper, files) if cell.evidence != "none"]
-    print(format_tables(paper, found))  # every network stands in a table of ours
+    cells = [cell for cell in fill_cells(paper, files) + fill_own_cells(paper, files) if cell.evidence != "none"]
+    print(format_tables(paper, cells))  # every network stands in a table of ours
     return 0
 
 
 def parse() -> argparse.Namespace:
-    parser = experiment.parser(NAME, __doc__, "the folder of RML or of eNTERFACE'05", VARIANTS)
+    parser = options.build_parser(NAME, __doc__, "the folder of RML or of eNTERFACE'05", VARIANTS)
     add = parser.add_argument
     add(
         "--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS)
@@ -80,22 +90,22 @@ def parse() -> argparse.Namespace:
         metavar=("PROTOTXT", "CAFFEMODEL"),
         help="OpenCV's face detector; dlib's with --set detector=dlib",
     )
-    arguments = experiment.parse(parser)
+    arguments = options.parse_arguments(parser)
     arguments.protocols = [name for name in PROTOCOLS if name in arguments.protocols]
     return arguments
 
 
-def given(arguments: argparse.Namespace) -> list[str]:
+def imply_settings(arguments: argparse.Namespace) -> list[str]:
     """Settings that other options imply."""
     implied = []
     if arguments.weights:
-        implied.append(f"weights={kind_of(arguments.weights)}")
+        implied.append(f"weights={classify_weights(arguments.weights)}")
     if arguments.ssd and not any(override.partition("=")[0].strip() == "detector" for override in arguments.set):
         implied.append("detector=ssd")
     return implied
 
 
-def kind_of(weights: str) -> str:
+def classify_weights(weights: str) -> str:
     """What the setting says of --weights: only the published file is ImageNet's. Raises InputError for no file."""
     if weights in (vgg19.RANDOM, vgg19.IMAGENET):
         return weights
@@ -107,7 +117,7 @@ def kind_of(weights: str) -> str:
 def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
     zero = ("dropout", "vad_before", "vad_after", "vad_low", "max_missing")
-    experiment.check_positive(settings, zero_allowed=zero)
+    options.check_positive(settings, zero_allowed=zero)
     nyquist = settings["audio_rate"] / 2
     rules = {
         "audio_rate": (nyquist >= 8000, "16000 or more: the mel filters reach 8000 Hz"),
@@ -125,10 +135,10 @@ def validate(settings: dict) -> None:
         "held_out": (settings["held_out"] < 1, "less than 1"),
         "folds": (settings["folds"] > 1, "2 or more"),
     }
-    experiment.check_rules(settings, rules)
+    options.check_rules(settings, rules)
 
 
-def source_of(arguments: argparse.Namespace, settings: dict) -> Source:
+def choose_source(arguments: argparse.Namespace, settings: dict) -> Source:
     """The files that the features need. Raises InputError for those that are missing."""
     if settings["detector"] == "ssd" and not arguments.ssd:
         raise InputError(
@@ -146,24 +156,6 @@ def source_of(arguments: argparse.Namespace, settings: dict) -> Source:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A corpus before its features: its reader, where it is, its clips, what the simulator noted."""
-
-    reader: ModuleType
-    root: Path
-    clips: list[acted.Clip]
-    simulation: dict | None
-
-    @property
-    def name(self) -> str:
-        """In results: that of the paper.toml; simulated, simulated-enterface."""
-        kind = self.reader.__name__.rpartition(".")[2]
-        if not self.simulation:
-            return kind
-        return "simulated" if kind == "rml" else f"simulated-{kind}"
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A corpus with its features, its segments, and the clips left out because the paper does."""
 
@@ -172,49 +164,32 @@ class Prepared:
     left_out: list[str]
 
 
-def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
-    """The corpus, or both simulated ones. Raises InputError, WriteError."""
-    if arguments.corpus == "simulated":
-        roots = {name: simulate(name, arguments, settings) for name in READERS}
-    else:
-        root = Path(arguments.corpus)
-        roots = {experiment.which(root, READERS): root}
-    return [
-        Found(READERS[name], root, READERS[name].list_recordings(root), READERS[name].read_simulation(root))
-        for name, root in roots.items()
-    ]
-
-
-def prepare(found: Found, arguments, settings: dict, source: Source, shaped: str) -> Prepared:
+def prepare(found: RawCorpus, arguments: argparse.Namespace, settings: dict, source: Source, shaped: str) -> Prepared:
     """The corpus with its features. Raises InputError, WriteError.
 
     Clips with rapid movements, in which no face is found for more than `max_missing` frames, are left out, as in the
     paper (Section 4).
     """
     clips, unusable = features.extract(
-        found.clips, settings, source, shaped, arguments.cache, arguments.jobs, arguments.threads
+        found.recordings, settings, source, shaped, arguments.cache, arguments.jobs, arguments.threads
     )
-    experiment.refuse(unusable, arguments.skip_unusable)
-    moving = [clip.name for clip in clips if faces.longest_gap(clip.found) > settings["max_missing"]]
+    corpora.refuse_unusable(unusable, arguments.skip_unusable)
+    moving = [clip.name for clip in clips if faces.find_longest_gap(clip.found) > settings["max_missing"]]
     if moving:
         print(f"{found.name}: left out, no face for too long: {', '.join(moving)}", file=sys.stderr)
     clips = [clip for clip in clips if clip.name not in moving]
     if lacking := [name for label, name in enumerate(CLASSES) if not any(clip.label == label for clip in clips)]:
         raise InputError(f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with --set max_missing=N")  # fmt: skip
     corpus = Corpus(found.name, found.reader.locate(found.root), clips, unusable)
-    return Prepared(corpus, features.joined(clips, settings, source, arguments.cache), moving)
+    return Prepared(corpus, features.join_segments(clips, settings, source, arguments.cache), moving)
 
 
-def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
-    """Write a simulated corpus into the cache, unless it is there."""
-    import importlib
-
-    writer = importlib.import_module(f"datasets.simulated.{name}")
-    sizes = {"subjects": settings[f"simulated_{name}_subjects"], "sentences": settings[f"simulated_{name}_sentences"]}
-    words = "-".join(f"{key}{value}" for key, value in sizes.items())
-    root = arguments.cache / "corpora" / f"{name}-v{writer.VERSION}-{words}"
-    writer.write(root, jobs=arguments.jobs, **sizes)
-    return root
+def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
+    """The simulated corpora, from the cache or written into it."""
+    sizes = {
+        kind: {size: settings[f"simulated_{kind}_{size}"] for size in ("subjects", "sentences")} for kind in READERS
+    }
+    return [write_cached(kind, arguments.cache, arguments.jobs, **sizes[kind]) for kind in READERS]
 
 
 # --------------------------------------------------------------------------------------------------- the tasks
@@ -230,7 +205,7 @@ class Plan:
     folds: dict[tasks.Task, Fold]
 
 
-def plans(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.Namespace) -> list[Plan]:
+def plan_protocols(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.Namespace) -> list[Plan]:
     """A plan for each protocol and seed, also for protocols that are not asked for now. Raises InputError.
 
     Settings on which no fold depends do not count: of the files, and of the vote.
@@ -245,7 +220,7 @@ def plans(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.
     for protocol in PROTOCOLS:
         for seed in arguments.seeds:
             try:
-                splits = protocols.divided(protocol, corpus.recordings, segments.clip, settings, seed)
+                splits = protocols.divide(protocol, corpus.recordings, segments.clip, settings, seed)
             except InputError:
                 if protocol in arguments.protocols:
                     raise
@@ -260,7 +235,7 @@ def plans(prepared: Prepared, paper: Paper, settings: dict, arguments: argparse.
     return found
 
 
-def written(
+def write_results(
     plan: Plan, planned: Sequence[Plan], settings: dict, arguments: argparse.Namespace, source: Source
 ) -> list[tuple[Path, dict]]:
     """The result files of a protocol, one for each network, once its folds are done."""
@@ -284,37 +259,37 @@ def written(
 def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, profile: str, source: Source) -> None:
     """Put the folds of a protocol together into the result of one network."""
     corpus, segments = plan.prepared.corpus, plan.prepared.segments
-    outcome = gathered(plan.folds, len(segments.clip))
+    outcome = gather_folds(plan.folds, len(segments.clip))
     used = {
         "vgg19": vgg19.identify_weights(settings | {"weights": source.weights}),
-        "detector": faces.identity(source.ssd),
+        "detector": faces.identify_detector(source.ssd),
     }
     more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
     if (task.variant, plan.protocol) == COMPARED:
-        more["mechanism"] = looked_into(plan, beside, outcome, settings)
+        more["mechanism"] = measure_mechanism(plan, beside, outcome, settings)
         whole = corpus.evidence == "simulated" or settings["persons_in_results"] == "always"
-        example = features.example(corpus.recordings[0], settings, source, whole)
+        example = features.make_example(corpus.recordings[0], settings, source, whole)
         arrays = {f"example/{name}": values for name, values in example.items()}
-    record, predicted = record_of(task, corpus, segments, outcome, profile, settings, more)
+    record, predicted = compose_record(task, corpus, segments, outcome, profile, settings, more)
     results.write(task.path, record, predicted | arrays)
 
 
-def looked_into(plan: Plan, beside: Sequence[Plan], outcome: Outcome, settings: dict) -> dict[str, dict]:
+def measure_mechanism(plan: Plan, beside: Sequence[Plan], outcome: Outcome, settings: dict) -> dict[str, dict]:
     """What is measured of "proposed" with subjects left out; `beside` are the protocols with which it is compared."""
     from replications.priyasad2019 import mechanism
 
     corpus, owner = plan.prepared.corpus, plan.prepared.segments.clip
     clips = corpus.recordings
 
-    def votes(outcome: Outcome) -> np.ndarray:
-        return voted(outcome.posteriors["proposed"], owner, len(clips), settings["ties"])
+    def vote_clips(outcome: Outcome) -> np.ndarray:
+        return vote(outcome.posteriors["proposed"], owner, len(clips), settings["ties"])
 
-    found = {"speech": mechanism.speech(clips, corpus.root / "truth") if settings["vad"] == "on" else None}
-    found["modalities"] = mechanism.modalities(outcome.beta, clips, owner)
+    found = {"speech": mechanism.measure_speech(clips, corpus.root / "truth") if settings["vad"] == "on" else None}
+    found["modalities"] = mechanism.measure_modalities(outcome.beta, clips, owner)
     for other in beside:
         if other is not plan:
-            shared = votes(gathered(other.folds, len(owner)))
-            found[other.protocol] = mechanism.inflation(clips, votes(outcome), shared)
+            shared = vote_clips(gather_folds(other.folds, len(owner)))
+            found[other.protocol] = mechanism.measure_inflation(clips, vote_clips(outcome), shared)
     return {name: measured for name, measured in found.items() if measured}
 
 

@@ -19,7 +19,7 @@ from replications.priyasad2019.images import LENGTH
 FLOOR = 1e-6  # of the energy of the loudest window
 
 
-def speech_ratio(
+def compute_speech_ratio(
     signal: np.ndarray, rate: int, window: float = 0.020, step: float = 0.010, band: tuple[float, float] = (300, 3000)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Eq. 1: centres (n,) of the windows in seconds and their ratios (n,) in [0, 1], of a mono signal at `rate` Hz.
@@ -43,7 +43,7 @@ def speech_ratio(
     return (starts + size / 2) / rate, ratio
 
 
-def active(ratio: np.ndarray, threshold: float = 0.6, at_least: bool = True, median: int = 25) -> np.ndarray:
+def find_active(ratio: np.ndarray, threshold: float = 0.6, at_least: bool = True, median: int = 25) -> np.ndarray:
     """Which windows are active, (n,) bool: a ratio of the threshold or more, or only more, in most of `median` windows.
 
     Eq. 1 prints "or more", the text above it "greater". Beyond the ends nothing is active: where the first decision is
@@ -60,23 +60,23 @@ def active(ratio: np.ndarray, threshold: float = 0.6, at_least: bool = True, med
     return around.sum(axis=1) > median // 2
 
 
-def speech(signal: np.ndarray, rate: int, settings: dict) -> tuple[float, float] | None:
+def find_speech(signal: np.ndarray, rate: int, settings: dict) -> tuple[float, float] | None:
     """Seconds from the start of the first active window to the end of the last one; None where nothing is active."""
     window = settings["vad_window"]
     band = (settings["vad_low"], settings["vad_high"])
-    centres, ratio = speech_ratio(signal, rate, window, settings["vad_step"], band)
+    centres, ratio = compute_speech_ratio(signal, rate, window, settings["vad_step"], band)
     at_least = settings["vad_comparison"] == "at_least"
-    found = centres[active(ratio, settings["vad_threshold"], at_least, settings["vad_median"])]
+    found = centres[find_active(ratio, settings["vad_threshold"], at_least, settings["vad_median"])]
     return (float(found[0] - window / 2), float(found[-1] + window / 2)) if len(found) else None
 
 
-def span(signal: np.ndarray, rate: int, settings: dict) -> tuple[float, float] | None:
+def find_span(signal: np.ndarray, rate: int, settings: dict) -> tuple[float, float] | None:
     """The region of interest in seconds: the speech with `vad_before` and `vad_after` (Section 3.1), within the clip.
 
     One that is shorter than an audio image is extended to its 0.655 s by the same amount at both ends, or by more at
     one end where the clip ends at the other; a clip that is shorter is kept whole. None without speech.
     """
-    found = speech(signal, rate, settings)
+    found = find_speech(signal, rate, settings)
     if found is None:
         return None
     clip = len(signal) / rate

@@ -57,12 +57,12 @@ def assign(codebook: Codebook, frames: np.ndarray) -> np.ndarray:
     return cdist(codebook.standardise(frames), codebook.words, "sqeuclidean").argmin(axis=1)
 
 
-def centres(count: int, hop: float = 0.1) -> np.ndarray:
+def space_centres(count: int, hop: float = 0.1) -> np.ndarray:
     """Centres of the first `count` windows in seconds, (count,) float32: multiples of `hop`, rounded as openXBOW does."""
     return np.arange(count, dtype=np.float32) * np.float32(hop)
 
 
-def bags(
+def make_bags(
     codebook: Codebook, time: np.ndarray, frames: np.ndarray, centres: np.ndarray, window: float = 4.0
 ) -> np.ndarray:
     """Bags of `frames` (n, d) at the ascending `time` (n,) in windows around `centres` (m,): (m, k) float32.
@@ -98,13 +98,13 @@ def read_codebook(path: Path) -> Codebook:
         if lines[0] == "log":
             log, lines = True, lines[1:]
         else:
-            scaling, lines = _rows(lines[1:3], path), lines[3:]
+            scaling, lines = _parse_rows(lines[1:3], path), lines[3:]
     if len(lines) < 2 or lines[0] != "codebookNumeric":
         raise InputError(
             f"{path}: {lines[0] if lines else 'no codebook'} where codebookNumeric is expected; write the codebook with "
             f"no more options than -size, -a 1, -log and -standardizeInput"
         )
-    head, words = _rows(lines[1:2], path)[0], _rows(lines[2:], path)
+    head, words = _parse_rows(lines[1:2], path)[0], _parse_rows(lines[2:], path)
     if len(head) != 5 or head[2] != 1 or head[3:].any():
         raise InputError(f"{path}: assigns a frame to other than one word, or weighs it; write the codebook with -a 1")
     if words.shape != tuple(head[:2]) or (scaling is not None and scaling.shape[1] < words.shape[1]):
@@ -115,7 +115,7 @@ def read_codebook(path: Path) -> Codebook:
     return Codebook(words, mean, scale, log)
 
 
-def _rows(lines: list[str], path: Path) -> np.ndarray:
+def _parse_rows(lines: list[str], path: Path) -> np.ndarray:
     """Lines of numbers: (n, d) float32."""
     try:
         return np.array([line.split(";") for line in lines], dtype=np.float32)

@@ -9,8 +9,8 @@ extraction where they are computed: faces are aligned by dlib's landmarks to `fa
 keep their background; a frame without a face repeats the last face.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from common import storage
 from common.errors import InputError
 from common.media import audio, faces, video
 from common.networks import backbones
+from common.running.corpora import Unusable, try_all
 from datasets import avec2019, sewa
-from replications.raju2021 import features as low_level
+from replications.raju2021.grid import read_grid
 
 VERSION = 1  # raise when the features change for the same settings
 STREAMS = {  # kinds as in avec2019.FEATURES, in the order of the columns
@@ -34,12 +35,21 @@ FACE = 96  # pixels
 QUIETEST = 1e-10  # power below which all is as quiet, as in librosa
 
 
-def network(kind: str) -> str:
+def name_network(kind: str) -> str:
     """The name in `common.networks.backbones` of the network behind a kind of features."""
     return kind.removeprefix("deepspectrum_")
 
 
-def features(
+def extract(
+    recordings: Sequence[avec2019.Recording], settings: dict, cache: Path, jobs: int, threads: int
+) -> tuple[dict[str, dict[str, Path]], list[Unusable]]:
+    """Recording -> modality -> .npy file, (n, 11136) and (n, 6144), and those that cannot be used."""
+    kinds = frozenset(kind for recording in recordings for kind in recording.features)
+    task = partial(cache_features, settings=settings, cache=cache, kinds=kinds)
+    return try_all(recordings, task, jobs, threads, "deep features", "recording")
+
+
+def cache_features(
     recording: avec2019.Recording,
     settings: dict,
     cache: Path,
@@ -62,16 +72,16 @@ def features(
     made = {}
     for modality, group in STREAMS.items():
         key = [VERSION, modality, len(time)]
-        key += [_key(kind, modality, recording, given, settings, landmarks) for kind in group]
+        key += [_list_dependencies(kind, modality, recording, given, settings, landmarks) for kind in group]
         made[modality] = cache / "features" / f"{storage.digest(key)}.npy"
         if not made[modality].exists():
-            images = _images(modality, recording, time, settings, landmarks)
-            columns = [_columns(kind, recording, given, images, len(time), settings) for kind in group]
-            _save(made[modality], np.concatenate(columns, axis=1))
+            images = _make_images(modality, recording, time, settings, landmarks)
+            columns = [_compute_columns(kind, recording, given, images, len(time), settings) for kind in group]
+            storage.write_npy(made[modality], np.concatenate(columns, axis=1))
     return made
 
 
-def _key(
+def _list_dependencies(
     kind: str,
     modality: str,
     recording: avec2019.Recording,
@@ -82,13 +92,13 @@ def _key(
     """All that a block of columns depends on."""
     if kind in given:
         return [kind, storage.digest_file(recording.features[kind])]
-    key = [kind, backbones.digest(network(kind), settings["weights"]), metadata.version("keras")]
+    key = [kind, backbones.digest(name_network(kind), settings["weights"]), metadata.version("keras")]
     if modality == "audio":
         return [*key, storage.digest_file(recording.audio), *(settings[name] for name in AUDIO_SETTINGS)]
     return [*key, storage.digest_file(recording.video), storage.digest_file(landmarks), metadata.version("av")]
 
 
-def _columns(
+def _compute_columns(
     kind: str,
     recording: avec2019.Recording,
     given: frozenset[str],
@@ -96,84 +106,80 @@ def _columns(
     count: int,
     settings: dict,
 ) -> np.ndarray:
-    name = network(kind)
+    name = name_network(kind)
     if kind in given:
-        return low_level.read_grid(recording.features[kind], backbones.NETWORKS[name].width, count)
+        return read_grid(recording.features[kind], backbones.NETWORKS[name].width, count)
     return backbones.embed(name, backbones.locate(name, settings["weights"]), images())
 
 
-def _images(
+def _make_images(
     modality: str, recording: avec2019.Recording, time: np.ndarray, settings: dict, landmarks: Path | None
 ) -> Callable[[], Iterable[np.ndarray]]:
     """What each network of a modality gets; pictures are drawn anew for each, faces (50 MB) are found once."""
     if modality == "audio":
-        return lambda: pictures(recording.audio, time, settings)
-    return lru_cache(lambda: aligned_faces(recording.video, time, landmarks))
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    storage.write_atomically(path, lambda file: np.save(file, array))
+        return lambda: draw_pictures(recording.audio, time, settings)
+    return lru_cache(lambda: align_faces(recording.video, time, landmarks))
 
 
 # audio: DeepSpectrum's pictures of mel spectrograms
 
 
-def pictures(path: Path, time: np.ndarray, settings: dict) -> Iterator[np.ndarray]:
+def draw_pictures(path: Path, time: np.ndarray, settings: dict) -> Iterator[np.ndarray]:
     """The picture (PICTURE, PICTURE, 3) uint8 of the window at each label time (n,). Raises InputError."""
     rate = settings["audio_rate"]
     signal = audio.read(path, rate, settings["resample"])
     end = len(signal) / rate
-    if time[-1] > end + avec2019.SLACK or len(signal) < fft_size(rate):
+    if time[-1] > end + avec2019.SLACK or len(signal) < choose_fft_size(rate):
         raise InputError(
             f"{path}: lasts {end:.1f} s, its labels {time[-1]:.1f} s; it looks truncated, copy it again from the distribution"
         )
-    for first, last in spans(time, len(signal), rate, settings["deep_window"], settings["deep_align"]):
-        yield picture(mel_decibels(signal[first:last], rate, settings["mel_bands"]), rate)
+    for first, last in find_spans(time, len(signal), rate, settings["deep_window"], settings["deep_align"]):
+        yield draw_picture(compute_mel_decibels(signal[first:last], rate, settings["mel_bands"]), rate)
 
 
-def spans(time: np.ndarray, samples: int, rate: int, window: float, align: str) -> np.ndarray:
+def find_spans(time: np.ndarray, samples: int, rate: int, window: float, align: str) -> np.ndarray:
     """First and last sample, exclusive, of the window of each label time (n,), out of `samples`: (n, 2) int.
 
     align "left": the window begins with the label, as DeepSpectrum has it; "centred": the label is its middle. A
     window is cut off at the ends of the signal, but keeps one frame of the spectrogram.
     """
-    shortest = fft_size(rate)
+    shortest = choose_fft_size(rate)
     first = np.rint((time - {"left": 0, "centred": window / 2}[align]) * rate).astype(int)
     last = np.minimum(first + round(window * rate), samples)
     first = np.clip(first, 0, samples - shortest)
     return np.stack([first, np.maximum(last, first + shortest)], axis=1)
 
 
-def fft_size(rate: int) -> int:
+def choose_fft_size(rate: int) -> int:
     """Samples of a frame of the spectrogram: the power of two from 25 ms on. Frames overlap by half."""
     return 1 << (int(0.025 * rate) - 1).bit_length()
 
 
-def mel_decibels(signal: np.ndarray, rate: int, bands: int) -> np.ndarray:
+def compute_mel_decibels(signal: np.ndarray, rate: int, bands: int) -> np.ndarray:
     """Mel spectrogram (bands, frames) of `signal` (samples,) in dB below its maximum; frames lie within the signal."""
     from tensorflow_io import audio as tfio
 
-    size = fft_size(rate)
+    size = choose_fft_size(rate)
     whole = 1 + (len(signal) - size) // (size // 2)  # the last frames that tfio gives are padded
     magnitude = tfio.spectrogram(signal, nfft=size, window=size, stride=size // 2)[:whole].numpy()
-    power = np.maximum(mel_filters(rate, size, bands) @ np.square(magnitude.T), QUIETEST)
+    power = np.maximum(build_mel_filters(rate, size, bands) @ np.square(magnitude.T), QUIETEST)
     return 10 * np.log10(power / power.max())
 
 
 @lru_cache(maxsize=1)
-def mel_filters(rate: int, size: int, bands: int) -> np.ndarray:
+def build_mel_filters(rate: int, size: int, bands: int) -> np.ndarray:
     """Triangular filters (bands, size / 2 + 1) float32 of equal area, even on the mel scale from 0 to rate / 2 Hz.
 
     Scale and area are Slaney's (Auditory Toolbox, 1998), which DeepSpectrum gets from librosa. TensorFlow's filters,
     and with them those of tensorflow-io, are HTK's: another scale, and of equal height.
     """
-    lower, centre, upper = (mel_frequencies(bands + 2, rate)[i : i + bands, None] for i in range(3))
+    lower, centre, upper = (space_mel_frequencies(bands + 2, rate)[i : i + bands, None] for i in range(3))
     bins = np.arange(size // 2 + 1) * rate / size
     triangles = np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre))
     return (np.maximum(triangles, 0) * 2 / (upper - lower)).astype(np.float32)
 
 
-def mel_frequencies(count: int, rate: int) -> np.ndarray:
+def space_mel_frequencies(count: int, rate: int) -> np.ndarray:
     """`count` frequencies from 0 to rate / 2 Hz, even on Slaney's mel scale: linear up to 1000 Hz, logarithmic above."""
     linear, step = 200 / 3, np.log(6.4) / 27  # Hz, and log Hz, for one mel
     highest = 15 + np.log(rate / 2 / 1000) / step
@@ -181,7 +187,7 @@ def mel_frequencies(count: int, rate: int) -> np.ndarray:
     return np.where(mels < 15, linear * mels, 1000 * np.exp(step * (mels - 15)))
 
 
-def picture(decibels: np.ndarray, rate: int) -> np.ndarray:
+def draw_picture(decibels: np.ndarray, rate: int) -> np.ndarray:
     """A mel spectrogram (bands, frames) in the colours of viridis: RGB (PICTURE, PICTURE, 3) uint8, low bands below.
 
     Stands for a figure that librosa's specshow fills without axes (pcolormesh): each pixel has the colour of the cell
@@ -194,16 +200,16 @@ def picture(decibels: np.ndarray, rate: int) -> np.ndarray:
     colours = np.rint(255 * matplotlib.colormaps["viridis"](scaled)[..., :3]).astype(np.uint8)
     bands, frames = decibels.shape
     columns = np.ceil((np.arange(PICTURE) + 0.5) * frames / PICTURE).astype(int) - 1
-    return colours[rows(bands, rate)[:, None], columns]
+    return colours[find_rows(bands, rate)[:, None], columns]
 
 
-def rows(bands: int, rate: int) -> np.ndarray:
+def find_rows(bands: int, rate: int) -> np.ndarray:
     """The mel band of each row of a picture, from the top: (PICTURE,) int.
 
     As in librosa up to 0.8: cells border half-way between the bands' frequencies, and the axis, called mel, is linear
     up to 1000 Hz and log2 above, with an octave half as high as the part below.
     """
-    frequencies = mel_frequencies(bands, rate)
+    frequencies = space_mel_frequencies(bands, rate)
     borders = np.concatenate([[0], (frequencies[1:] + frequencies[:-1]) / 2, frequencies[-1:]])
     heights = np.where(borders < 1000, 2 * borders / 1000, 2 + np.log2(np.maximum(borders, 1000) / 1000))
     centres = heights[-1] * (1 - (np.arange(PICTURE) + 0.5) / PICTURE)
@@ -213,7 +219,7 @@ def rows(bands: int, rate: int) -> np.ndarray:
 # visual: aligned faces
 
 
-def aligned_faces(path: Path, time: np.ndarray, landmarks: Path) -> np.ndarray:
+def align_faces(path: Path, time: np.ndarray, landmarks: Path) -> np.ndarray:
     """The face at each label time (n,), aligned: (n, FACE, FACE, 3) uint8.
 
     Where none is found it is the last one found (before the first: the first). Raises InputError, also when no face

@@ -11,42 +11,45 @@ from common.errors import InputError
 from common.networks import architecture, training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
-from common.running.experiment import Clock, Corpus, record_head
+from common.running.corpora import Corpus
+from common.running.experiment import Clock, begin_record
 from datasets import avec2019, sewa
 from replications.raju2021 import mechanism
-from replications.raju2021.features import HOP, Features
+from replications.raju2021.features import STREAMS, Features
+from replications.raju2021.grid import HOP
 
 NAME = "raju2021"
 TARGETS = sewa.TARGETS
-STREAMS = ("audio", "visual")
 SUBSETS = {"Devel_DE_*": ("DE",), "Devel_HU_*": ("HU",), "*": avec2019.CULTURES}  # as in paper.toml
 
 
-def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str) -> None:
+def train(
+    task: tasks.Task, progress: Callable[[float], None], corpora: dict[tasks.Task, Corpus], settings: dict, profile: str
+) -> None:
     """Train one network with one seed and write its result. The fold says on whom the epoch is chosen (ledger 14)."""
     training.prepare(task.seed)
-    corpus, clock = by_path[task.path], Clock()
+    corpus, clock = corpora[task], Clock()
     devel = corpus.partition("Devel")
-    recordings, held_out = divided(corpus, devel, settings, task)
-    scales = moments(recordings)
+    recordings, held_out = divide(corpus, devel, settings, task)
+    scales = measure_moments(recordings)
     delay = settings["baseline_delay" if task.variant == "lstm" else "delay"]
     training_set, chosen_on, scored = (
         Sequences(part, settings, scales, delay) for part in (recordings, held_out, devel)
     )
-    model, history, series = fitted(task, progress, training_set, chosen_on, scored)
+    model, history, series = fit_network(task, progress, training_set, chosen_on, scored)
     clock.stop("training")
-    golds = {target: [gold(recording, target, settings) for recording in devel] for target in TARGETS}
-    measured, examples = mechanism.alignment(model, corpus, scored)
+    golds = {target: [read_gold(recording, target, settings) for recording in devel] for target in TARGETS}
+    measured, examples = mechanism.measure_alignment(model, corpus, scored)
     clock.stop("mechanism")
-    arrays = {f"time/{r.name}": rows(r, settings) * HOP for r in devel}
+    arrays = {f"time/{r.name}": select_rows(r, settings) * HOP for r in devel}
     for target in TARGETS:
         arrays |= {f"gold/{target}/{r.name}": g.astype(np.float32) for r, g in zip(devel, golds[target], strict=True)}
         arrays |= {f"raw/{target}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series[target], strict=True)}
     record = {
-        **record_head(NAME, task, corpus, profile, "all", settings),
-        "scores": scores(devel, golds, series, settings["variance"]),
-        "chats": chats(devel),
-        "recordings": [{"name": r.name, "labels": len(rows(r, settings))} for r in corpus.recordings],
+        **begin_record(NAME, task, corpus, profile, "all", settings),
+        "scores": score_series(devel, golds, series, settings["variance"]),
+        "chats": find_chats(devel),
+        "recordings": [{"name": r.name, "labels": len(select_rows(r, settings))} for r in corpus.recordings],
         "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
@@ -57,7 +60,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], by_path: dict, se
     results.write(task.path, record, arrays | examples)
 
 
-def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
+def divide(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
     """The recordings to train on, and those on which the epoch is chosen: `devel` itself in the fold of that name."""
     cultures = avec2019.CULTURES if settings["culture"] == "both" else (settings["culture"],)
     recordings = [recording for recording in corpus.partition("Train") if recording.culture in cultures]
@@ -65,7 +68,7 @@ def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.T
         return recordings, devel
     names = [recording.name for recording in recordings]
     try:
-        fold = splits.hold_out(names, settings["heldout_share"], task.seed, chats(recordings))
+        fold = splits.hold_out(names, settings["heldout_share"], task.seed, find_chats(recordings))
     except ValueError as error:
         raise InputError(
             f"setting heldout_share: {settings['heldout_share']} leaves nothing to train on or to choose by ({error})"
@@ -73,7 +76,7 @@ def divided(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.T
     return tuple([r for r in recordings if r.name in side] for side in (fold.train, fold.test))
 
 
-def chats(recordings: Sequence) -> dict[str, str]:
+def find_chats(recordings: Sequence) -> dict[str, str]:
     """Recording -> its conversation, whose two people have equally many labels, within one (`sewa.pair_chats`).
 
     Where the recordings of a culture and partition do not pair up in one way only, those whose lengths follow each
@@ -87,11 +90,11 @@ def chats(recordings: Sequence) -> dict[str, str]:
         try:
             found |= sewa.pair_chats(lengths)
         except ValueError:
-            found |= _neighbours(lengths)
+            found |= _join_neighbours(lengths)
     return {recording.name: found[recording.name] for recording in recordings}
 
 
-def _neighbours(lengths: dict[str, int]) -> dict[str, str]:
+def _join_neighbours(lengths: dict[str, int]) -> dict[str, str]:
     found, last, chat = {}, None, ""
     for length, name in sorted((length, name) for name, length in lengths.items()):
         chat = name if last is None or length - last > 1 else chat
@@ -102,7 +105,7 @@ def _neighbours(lengths: dict[str, int]) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------- training
 
 
-def fitted(
+def fit_network(
     task: tasks.Task,
     progress: Callable[[float], None],
     training_set: Sequences,
@@ -113,17 +116,19 @@ def fitted(
     from replications.raju2021 import models
 
     settings = training_set.settings
-    size = micro_batch(len(training_set), settings["micro_batch"])
+    size = choose_micro_batch(len(training_set), settings["micro_batch"])
     steps = max(part.steps for part in (training_set, chosen_on, scored))
     for part in (training_set, chosen_on, scored):
         part.steps = steps  # one length, one compiled graph
     model = models.VARIANTS[task.variant](settings, steps, *(len(training_set.moments[name].mean) for name in STREAMS))
-    compile_(model, settings, len(training_set) // size)
-    golds = {target: [gold(recording, target, settings) for recording in chosen_on.recordings] for target in TARGETS}
+    compile_model(model, settings, len(training_set) // size)
+    golds = {
+        target: [read_gold(recording, target, settings) for recording in chosen_on.recordings] for target in TARGETS
+    }
 
     def watch(model) -> dict[str, tuple[float, np.ndarray]]:
-        kept = scored.series(model, size)
-        judged = kept if chosen_on.recordings is scored.recordings else chosen_on.series(model, size)
+        kept = scored.predict(model, size)
+        judged = kept if chosen_on.recordings is scored.recordings else chosen_on.predict(model, size)
         found = {
             t: metrics.score_pooled(
                 metrics.ccc, golds[t], judged[t], pooling="concatenated", variance=settings["variance"]
@@ -148,17 +153,17 @@ def fitted(
         watch=None if settings["selection"] == "last" else watch,
         kept=kept,
     )
-    series = {target: scored.split(kept[target]) for target in kept} or scored.series(model, size)
+    series = {target: scored.split(kept[target]) for target in kept} or scored.predict(model, size)
     return model, history, series
 
 
-def micro_batch(count: int, wanted: int) -> int:
+def choose_micro_batch(count: int, wanted: int) -> int:
     """At most `wanted` and at least half of it, such that as few as possible of `count` recordings sit out an epoch."""
     wanted = min(wanted, count)
     return max(range(max(1, wanted // 2), wanted + 1), key=lambda size: (count // size * size, size))
 
 
-def compile_(model, settings: dict, groups: int) -> None:
+def compile_model(model, settings: dict, groups: int) -> None:
     """One step of the optimiser for all recordings: the gradients of `groups` micro batches are averaged."""
     import keras
 
@@ -172,16 +177,16 @@ def compile_(model, settings: dict, groups: int) -> None:
 # ------------------------------------------------------------------------------------------------ sequences
 
 
-def rows(recording: Features, settings: dict) -> np.ndarray:
+def select_rows(recording: Features, settings: dict) -> np.ndarray:
     """The labels, by index, at which a recording is read and scored: every `hop`."""
     return np.arange(0, len(recording.labels.time), round(settings["hop"] / HOP))
 
 
-def gold(recording: Features, target: str, settings: dict) -> np.ndarray:
-    return getattr(recording.labels, target)[rows(recording, settings)]
+def read_gold(recording: Features, target: str, settings: dict) -> np.ndarray:
+    return getattr(recording.labels, target)[select_rows(recording, settings)]
 
 
-def moments(recordings: Sequence) -> dict[str, Moments]:
+def measure_moments(recordings: Sequence) -> dict[str, Moments]:
     """The moments of the audio and of the visual features of the training recordings."""
     return {name: Moments.of([getattr(recording, name) for recording in recordings]) for name in STREAMS}
 
@@ -196,7 +201,7 @@ class Sequences:
     def __init__(self, recordings: list[Features], settings: dict, moments: dict[str, Moments], delay: float):
         self.recordings, self.settings, self.moments = recordings, settings, moments
         self.delay = round(delay / HOP)
-        self.rows = [rows(recording, settings) for recording in recordings]
+        self.rows = [select_rows(recording, settings) for recording in recordings]
         length = round(settings["segment"] / settings["hop"])
         self.spans = [
             (owner, start, min(start + (length or len(index)), len(index)))
@@ -227,7 +232,7 @@ class Sequences:
                 targets[place, : end - start, column][there] = getattr(labels, target)[at[there]]
         return inputs, targets
 
-    def series(self, model, batch_size: int) -> dict[str, list[np.ndarray]]:
+    def predict(self, model, batch_size: int) -> dict[str, list[np.ndarray]]:
         """Target -> the predictions for each recording, the delay undone: the first value stands until it ends."""
         outputs = training.predict(model, self, len(self), batch_size)
         pieces: list[list] = [[] for _ in self.recordings]
@@ -249,7 +254,7 @@ class Sequences:
 # --------------------------------------------------------------------------------------------------- scores
 
 
-def scores(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[str, dict]:
+def score_series(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[str, dict]:
     """Target -> pattern of names -> the CCC of the concatenated recordings; None where it is undefined."""
     found: dict[str, dict] = {}
     for target in golds:
@@ -258,5 +263,5 @@ def scores(devel: Sequence, golds: dict, series: dict, variance: str) -> dict[st
             if not pairs:
                 continue
             value = metrics.score_pooled(metrics.ccc, *zip(*pairs), pooling="concatenated", variance=variance)
-            found.setdefault(target, {})[name] = {"CCC": float(value) if np.isfinite(value) else None}
+            found.setdefault(target, {})[name] = results.mark_undefined({"CCC": value})
     return found

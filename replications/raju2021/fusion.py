@@ -3,7 +3,7 @@
 The organisers fuse the predictions of nine systems with one linear support vector machine per target: windows of
 all 27 series, C and window chosen, and the machine fitted, on the same development labels. Its predictions are
 published; `recover` finds the linear map behind them, `fit` fits it anew, with today's solver or with that of 2019.
-`cross_validated` and `crossed` give what the organisers could not: the score on conversations that the fusion has
+`cross_validate` and `cross_cultures` give what the organisers could not: the score on conversations that the fusion has
 not seen. The nine systems themselves were selected on the development labels (best epoch), which nothing here undoes.
 
 Series are by recording: inputs (n, d), gold standard and predictions of one target (n,), at 10 Hz.
@@ -22,7 +22,7 @@ from common import metrics, splits
 from datasets import avec2019_public, sewa
 
 SYSTEMS = tuple(system for system in avec2019_public.SYSTEMS if system != "svr")
-CONTEXTS = (11, 13, 15, 17, 19)  # frames, as `context` counts them; the organisers' grid
+CONTEXTS = (11, 13, 15, 17, 19)  # frames, as `build_context` counts them; the organisers' grid
 ITERATIONS = 1000  # where liblinear stops, converged or not
 TOLERANCE = 1e-4  # of liblinear's stopping rule, scikit-learn's default
 ROUNDING = 1e-6  # the published predictions have six decimals, and least squares may spread their rounding
@@ -37,7 +37,7 @@ Solver = Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, int]]
 
 @dataclass(frozen=True)
 class Machine:
-    """A fitted fusion: prediction = context(...) @ weights + intercept."""
+    """A fitted fusion: prediction = build_context(...) @ weights + intercept."""
 
     frames: int
     penalty: float
@@ -51,7 +51,7 @@ class Machine:
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d) -> (n,). The window does not cross the borders of the recording: so the published files were made."""
-        return context([inputs], self.frames) @ self.weights + self.intercept
+        return build_context([inputs], self.frames) @ self.weights + self.intercept
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class Recovered:
     residuals: dict[int, float]
 
 
-def stacked(public: avec2019_public.Public) -> dict[str, np.ndarray]:
+def stack(public: avec2019_public.Public) -> dict[str, np.ndarray]:
     """The inputs of the fusion: for each recording (n, 27), three targets of nine systems."""
     return {name: np.concatenate([public.predictions[s][name] for s in SYSTEMS], axis=1) for name in public.labels}
 
 
-def averaged(inputs: Series, target: int) -> dict[str, np.ndarray]:
+def average(inputs: Series, target: int) -> dict[str, np.ndarray]:
     """The mean of the nine systems' predictions of a target (position in TARGETS): a fusion that learns nothing."""
     return {name: values[:, target :: len(sewa.TARGETS)].mean(axis=1) for name, values in inputs.items()}
 
 
-def context(recordings: list[np.ndarray], frames: int, crossing: bool = False) -> np.ndarray:
+def build_context(recordings: list[np.ndarray], frames: int, crossing: bool = False) -> np.ndarray:
     """Windows of the inputs as the organisers' `fuse_results.py` makes them, one row per frame.
 
     Its loops over past and future both begin at the frame itself, so `frames` of each reach frames - 1 away and the
@@ -96,7 +96,7 @@ def context(recordings: list[np.ndarray], frames: int, crossing: bool = False) -
     if frames < 1:
         raise ValueError(f"frames must be 1 or more, received {frames}")
     if not crossing:
-        return np.concatenate([context([inputs], frames, crossing=True) for inputs in recordings])
+        return np.concatenate([build_context([inputs], frames, crossing=True) for inputs in recordings])
     inputs = np.concatenate(recordings).astype(np.float64)
     count, width = inputs.shape
     design = np.empty((count, 2 * frames - 1, width))
@@ -109,7 +109,7 @@ def context(recordings: list[np.ndarray], frames: int, crossing: bool = False) -
 def recover(inputs: Series, stored: Series, contexts: tuple[int, ...] = CONTEXTS) -> Recovered:
     """The linear map with which `stored` predictions were made, by least squares; of minimum norm.
 
-    The shortest of the windows (`context`, not crossing) that leaves nothing but rounding to six decimals. Frames
+    The shortest of the windows (`build_context`, not crossing) that leaves nothing but rounding to six decimals. Frames
     whose window reaches past the end are left out: the organisers' files go on there, in padding.
 
     Raises:
@@ -117,7 +117,7 @@ def recover(inputs: Series, stored: Series, contexts: tuple[int, ...] = CONTEXTS
     """
     residuals = {}
     for frames in sorted(contexts):
-        weights, intercept, residuals[frames] = _least_squares(inputs, stored, frames)
+        weights, intercept, residuals[frames] = _solve_least_squares(inputs, stored, frames)
         if residuals[frames] <= ROUNDING:
             return Recovered(frames, weights, intercept, residuals)
     raise ValueError(
@@ -131,7 +131,7 @@ def fit(inputs: Series, gold: Series, frames: int, penalty: float, solver: Solve
 
     It minimises |w|^2 / 2 + C sum |gold - w x|, x with a last column of ones.
     """
-    design = context(list(inputs.values()), frames, crossing=True)
+    design = build_context(list(inputs.values()), frames, crossing=True)
     target = np.concatenate([gold[name] for name in inputs])
     weights, iterations = (solver or liblinear)(design, target, penalty)
     return Machine(frames, penalty, weights[:-1], float(weights[-1]), iterations)
@@ -227,13 +227,13 @@ def glibc_rand(seed: int) -> Iterator[int]:
             yield state[-1] >> 1
 
 
-def folds(chats: Mapping[str, str], k: int) -> list[splits.Fold]:
+def deal_folds(chats: Mapping[str, str], k: int) -> list[splits.Fold]:
     """`k` folds that never split a chat: sorted by culture and number, the chats are dealt to them in turn."""
     part = {chat: str(number % k + 1) for number, chat in enumerate(sorted(set(chats.values())))}
     return splits.leave_one_subject_out({name: part[chat] for name, chat in chats.items()})
 
 
-def cross_validated(
+def cross_validate(
     inputs: Series, gold: Series, chats: Mapping[str, str], grid: tuple[tuple[int, float], ...] = NESTED, k: int = 7
 ) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, float]]]:
     """Predictions of the fusion for conversations that it has not seen, and (frames, penalty) chosen in each fold.
@@ -241,21 +241,23 @@ def cross_validated(
     Seven folds of one German and one Hungarian chat: the other twelve choose the setting (`choose`) and fit.
     Leaving out single chats would double the time for one more chat to learn from.
     """
-    return _unseen(folds(chats, k), inputs, gold, chats, grid)
+    return _predict_unseen(deal_folds(chats, k), inputs, gold, chats, grid)
 
 
-def crossed(
+def cross_cultures(
     inputs: Series, gold: Series, chats: Mapping[str, str], grid: tuple[tuple[int, float], ...] = NESTED
 ) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, float]]]:
-    """As `cross_validated`, each culture predicted by the fusion chosen and fitted on the other; folds are by culture."""
-    return _unseen(splits.leave_one_subject_out({name: _culture(name) for name in chats}), inputs, gold, chats, grid)
+    """As `cross_validate`, each culture predicted by the fusion chosen and fitted on the other; folds are by culture."""
+    return _predict_unseen(
+        splits.leave_one_subject_out({name: _read_culture(name) for name in chats}), inputs, gold, chats, grid
+    )
 
 
 def choose(
     inputs: Series, gold: Series, chats: Mapping[str, str], grid: tuple[tuple[int, float], ...]
 ) -> tuple[int, float]:
     """The setting of `grid` with the best CCC of held-out chats, in INNER folds of the recordings in `inputs`."""
-    inner = folds({name: chats[name] for name in inputs}, INNER)
+    inner = deal_folds({name: chats[name] for name in inputs}, INNER)
 
     def held_out_score(setting: tuple[int, float]) -> float:
         predictions = {}
@@ -274,7 +276,7 @@ def score(truth: np.ndarray, prediction: np.ndarray) -> float:
     return metrics.ccc(truth, prediction, variance="avec2018")
 
 
-def _unseen(cuts, inputs, gold, chats, grid):
+def _predict_unseen(cuts, inputs, gold, chats, grid):
     predictions, settings = {}, {}
     for fold in cuts:
         splits.assert_disjoint(fold, chats)
@@ -285,15 +287,15 @@ def _unseen(cuts, inputs, gold, chats, grid):
     return {name: predictions[name] for name in inputs}, settings
 
 
-def _least_squares(inputs: Series, stored: Series, frames: int) -> tuple[np.ndarray, float, float]:
+def _solve_least_squares(inputs: Series, stored: Series, frames: int) -> tuple[np.ndarray, float, float]:
     """Weights, intercept and largest residual over the frames whose window ends inside the recording."""
     inside = {name: max(len(values) - frames + 1, 0) for name, values in inputs.items()}
-    design = np.concatenate([context([values], frames)[: inside[name]] for name, values in inputs.items()])
+    design = np.concatenate([build_context([values], frames)[: inside[name]] for name, values in inputs.items()])
     design = np.column_stack([design, np.ones(len(design))])
     target = np.concatenate([stored[name][: inside[name]] for name in inputs])
     weights = np.linalg.lstsq(design.T @ design, design.T @ target, rcond=1e-14)[0]
     return weights[:-1], float(weights[-1]), float(np.abs(design @ weights - target).max())
 
 
-def _culture(name: str) -> str:
+def _read_culture(name: str) -> str:
     return name.split("_")[1]

@@ -9,13 +9,13 @@ import numpy as np
 
 from common.evidence.bootstrap import bootstrap_ratio
 from common.networks import training
-from common.running.experiment import Corpus
-from replications.raju2021.features import HOP
+from common.running.corpora import Corpus
+from replications.raju2021.grid import HOP
 
 EXAMPLE_STEPS = 600  # a longer recording is shown up to here
 
 
-def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
+def measure_alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     """How far back the attention lies, in seconds, and the alignment of the first recording for a figure.
 
     offset: the instant of the prediction minus the centre of its attention, mean over the steps of a recording, then
@@ -27,10 +27,10 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     """
     if "decoder" not in [layer.name for layer in model.layers]:
         return None, {}
-    maps = list(aligned(model, sequences))
+    maps = list(compute_attention(model, sequences))
     hop = sequences.settings["hop"]
-    offsets, spreads = zip(*(offset_and_spread(shares) for shares in maps))
-    delay = planted(corpus, [recording.name for recording in sequences.recordings])
+    offsets, spreads = zip(*(measure_offset(shares) for shares in maps))
+    delay = read_planted(corpus, [recording.name for recording in sequences.recordings])
     if delay is not None:
         delay -= sequences.delay * HOP  # labels that were moved to the front are that much nearer
     offset, interval = bootstrap_ratio(np.array(offsets) * hop, np.ones(len(offsets)))
@@ -45,7 +45,7 @@ def alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, dict]:
     return {"alignment": measured}, {"example_alignment": example, "example_hop": np.array(hop)}
 
 
-def aligned(model, sequences) -> Iterator[np.ndarray]:
+def compute_attention(model, sequences) -> Iterator[np.ndarray]:
     """The attention of each sequence: (steps of the decoder, steps of the encoder), without padding; rows sum to 1."""
     import keras
 
@@ -58,7 +58,7 @@ def aligned(model, sequences) -> Iterator[np.ndarray]:
         yield whole[0, : end - start, : end - start]
 
 
-def offset_and_spread(shares: np.ndarray) -> tuple[float, float]:
+def measure_offset(shares: np.ndarray) -> tuple[float, float]:
     """In steps: how far the centre of attention lies before the step that is predicted, and how wide it is."""
     positions = np.arange(shares.shape[1])
     centre = shares @ positions
@@ -66,7 +66,7 @@ def offset_and_spread(shares: np.ndarray) -> tuple[float, float]:
     return float(np.mean(np.arange(len(shares)) - centre)), float(np.mean(np.sqrt(np.maximum(variance, 0))))
 
 
-def planted(corpus: Corpus, names: list[str]) -> float | None:
+def read_planted(corpus: Corpus, names: list[str]) -> float | None:
     """The mean delay of the raters in seconds, from the truth beside a simulated corpus."""
     delays = []
     for name in names:

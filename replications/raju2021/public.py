@@ -17,7 +17,7 @@ from common.evidence.runs import ALL_TARGETS
 from common.networks import architecture, training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock
-from datasets import avec2019, avec2019_public, sewa
+from datasets import avec2019, avec2019_public
 from datasets.sewa import Labels
 from replications.raju2021 import experiment, fusion
 from replications.raju2021.experiment import NAME, TARGETS
@@ -62,12 +62,12 @@ class Recording:
 
 
 def plan(arguments, settings: dict) -> tuple[list[tasks.Task], Callable]:
-    """The tasks and the work for `tasks.run`. Raises InputError where the public files are not there."""
+    """The tasks and the work for `dispatch.run`. Raises InputError where the public files are not there."""
     folder = avec2019_public.find(arguments.cache)
     if problems := avec2019_public.check(folder):
         raise InputError(f"{problems[0]} ({len(problems)} in all; only the organisers' files are evidence)")
     public = avec2019_public.read(folder)
-    digest = storage.digest([VERSION, settings, [recording.digest for recording in recordings_of(public)]])
+    digest = storage.digest([VERSION, settings, [recording.digest for recording in build_recordings(public)]])
     folder = arguments.results / NAME / CORPUS / "paper" / ALL_TARGETS
     planned = [
         tasks.Task(variant, fold, seed, folder / variant / f"{fold}-seed{seed}.json", digest)
@@ -83,17 +83,17 @@ def compute(
     task: tasks.Task, progress: Callable[[float], None], public: avec2019_public.Public, settings: dict
 ) -> None:
     """Make the predictions of one task, score them as the organisers do, and write the result."""
-    clock, chats, recordings = Clock(), chats_of(public), recordings_of(public)
+    clock, chats, recordings = Clock(), pair_chats(public), build_recordings(public)
     more = {}
     if task.variant in NETWORKS:
-        series, more = fused_by_network(task, progress, public, settings)
+        series, more = fuse_by_network(task, progress, public, settings)
     elif task.variant == "fusion-mean":
-        inputs = fusion.stacked(public)
-        series = {target: fusion.averaged(inputs, k) for k, target in enumerate(TARGETS)}
+        inputs = fusion.stack(public)
+        series = {target: fusion.average(inputs, k) for k, target in enumerate(TARGETS)}
     elif task.variant in SOLVERS:
-        series, more["chosen"] = refitted(SOLVERS[task.variant], progress, public)
+        series, more["chosen"] = refit(SOLVERS[task.variant], progress, public)
     elif task.variant == "fusion-svr":
-        series, more["chosen"] = fused_by_svr(task.fold, progress, public, chats)
+        series, more["chosen"] = fuse_by_svr(task.fold, progress, public, chats)
     else:
         system = "svr" if task.variant == "baseline-fusion" else task.variant.removeprefix("system-")
         stored = public.predictions[system]
@@ -119,7 +119,7 @@ def compute(
         "settings_digest": storage.digest(settings),
         "corpus_digest": storage.digest([recording.digest for recording in recordings]),
         "task_digest": task.digest,
-        "scores": experiment.scores(recordings, golds, predictions, settings["variance"]),
+        "scores": experiment.score_series(recordings, golds, predictions, settings["variance"]),
         "chats": chats,
         "recordings": [{"name": r.name, "labels": len(r.labels.time)} for r in recordings],
         "unusable": [],
@@ -130,11 +130,11 @@ def compute(
     results.write(task.path, record, arrays)
 
 
-def chats_of(public: avec2019_public.Public) -> dict[str, str]:
+def pair_chats(public: avec2019_public.Public) -> dict[str, str]:
     return sewa.pair_chats({name: len(labels.time) for name, labels in public.labels.items()})
 
 
-def recordings_of(public: avec2019_public.Public) -> list[Recording]:
+def build_recordings(public: avec2019_public.Public) -> list[Recording]:
     """The development recordings with the nine systems as their features."""
     audio, visual = ([s for s in fusion.SYSTEMS if s.startswith("visual") == is_visual] for is_visual in (False, True))
     found = []
@@ -149,14 +149,14 @@ def recordings_of(public: avec2019_public.Public) -> list[Recording]:
     return found
 
 
-def refitted(
+def refit(
     solver: fusion.Solver, progress: Callable[[float], None], public: avec2019_public.Public
 ) -> tuple[dict, dict]:
     """The organisers' fusion fitted to these labels again, in the windows of the published one and at its C of 1.
 
     The whole grid from which they chose takes more than an hour, and what they chose is known (`fusion.recover`).
     """
-    inputs, series, chosen = fusion.stacked(public), {}, {}
+    inputs, series, chosen = fusion.stack(public), {}, {}
     for number, target in enumerate(TARGETS):
         gold = {name: getattr(labels, target) for name, labels in public.labels.items()}
         stored = {name: values[:, number] for name, values in public.predictions["svr"].items()}
@@ -173,12 +173,12 @@ def refitted(
     return series, chosen
 
 
-def fused_by_svr(
+def fuse_by_svr(
     fold: str, progress: Callable[[float], None], public: avec2019_public.Public, chats: dict[str, str]
 ) -> tuple[dict, dict]:
     """The organisers' fusion on recordings that it has not seen: predictions, and (frames, C) by target and fold."""
-    inputs, series, chosen = fusion.stacked(public), {}, {}
-    unseen = {"chats": fusion.cross_validated, "cultures": fusion.crossed}[fold]
+    inputs, series, chosen = fusion.stack(public), {}, {}
+    unseen = {"chats": fusion.cross_validate, "cultures": fusion.cross_cultures}[fold]
     for number, target in enumerate(TARGETS):
         gold = {name: getattr(labels, target) for name, labels in public.labels.items()}
         series[target], chosen[target] = unseen(inputs, gold, chats)
@@ -186,22 +186,22 @@ def fused_by_svr(
     return series, chosen
 
 
-def network_settings(settings: dict) -> dict:
+def adapt_settings(settings: dict) -> dict:
     """The grid of the fusing networks, and all recordings at a time."""
     return {**settings, "hop": settings["fusion_hop"], "micro_batch": 2 * sum(avec2019.PARTITIONS.values())}
 
 
-def fused_by_network(
+def fuse_by_network(
     task: tasks.Task, progress: Callable[[float], None], public: avec2019_public.Public, settings: dict
 ) -> tuple[dict, dict]:
     """EAF, AED or EMAFN in the same folds, on a grid of `fusion_hop`; its predictions, back on the label grid.
 
     In each fold a share of the training chats is held out to choose the epoch of each target.
     """
-    chats, recordings = chats_of(public), {recording.name: recording for recording in recordings_of(public)}
-    settings = network_settings(settings)
+    chats, recordings = pair_chats(public), {recording.name: recording for recording in build_recordings(public)}
+    settings = adapt_settings(settings)
     if task.fold == "chats":
-        cuts = fusion.folds(chats, 7)
+        cuts = fusion.deal_folds(chats, 7)
     else:
         cuts = splits.leave_one_subject_out({name: r.culture for name, r in recordings.items()})
     series: dict[str, dict] = {target: {} for target in TARGETS}
@@ -211,18 +211,18 @@ def fused_by_network(
         training.prepare(task.seed)
         inner = splits.hold_out(cut.train, settings["heldout_share"], task.seed, chats)
         parts = [[recordings[name] for name in side] for side in (inner.train, inner.test, cut.test)]
-        moments = experiment.moments(parts[0])
+        moments = experiment.measure_moments(parts[0])
         sequences = [experiment.Sequences(part, settings, moments, settings["delay"]) for part in parts]
         part = tasks.Task(
             task.variant.removeprefix("fusion-"), cut.name, task.seed, task.path.with_suffix(f".{cut.name}.json"),
             storage.digest([task.digest, cut.name]),
         )  # fmt: skip
-        model, histories[cut.name], made = experiment.fitted(
+        model, histories[cut.name], made = experiment.fit_network(
             part, lambda done, number=number: progress((number + done) / len(cuts)), *sequences
         )
         for target in TARGETS:
             for recording, values in zip(parts[2], made[target], strict=True):
-                at = experiment.rows(recording, settings)
+                at = experiment.select_rows(recording, settings)
                 series[target][recording.name] = np.interp(np.arange(len(recording.labels.time)), at, values)
     more = {
         "architecture": architecture.describe(model),

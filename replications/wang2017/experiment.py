@@ -9,7 +9,8 @@ from common.errors import InputError
 from common.networks import architecture, training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
-from common.running.experiment import Clock, Corpus, record_head
+from common.running.corpora import Corpus
+from common.running.experiment import Clock, begin_record
 from replications.wang2017.features import TARGETS, Features
 
 NAME = "wang2017"
@@ -18,22 +19,27 @@ BOTH_TARGETS = "ast-net"  # Tables 2 to 4 print arousal, too; Table 1, about the
 
 
 def train(
-    task: tasks.Task, progress: Callable[[float], None], by_path: dict, settings: dict, profile: str, cnn: dict
+    task: tasks.Task,
+    progress: Callable[[float], None],
+    corpora: dict[tasks.Task, Corpus],
+    settings: dict,
+    profile: str,
+    cnn: dict,
 ) -> None:
     """Train one variant with one seed, a model for each target, and write the result. `cnn` is what made the attributes."""
     from replications.wang2017 import models
 
-    corpus, clock = by_path[task.path], Clock()
+    corpus, clock = corpora[task], Clock()
     targets = TARGETS if task.variant == BOTH_TARGETS else ("valence",)
     scored = [recording for recording in corpus.recordings if recording.partition != TRAINED_ON]
     stacks, arrays, scores = {}, {f"time/{r.name}": r.time for r in scored}, {}
     for number, target in enumerate(targets):
-        stacks[target], history = fitted(
+        stacks[target], history = fit_twins(
             task, lambda done, number=number: progress((number + 0.9 * done) / len(targets)), corpus, settings, target
         )
         golds = {r.name: getattr(r.labels, target) for r in scored}
-        series = {r.name: predicted(stacks[target], r, settings) for r in scored}
-        scores[target] = scores_of(scored, golds, series)
+        series = {r.name: predict(stacks[target], r, settings) for r in scored}
+        scores[target] = score_recordings(scored, golds, series)
         for name in golds:
             arrays |= {f"gold/{target}/{name}": golds[name].astype(np.float32), f"raw/{target}/{name}": series[name]}
     clock.stop("training")  # and prediction, target by target
@@ -44,14 +50,14 @@ def train(
     }
     stack = stacks["valence"]
     record = {
-        **record_head(NAME, task, corpus, profile, "all", settings),
+        **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": scores,
         "recordings": [
             {"name": r.name, "labels": len(r.time), "frames_without_face": int((~r.found).sum())}
             for r in corpus.recordings
         ],
         "cnn": cnn,
-        "architecture": flowchart(cnn["architecture"], architecture.describe(stack), settings),
+        "architecture": describe_flow(cnn["architecture"], architecture.describe(stack), settings),
         "parameters": stack.count_params(),
         "history": history,
         "seconds": clock.seconds,
@@ -60,7 +66,7 @@ def train(
     results.write(task.path, record, arrays)
 
 
-def flowchart(cnn: list[dict], stack: list[dict], settings: dict) -> list[dict]:
+def describe_flow(cnn: list[dict], stack: list[dict], settings: dict) -> list[dict]:
     """Figure 1: the CNN, the network on both clips, which share its weights, and the loss that joins them."""
     found = [*cnn]
     for clip in ("earlier", "later"):
@@ -73,7 +79,7 @@ def flowchart(cnn: list[dict], stack: list[dict], settings: dict) -> list[dict]:
     return [*found, {"name": "loss", "kind": "TwinLoss", "shape": [], "parameters": 0, "inputs": ends}]
 
 
-def fitted(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):
+def fit_twins(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):
     """Train the twins for one target; returns the network of one twin, and the training history (Section 3.4)."""
     import keras
 
@@ -136,10 +142,10 @@ class Clips:
         return {"clips": np.stack(inputs)}, np.stack(labels).astype(np.float32)
 
 
-def predicted(stack, recording: Features, settings: dict) -> np.ndarray:
+def predict(stack, recording: Features, settings: dict) -> np.ndarray:
     """The prediction for every frame (n,) float32: all ten phases of the sampling, put together again (ledger 11)."""
     count = len(recording.time)
-    frames = phases(count, settings)
+    frames = split_phases(count, settings)
     name = stack.inputs[0].name
 
     def batch(index: np.ndarray) -> tuple[dict[str, np.ndarray], None]:
@@ -152,7 +158,7 @@ def predicted(stack, recording: Features, settings: dict) -> np.ndarray:
     return series
 
 
-def phases(count: int, settings: dict) -> np.ndarray:
+def split_phases(count: int, settings: dict) -> np.ndarray:
     """The frames of each clip (clips, steps) that together score `count` frames once; those past the end are padding.
 
     With `inference` "clips", the clips of a phase follow each other and each starts from a fresh state; with
@@ -165,11 +171,11 @@ def phases(count: int, settings: dict) -> np.ndarray:
     return (samples + np.arange(step)[:, None]).reshape(-1, length)
 
 
-def scores_of(recordings: Sequence[Features], golds: dict, series: dict) -> dict[str, dict]:
+def score_recordings(recordings: Sequence[Features], golds: dict, series: dict) -> dict[str, dict]:
     """Partition, as a pattern of names -> mean, best and worst CC of its recordings (Section 4.2); None if undefined."""
     found = {}
     for partition in dict.fromkeys(recording.partition for recording in recordings):
         values = [metrics.cc(golds[r.name], series[r.name]) for r in recordings if r.partition == partition]
         scores = {"CC": np.mean(values), "CC_max": np.max(values), "CC_min": np.min(values)}
-        found[f"{partition}_*"] = {k: float(v) if np.isfinite(v) else None for k, v in scores.items()}
+        found[f"{partition}_*"] = results.mark_undefined(scores)
     return found

@@ -14,8 +14,7 @@ import numpy as np
 from common import storage
 from common.errors import InputError
 from common.media import faces, video
-from common.running import experiment
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable, extract_all
 from datasets import traces
 
 VERSION = 1  # raise when the attributes change for the same settings
@@ -45,10 +44,10 @@ def extract(
 ) -> tuple[list[Features], list[Unusable]]:
     """Features of all `recordings` of the corpus that `reader` reads, in their order, and those that cannot be used."""
     work = partial(load, reader=reader, settings=settings, cnn=cnn, landmarks=landmarks, cache=cache)
-    return experiment.extracted(recordings, work, jobs, threads, "recording")
+    return extract_all(recordings, work, jobs, threads, "recording")
 
 
-def labels_of(recording, reader):
+def read_labels(recording, reader):
     """The labels of a recording whose files are all there. Raises InputError."""
     for path in traces.list_missing(recording):
         raise InputError(f"{path}; see `python -m datasets.check`")
@@ -57,7 +56,7 @@ def labels_of(recording, reader):
 
 def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: Path) -> Features:
     """The features of one recording, from the cache or computed into it. Raises InputError."""
-    labels = labels_of(recording, reader)
+    labels = read_labels(recording, reader)
     key = storage.digest(
         [VERSION, storage.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
         + [storage.digest_file(path) for path in (cnn, landmarks)]
@@ -65,9 +64,9 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
     )
     values, rest = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz"))
     if not (values.exists() and rest.exists()):
-        attributes, found = attributes_of(recording.video, labels.time, settings, cnn, landmarks)
-        storage.write_atomically(values, lambda file: np.save(file, attributes))
-        storage.write_atomically(rest, lambda file: np.savez(file, found=found))
+        attributes, found = extract_attributes(recording.video, labels.time, settings, cnn, landmarks)
+        storage.write_npy(values, attributes)
+        storage.write_npz(rest, found=found)
     with np.load(rest, allow_pickle=False) as archive:
         found = archive["found"]
     return Features(
@@ -81,7 +80,7 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
     )
 
 
-def attributes_of(
+def extract_attributes(
     path: Path, time: np.ndarray, settings: dict, cnn: Path, landmarks: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """fc6 (n, fc_units) float32 of the frames nearest to `time`, and whether each shows a face (n,).
@@ -99,7 +98,9 @@ def attributes_of(
                 found[index] = True
                 yield faces.crop(image, faces.fit_eye_alignment(points, size), size)
 
-    values = attributes.embed(_extractor(cnn, tuple(sorted(attributes.select_settings(settings).items()))), crops())
+    values = attributes.embed(
+        _load_extractor(cnn, tuple(sorted(attributes.select_settings(settings).items()))), crops()
+    )
     if not found.any():
         raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or leave the recording out")
     last = np.maximum(np.cumsum(found) - 1, 0)  # the last face up to each frame, by its place among those found
@@ -107,7 +108,7 @@ def attributes_of(
 
 
 @lru_cache(maxsize=1)
-def _extractor(cnn: Path, shape: tuple):
+def _load_extractor(cnn: Path, shape: tuple):
     """The CNN up to fc6; built once for all recordings of a process."""
     from replications.wang2017 import attributes
 

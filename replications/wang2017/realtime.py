@@ -32,7 +32,7 @@ from common.errors import EXIT_INTERRUPTED, InputError, WriteError
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces, video
-from common.running import cli, experiment, provenance, results, tasks
+from common.running import cli, options, provenance, results, tasks
 from replications.wang2017 import attributes
 
 NAME = "wang2017"
@@ -44,26 +44,26 @@ CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 1
 
 def main() -> int:
     arguments = parse()
-    tasks.limit_threads(experiment.cores())
+    tasks.limit_threads(options.count_cores())
     landmarks = faces.locate_landmark_file(arguments.landmarks)
-    settings = settings_of(arguments)
+    settings = choose_settings(arguments)
     if arguments.weights == RANDOM:
         print("The networks are untrained (--weights random): the speed counts, the values mean nothing.")
-    path = arguments.video or simulated_clip(arguments.cache)
+    path = arguments.video or simulate_clip(arguments.cache)
     video.measure_duration(path)  # before anything else: whether it is one
-    file = record_file(arguments)
+    file = locate_record(arguments)
     out = arguments.out or (arguments.video or file).with_suffix(".affect.csv")
     extractor, steppers = load(arguments, settings)
     try:
         measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
-    except KeyboardInterrupt:  # `table` has said what there is
+    except KeyboardInterrupt:  # `open_table` has said what there is
         return EXIT_INTERRUPTED
     if measured["others"]:
         print(
             f"note: {path}: shows up to {measured['others'] + 1} faces; the largest one was followed", file=sys.stderr
         )
-    found = record(arguments, settings, path, measured)
-    print(summary(found))
+    found = compose_record(arguments, settings, path, measured)
+    print(summarise(found))
     print(out)
     if arguments.video is None:  # one clip for all machines: its speed stands in the report
         results.write(file, found)
@@ -92,8 +92,8 @@ def parse() -> argparse.Namespace:
     add("--corpus", default="simulated", help="whose networks: a folder in the results of the run (default: simulated)")
     add("--profile", default="quick", choices=["quick", "paper"])
     add("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
-    add("--results", type=Path, default=experiment.RESULTS)
-    add("--cache", type=Path, default=cli.cache_folder())
+    add("--results", type=Path, default=options.RESULTS)
+    add("--cache", type=Path, default=cli.choose_cache_folder())
     arguments = made.parse_args()
     if arguments.video and arguments.out and arguments.video.resolve() == arguments.out.resolve():
         made.error("--out would overwrite the video")
@@ -103,20 +103,20 @@ def parse() -> argparse.Namespace:
 # ------------------------------------------------------------------------------------------------- the networks
 
 
-def run_file(arguments: argparse.Namespace) -> Path:
+def locate_run(arguments: argparse.Namespace) -> Path:
     """The result of the run whose networks are used."""
     return arguments.results / NAME / arguments.corpus / arguments.profile / "all" / "ast-net" / "devel-seed0.json"
 
 
-def settings_of(arguments: argparse.Namespace) -> dict:
+def choose_settings(arguments: argparse.Namespace) -> dict:
     """The settings that the networks were trained with, or those of the profile. Raises InputError."""
     if arguments.weights == RANDOM:
         settings = resolve_settings(load_paper(PAPER), arguments.profile)
-    elif run_file(arguments).exists():
-        settings = results.read(run_file(arguments))["settings"]
+    elif locate_run(arguments).exists():
+        settings = results.read(locate_run(arguments))["settings"]
     else:
         raise InputError(
-            f"{run_file(arguments)}: no trained networks; run `python -m replications.{NAME}.run` first, or measure the "
+            f"{locate_run(arguments)}: no trained networks; run `python -m replications.{NAME}.run` first, or measure the "
             f"speed alone with --weights random"
         )
     if arguments.every < 1 or settings["clip_step"] % arguments.every:
@@ -135,13 +135,13 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
     if arguments.weights == RANDOM:
         cnn = attributes.build_network(settings)
     else:
-        record = results.read(run_file(arguments))
+        record = results.read(locate_run(arguments))
         if not (arguments.cache / "attributes" / record["cnn"]["file"]).exists():
             raise InputError(
-                f"{arguments.cache / 'attributes' / record['cnn']['file']}: the CNN of {run_file(arguments)} is not in this "
+                f"{arguments.cache / 'attributes' / record['cnn']['file']}: the CNN of {locate_run(arguments)} is not in this "
                 f"cache; name the cache of that run with --cache, or run again"
             )
-        trained = results.read_arrays(run_file(arguments), record)
+        trained = results.read_arrays(locate_run(arguments), record)
         cnn = attributes.restore(arguments.cache / "attributes" / record["cnn"]["file"], settings)
     keras.mixed_precision.set_global_policy("float32")
     if arguments.weights == RANDOM:
@@ -151,7 +151,7 @@ def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
     return attributes.build_extractor(cnn), {target: models.Stepper(stacks[target]) for target in TARGETS}
 
 
-def embedding(extractor, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+def compile_embedding(extractor, batch: int) -> Callable[[np.ndarray], np.ndarray]:
     """`extractor` as two graphs: faces (batch, size, size, 3) uint8 -> (batch, fc_units) float32.
 
     The kernels of the convolutions become constants: oneDNN orders them once and not at each call, which made a
@@ -195,7 +195,7 @@ class Stages:
         self.seconds[name] += time.perf_counter() - start
 
 
-def aligned(path: Path, tracker: faces.Tracker, size: int, every: int, stages: Stages) -> Iterator[Frame]:
+def align_frames(path: Path, tracker: faces.Tracker, size: int, every: int, stages: Stages) -> Iterator[Frame]:
     """All frames of a video, every N-th with its face, aligned by the eyes (Section 3.1). Raises InputError."""
     images, crop, index = video.read_frames(path), None, 0
     while True:
@@ -212,7 +212,7 @@ def aligned(path: Path, tracker: faces.Tracker, size: int, every: int, stages: S
         index += 1
 
 
-def blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+def group_blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
     """Frames in blocks of `size`, the last one shorter, from the first face on; those before it one by one."""
     block = []
     for frame in frames:
@@ -224,7 +224,7 @@ def blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
         yield block
 
 
-def ahead(items: Iterator) -> Iterator:
+def run_ahead(items: Iterator) -> Iterator:
     """`items`, made in a thread of its own, one item ahead of its use."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
@@ -251,15 +251,15 @@ def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, lan
     tracker(np.zeros((size, size, 3), np.uint8))  # loads dlib's models
     frames, without_face, first = 0, 0, None
     start = time.perf_counter()
-    source = ahead(blocks(aligned(path, tracker, size, every, stages), settings["clip_step"]))
-    with table(out) as file, tqdm(unit=" frames", desc=path.name) as bar:
+    source = run_ahead(group_blocks(align_frames(path, tracker, size, every, stages), settings["clip_step"]))
+    with open_table(out) as file, tqdm(unit=" frames", desc=path.name) as bar:
         for block in source:
             looked = [frame for frame in block if frame.face is not None]
             values = None
             if block[0].crop is not None:
                 values = predict(np.stack([frame.crop for frame in looked]))
                 latency += [time.perf_counter() - frame.decoded for frame in looked]
-            file.write("".join(rows(block, values, every)))
+            file.write("".join(format_rows(block, values, every)))
             file.flush()
             first = block[0].time if first is None else first
             frames += len(block)
@@ -288,7 +288,12 @@ class Networks:
     """
 
     def __init__(self, extractor, steppers: dict, settings: dict, batch: int, stages: Stages):
-        self.embed, self.steppers, self.stages, self.batch = embedding(extractor, batch), steppers, stages, batch
+        self.embed, self.steppers, self.stages, self.batch = (
+            compile_embedding(extractor, batch),
+            steppers,
+            stages,
+            batch,
+        )
         self.blocks = 0
         self.clip = settings["clip_frames"] if settings["inference"] == "clips" else np.inf
         self(np.zeros((batch, *extractor.input_shape[1:]), np.uint8))  # what TensorFlow does once is not measured
@@ -309,7 +314,7 @@ class Networks:
 
 
 @contextmanager
-def table(path: Path):
+def open_table(path: Path):
     """A new CSV with its header, open for rows; says so if it is left by Ctrl-C. Raises WriteError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -323,7 +328,7 @@ def table(path: Path):
         raise WriteError(f"{path}: cannot be written ({error.strerror}); name another file with --out") from error
 
 
-def rows(block: list[Frame], values: np.ndarray | None, every: int) -> Iterator[str]:
+def format_rows(block: list[Frame], values: np.ndarray | None, every: int) -> Iterator[str]:
     """The lines of a block; `values` (n, 2) belong to every N-th frame, None stands for no face as yet."""
     for number, frame in enumerate(block):
         shown = [""] * len(TARGETS) if values is None else [f"{value:.6f}" for value in values[number // every]]
@@ -333,17 +338,17 @@ def rows(block: list[Frame], values: np.ndarray | None, every: int) -> Iterator[
 # --------------------------------------------------------------------------------------------------- the report
 
 
-def record_file(arguments: argparse.Namespace) -> Path:
+def locate_record(arguments: argparse.Namespace) -> Path:
     folder = arguments.results / NAME / "measured" / arguments.profile / "all" / "realtime"
-    return folder / f"{fold(arguments)}-seed0.json"
+    return folder / f"{name_fold(arguments)}-seed0.json"
 
 
-def fold(arguments: argparse.Namespace) -> str:
+def name_fold(arguments: argparse.Namespace) -> str:
     """What distinguishes two measurements: the precision and, unless it is 1, --every."""
     return arguments.precision + (f"-every{arguments.every}" if arguments.every > 1 else "")
 
 
-def record(arguments: argparse.Namespace, settings: dict, path: Path, measured: dict) -> dict:
+def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, measured: dict) -> dict:
     """The result of a measurement; FPS are the frames of the video per second of wall time, whether looked at or not."""
     return {
         "paper": NAME,
@@ -352,7 +357,7 @@ def record(arguments: argparse.Namespace, settings: dict, path: Path, measured: 
         "profile": arguments.profile,
         "target": "all",
         "variant": "realtime",
-        "fold": fold(arguments),
+        "fold": name_fold(arguments),
         "seed": 0,
         "settings": settings,
         "settings_digest": storage.digest(settings),
@@ -364,7 +369,7 @@ def record(arguments: argparse.Namespace, settings: dict, path: Path, measured: 
     }
 
 
-def summary(measured: dict) -> str:
+def summarise(measured: dict) -> str:
     seconds, latency = dict(measured["seconds"]), measured["latency"]
     total = seconds.pop("total")
     shares = ", ".join(f"{name} {value / sum(seconds.values()):.1%}" for name, value in seconds.items())
@@ -374,11 +379,11 @@ def summary(measured: dict) -> str:
         f"{measured['without_face']} of the frames looked at show no face\n"
         f"time of the stages, which overlap: {shares}\n"
         f"from decoding to prediction: median {latency['median']:.2f} s, 95th percentile {latency['p95']:.2f} s\n"
-        f"on {measured['provenance']['processor']}, {experiment.cores()} cores"
+        f"on {measured['provenance']['processor']}, {options.count_cores()} cores"
     )
 
 
-def simulated_clip(cache: Path) -> Path:
+def simulate_clip(cache: Path) -> Path:
     """A video of CLIP_SECONDS with a simulated person, written into the cache unless it is there."""
     import av
     import cv2

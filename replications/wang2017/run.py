@@ -10,7 +10,8 @@ interrupted.
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -23,9 +24,10 @@ from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
 from common.media import faces
 from common.networks import architecture
-from common.running import cli, experiment, tasks
-from common.running.experiment import Corpus
+from common.running import cli, corpora, experiment, options, tasks
+from common.running.corpora import Corpus, RawCorpus, Unusable
 from datasets import avec2012, fer2013, recola
+from datasets.simulate import write_cached
 from replications.wang2017 import attributes, features
 from replications.wang2017.experiment import BOTH_TARGETS, NAME, TRAINED_ON, train
 
@@ -41,27 +43,26 @@ VERSION = 1  # raise when results change for the same settings
 def main() -> int:
     arguments = parse()
     paper = load_paper(PAPER)
-    given = [] if arguments.weights is None else [f"weights={'random' if arguments.weights == 'random' else 'vggface'}"]
-    settings = experiment.settings_of(paper, arguments, given)
+    implied = (
+        [] if arguments.weights is None else [f"weights={'random' if arguments.weights == 'random' else 'vggface'}"]
+    )
+    settings = options.choose_settings(paper, arguments, implied)
     validate(settings)
     check_files(arguments, settings)
-    experiment.probe_writable(arguments.results)
+    options.probe_writable(arguments.results)
     landmarks = faces.locate_landmark_file(arguments.landmarks)
-    corpora = located(arguments, settings)
-    cnn, report = attributes_network(arguments, settings, corpora)
-    corpora = prepare(arguments, settings, corpora, cnn, landmarks)
-    planned = [(task, corpus) for corpus in corpora for task in plan(corpus, settings, arguments)]
-    planned.sort(key=lambda pair: VARIANTS.index(pair[0].variant))
-    todo = [task for task, _ in planned]
-    by_path = {task.path: corpus for task, corpus in planned}
-    work = partial(train, by_path=by_path, settings=settings, profile=arguments.profile, cnn=report)
-    files = experiment.completed(todo, work, arguments, NAME)
+    found = locate(arguments, settings)
+    cnn, report = fine_tune_cnn(arguments, settings, found)
+    prepared = prepare(arguments, settings, found, cnn, landmarks)
+    planned = plan(prepared, settings, arguments)
+    work = partial(train, corpora=planned, settings=settings, profile=arguments.profile, cnn=report)
+    files = experiment.complete_tasks(planned, work, arguments, NAME)
     print(format_tables(paper, [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]))
     return 0
 
 
 def parse() -> argparse.Namespace:
-    parser = experiment.parser(NAME, __doc__, "the folder of AVEC 2012 or of RECOLA", VARIANTS)
+    parser = options.build_parser(NAME, __doc__, "the folder of AVEC 2012 or of RECOLA", VARIANTS)
     parser.add_argument("--fer2013", type=Path, metavar="FILE", help="fer2013.csv, on which the CNN is fine-tuned")
     parser.add_argument(
         "--weights",
@@ -70,26 +71,26 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
     parser.set_defaults(seeds=SEEDS)
-    return experiment.parse(parser)
+    return options.parse_arguments(parser)
 
 
 def validate(settings: dict) -> None:
     """Raise InputError for settings that fit no network, before anything is computed."""
     weights = ("trend_weight", "local_weight", "global_weight", "siamese_weight", "cnn_weight_decay", "cnn_momentum")
-    experiment.check_positive(settings, zero_allowed=(*weights, "cnn_dropout", "simulated_test"))
+    options.check_positive(settings, zero_allowed=(*weights, "cnn_dropout", "simulated_test"))
     rules = {
         "face_size": (settings["face_size"] >= 32, "32 or more: the CNN halves it five times"),
         "intervals": (settings["clip_frames"] % settings["intervals"] == 0, "a divisor of clip_frames"),
         "cnn_dropout": (settings["cnn_dropout"] < 1, "less than 1"),
         "cnn_momentum": (settings["cnn_momentum"] < 1, "less than 1"),
     }
-    experiment.check_rules(settings, rules)
+    options.check_rules(settings, rules)
 
 
 def check_files(arguments: argparse.Namespace, settings: dict) -> None:
     """Raise InputError for files of the first stage that are not there."""
     if arguments.corpus != "simulated":
-        experiment.which(Path(arguments.corpus), READERS)  # a wrong folder before what else is missing
+        corpora.find_reader(Path(arguments.corpus), READERS)  # a wrong folder before what else is missing
     if settings["weights"] == "vggface" and not arguments.weights:
         raise InputError(
             "--weights: name the published VGG-Face weights (VGG_FACE.caffemodel, vgg_face.mat or "
@@ -106,66 +107,60 @@ def check_files(arguments: argparse.Namespace, settings: dict) -> None:
 # ------------------------------------------------------------------------------------------ corpora and attributes
 
 
-@dataclass(frozen=True)
-class Found:
-    """A corpus before its features: its reader, where it is, the recordings with labels, what the simulator noted."""
+def locate(arguments: argparse.Namespace, settings: dict) -> list[RawCorpus]:
+    """The corpus, or both simulated ones, the recordings with labels; before anything that takes long.
 
-    reader: ModuleType
-    root: Path
-    recordings: list
-    simulation: dict | None
-
-    @property
-    def name(self) -> str:
-        """In results: that of the paper.toml; simulated, simulated-recola; with -uniform for the control."""
-        kind = self.reader.__name__.rpartition(".")[2]
-        if not self.simulation:
-            return kind
-        control = "-uniform" if self.simulation["control"] == "uniform" else ""
-        return f"simulated{'' if kind == 'avec2012' else f'-{kind}'}{control}"
-
-
-def located(arguments: argparse.Namespace, settings: dict) -> list[Found]:
-    """The corpus, or both simulated ones, before anything that takes long. Raises InputError, WriteError."""
-    if arguments.corpus == "simulated":
-        roots = {name: simulate(name, arguments, settings) for name in READERS}
-    else:
-        root = Path(arguments.corpus)
-        roots = {experiment.which(root, READERS): root}
+    Raises InputError, WriteError.
+    """
     found = []
-    for name, root in roots.items():
-        recordings = [recording for recording in READERS[name].list_recordings(root) if recording.labels]
+    for corpus in corpora.locate_corpora(arguments.corpus, READERS, lambda: simulate(arguments, settings)):
+        recordings = [recording for recording in corpus.recordings if recording.labels]
         if not arguments.skip_unusable:
-            experiment.refuse(unreadable(recordings, READERS[name]), skip=False)
-        found.append(Found(READERS[name], root, recordings, READERS[name].read_simulation(root)))
+            corpora.refuse_unusable(find_unreadable(recordings, corpus.reader), skip=False)
+        found.append(replace(corpus, recordings=recordings))
     if BOTH_TARGETS not in arguments.variants and all("recola" in corpus.name for corpus in found):
         raise InputError(f"--variants: on RECOLA {BOTH_TARGETS} alone is run (Table 4); add it")
     return found
 
 
-def unreadable(recordings: list, reader: ModuleType) -> list[experiment.Unusable]:
+def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
+    """The simulated corpora, from the cache or written into it."""
+    seconds = settings["simulated_seconds"]
+    sizes = {
+        "avec2012": {part: settings[f"simulated_{part}"] for part in ("train", "devel", "test")} | {"seconds": seconds},
+        "recola": {  # as many frames as in the other: it has half the frame rate
+            "train": settings["simulated_recola"],
+            "dev": settings["simulated_recola"],
+            "seconds": 2 * seconds,
+        },
+    }
+    return [write_cached(kind, arguments.cache, arguments.jobs, **sizes[kind]) for kind in READERS]
+
+
+def find_unreadable(recordings: Sequence, reader: ModuleType) -> list[Unusable]:
     """The recordings without their files or with labels that cannot be read: found before hours of training."""
     found = []
     for recording in recordings:
         try:
-            features.labels_of(recording, reader)
+            features.read_labels(recording, reader)
         except InputError as error:
-            found.append(experiment.Unusable.of(recording.name, error))
+            found.append(Unusable.of(recording.name, error))
     return found
 
 
-def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: list[Found]) -> tuple[Path, dict]:
+def fine_tune_cnn(arguments: argparse.Namespace, settings: dict, found: Sequence[RawCorpus]) -> tuple[Path, dict]:
     """Stage 1: the weights of the CNN, from the cache or fine-tuned into it, and what is known of it."""
     from tqdm import tqdm
 
-    root = arguments.fer2013 or simulate("fer2013", arguments, settings)
+    images = {"images": settings["simulated_faces"]}
+    root = arguments.fer2013 or write_cached("fer2013", arguments.cache, arguments.jobs, **images)
     data, weights, simulated = (
         fer2013.read(root),
         arguments.weights or "random",
         fer2013.read_simulation(root) is not None,
     )
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
-    if problems and not all(corpus.simulation for corpus in corpora):  # evidence is real all the way or not at all
+    if problems and not all(corpus.simulation for corpus in found):  # evidence is real all the way or not at all
         raise InputError(problems[0])
     key = storage.digest([VERSION, attributes.identify_training(settings, data, weights)])
     file = arguments.cache / "attributes" / f"{key}.npz"
@@ -174,22 +169,24 @@ def attributes_network(arguments: argparse.Namespace, settings: dict, corpora: l
         tasks.limit_threads(arguments.threads)  # as in the workers: rounding depends on their number
         bar_format = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
         with tqdm(total=1.0, desc="fine-tuning the CNN", bar_format=bar_format, leave=False) as bar:
-            model, found = attributes.fine_tune(
+            model, measured = attributes.fine_tune(
                 settings, data, weights, 0, checkpoint, lambda done: bar.update(done - bar.n)
             )
         attributes.save(file, model)
         made = {"file": file.name, "weights": settings["weights"], "simulated": simulated, "threads": arguments.threads}
         layers = architecture.describe(attributes.build_extractor(model))
-        storage.write_json(report, {**made, **found, "architecture": layers})
+        storage.write_json(report, {**made, **measured, "architecture": layers})
     checkpoint.unlink(missing_ok=True)
     return file, json.loads(report.read_text())
 
 
-def prepare(arguments, settings: dict, corpora: list[Found], cnn: Path, landmarks: Path) -> list[Corpus]:
+def prepare(
+    arguments: argparse.Namespace, settings: dict, found: Sequence[RawCorpus], cnn: Path, landmarks: Path
+) -> list[Corpus]:
     """The corpora with their features. Raises InputError, WriteError."""
     prepared = []
-    for corpus in corpora:
-        features_of, unusable = features.extract(
+    for corpus in found:
+        recordings, unusable = features.extract(
             corpus.recordings,
             corpus.reader,
             settings,
@@ -199,45 +196,23 @@ def prepare(arguments, settings: dict, corpora: list[Found], cnn: Path, landmark
             arguments.jobs,
             arguments.threads,
         )
-        experiment.refuse(unusable, arguments.skip_unusable)
-        prepared.append(Corpus(corpus.name, corpus.reader.locate(corpus.root), features_of, unusable))
+        corpora.refuse_unusable(unusable, arguments.skip_unusable)
+        prepared.append(Corpus(corpus.name, corpus.reader.locate(corpus.root), recordings, unusable))
         if not prepared[-1].partition(TRAINED_ON):
             raise InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
     return prepared
 
 
-def simulate(name: str, arguments: argparse.Namespace, settings: dict) -> Path:
-    """Write a simulated corpus into the cache, unless it is there."""
-    import importlib
-
-    writer = importlib.import_module(f"datasets.simulated.{name}")
-    sizes = {
-        "avec2012": {part: settings[f"simulated_{part}"] for part in ("train", "devel", "test")},
-        "recola": {"train": settings["simulated_recola"], "dev": settings["simulated_recola"]},
-        "fer2013": {"images": settings["simulated_faces"]},
-    }[name]
-    if name != "fer2013":  # as many frames in both: RECOLA has half the frame rate
-        sizes["seconds"] = settings["simulated_seconds"] * (2 if name == "recola" else 1)
-    words = "-".join(f"{key}{value:g}" for key, value in sizes.items())
-    root = arguments.cache / "corpora" / f"{name}-v{writer.VERSION}-{words}"
-    writer.write(root, jobs=arguments.jobs, **sizes)
-    return root
-
-
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(corpus: Corpus, settings: dict, arguments: argparse.Namespace) -> list[tasks.Task]:
-    """One task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
-    digest = storage.digest([VERSION, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-    folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
-    there = (BOTH_TARGETS,) if "recola" in corpus.name else VARIANTS
-    return [
-        tasks.Task(variant, "devel", seed, folder / variant / f"devel-seed{seed}.json", digest)
-        for variant in there
-        if variant in arguments.variants
-        for seed in arguments.seeds
-    ]
+def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+    """A task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
+
+    def skip(corpus: Corpus, variant: str) -> bool:
+        return "recola" in corpus.name and variant != BOTH_TARGETS
+
+    return experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["devel"], skip)
 
 
 if __name__ == "__main__":

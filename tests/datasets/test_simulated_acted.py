@@ -295,7 +295,7 @@ def test_voice_activity_finds_the_planted_speech_within_100_ms(heard):
     constants = {"vad_window": 0.02, "vad_step": 0.01, "vad_low": 300, "vad_high": 3000}
     constants |= {"vad_threshold": 0.6, "vad_comparison": "at_least", "vad_median": 25}
     for take, track, found in heard:
-        start, end = vad.speech(track, speech.RATE, constants)
+        start, end = vad.find_speech(track, speech.RATE, constants)
         assert abs(start - found["speech_start"]) < 0.1 and abs(end - found["speech_end"]) < 0.1, take.name
 
 

@@ -15,7 +15,7 @@ from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.networks import training
 from common.running import results, tasks
-from common.running.experiment import Corpus
+from common.running.corpora import Corpus
 from datasets import afew
 from replications.chao2016 import experiment, models
 from replications.chao2016.features import Features
@@ -63,8 +63,8 @@ def trained(corpus: Corpus, folder: Path, variant: str = "proposed", seed: int =
     """Path and record of one result."""
     path = folder / "chao2016" / corpus.name / "quick" / "all" / variant / f"val-seed{seed}.json"
     task, steps = tasks.Task(variant, "val", seed, path, "digest"), []
-    by_path, chosen = {path: corpus}, {**TINY, **changes}
-    experiment.train(task, progress or steps.append, by_path, chosen, "quick", CNN, LEFT_OUT)
+    corpora, chosen = {task: corpus}, {**TINY, **changes}
+    experiment.train(task, progress or steps.append, corpora, chosen, "quick", CNN, LEFT_OUT)
     assert progress or steps == sorted(steps) and 0.9 < steps[-1] <= 1
     return path, results.read(path)
 
@@ -109,9 +109,9 @@ def test_scores_are_those_of_scikit_learn(pairs):
 
     truth, predicted = (np.array(side) for side in zip(*pairs))
     clips = [invented("Val", i, 4, label=int(label)) for i, label in enumerate(truth)]
-    scores = experiment.scores_of(clips, predicted)["Val/*"]
+    scores = experiment.score_clips(clips, predicted)["Val/*"]
     assert scores["accuracy"] == pytest.approx(100 * accuracy_score(truth, predicted))
-    assert experiment.accuracy(clips, predicted) == pytest.approx(scores["accuracy"])
+    assert experiment.score_accuracy(clips, predicted) == pytest.approx(scores["accuracy"])
     shares = 100 * confusion_matrix(truth, predicted, labels=range(7), normalize="true")
     for i, true in enumerate(afew.CLASSES):
         for j, other in enumerate(afew.CLASSES):
@@ -127,13 +127,13 @@ def test_scores_are_those_of_scikit_learn(pairs):
 def test_partitions_are_scored_apart_and_unlabelled_clips_not():
     predicted = np.array([clip.label or 0 for clip in CLIPS])
     predicted[[0, 14, 15]] = [1, 3, 4]  # one of fourteen for training and two of seven are wrong
-    found = experiment.scores_of(CLIPS, predicted)
+    found = experiment.score_clips(CLIPS, predicted)
     assert {name: scores["accuracy"] for name, scores in found.items()} == pytest.approx(
         {"Train/*": 1300 / 14, "Val/*": 500 / 7, "Test/*": 100}
     )
     assert found["Val/*"]["Angry as Happy"] == 100 and found["Val/*"]["UAR"] == pytest.approx(500 / 7)
     assert found["Test/*"]["UAR"] is None and found["Test/*"]["Surprise as Sad"] is None  # the seventh has no label
-    without = experiment.scores_of(CLIPS[:21], predicted)
+    without = experiment.score_clips(CLIPS[:21], predicted)
     assert set(without) == {"Train/*", "Val/*"}
 
 
@@ -198,8 +198,8 @@ def test_the_best_epoch_on_validation_is_kept(corpus, finished, tmp_path):
     """Accuracies are told instead of measured: the second epoch of four is the best, and the first of equals."""
     told = iter([20.0, 40.0, 40.0, 10.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "accuracy", lambda clips, predicted: next(told))
-        patch.setattr(experiment, "scores_of", lambda clips, predicted: {})
+        patch.setattr(experiment, "score_accuracy", lambda clips, predicted: next(told))
+        patch.setattr(experiment, "score_clips", lambda clips, predicted: {})
         path, best = trained(corpus, tmp_path / "a", "pool5", epochs=4, learning_rate=20.0)
     assert best["history"]["select"] == [20, 40, 40, 10]
     kept = results.read_arrays(path, best)
@@ -283,7 +283,7 @@ def test_a_corpus_without_truth_has_the_drift_alone(tmp_path):
     training.prepare(0)
     clips = experiment.Clips(CLIPS)
     model = models.build_network("proposed", TINY, clips.widths, 7)
-    found, arrays = experiment.looked_into(model, clips, TINY, Corpus("afew", tmp_path, CLIPS))
+    found, arrays = experiment.measure_mechanism(model, clips, TINY, Corpus("afew", tmp_path, CLIPS))
     assert list(found) == ["drift"] and arrays
 
 

@@ -17,7 +17,7 @@ from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.media import faces
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable
 from datasets import afew, afew_files, layout
 from replications.chao2016 import caffenet, features, yaafe
 
@@ -149,7 +149,7 @@ def test_z_score_by_hand():
     points = np.array([[[1, 5], [0, 4]], [[2, 5], [3, 0]], [[3, 5], [3, 2]]], np.float32)
     up, down = np.sqrt(1.5), np.sqrt(2)
     expected = [[-up, 0, -down, up], [0, 0, down / 2, -up], [up, 0, down / 2, 0]]
-    found = features.normalised(points, "z-score")
+    found = features.normalise_points(points, "z-score")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -157,31 +157,31 @@ def test_z_score_by_hand():
 def test_scale_by_hand():
     """Centre (4, 5); distances 5 and 5 in the first frame, 0 and 10 in the second: 5 on average."""
     points = np.array([[[7, 9], [1, 1]], [[4, 5], [4, 5]]], np.float32)
-    np.testing.assert_allclose(features.normalised(points, "scale"), [[1.2, 1.6, -1.2, -1.6], [0] * 4], atol=1e-6)
+    np.testing.assert_allclose(features.normalise_points(points, "scale"), [[1.2, 1.6, -1.2, -1.6], [0] * 4], atol=1e-6)
 
 
 @given(st.integers(2, 30), st.integers(0, 2**32 - 1), st.floats(0.1, 10), st.floats(-500, 500))
 def test_size_and_place_of_the_face_do_not_matter(frames, seed, factor, shift):
     points = np.random.default_rng(seed).normal(100, 20, (frames, 49, 2))
     for scaling in ("z-score", "scale"):
-        found = features.normalised(points, scaling)
+        found = features.normalise_points(points, scaling)
         assert found.shape == (frames, 98) and np.isfinite(found).all()
-        np.testing.assert_allclose(features.normalised(points * factor + shift, scaling), found, atol=1e-3)
+        np.testing.assert_allclose(features.normalise_points(points * factor + shift, scaling), found, atol=1e-3)
 
 
 @pytest.mark.parametrize("scaling", ["z-score", "scale"])
 def test_what_does_not_move_is_zero_or_keeps_its_shape(scaling):
     still = np.broadcast_to(np.random.default_rng(0).normal(100, 20, (49, 2)), (7, 49, 2)).astype(np.float32)
-    found = features.normalised(still, scaling)
+    found = features.normalise_points(still, scaling)
     assert (found == found[0]).all() and np.isfinite(found).all()
     assert (np.abs(found).max() > 0.1) == (scaling == "scale")  # a shape that rests is still a shape
-    assert not features.normalised(np.zeros((7, 49, 2), np.float32), scaling).any()
+    assert not features.normalise_points(np.zeros((7, 49, 2), np.float32), scaling).any()
 
 
 @given(st.sets(st.integers(0, 40), min_size=1), st.integers(1, 60))
 def test_last_known_frame_by_searching_backwards(known, count):
     frames = sorted(known)
-    for frame, place in enumerate(features.last_known(frames, count)):
+    for frame, place in enumerate(features.find_last_known(frames, count)):
         before = [k for k in frames if k <= frame]
         assert frames[place] == (before[-1] if before else frames[0])
 
@@ -222,7 +222,7 @@ def test_gaps_are_held_and_marked(clip, cnn, tmp_path):
     _, points = afew_files.read_points(clip)
     held = [0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4, 4, 4, *[5] * 12]  # by hand: of each frame, which of the six faces
     np.testing.assert_allclose(found.appearance, pooled[held], atol=1e-5)
-    np.testing.assert_allclose(found.shape, features.normalised(points[held], "z-score"), atol=1e-5)
+    np.testing.assert_allclose(found.shape, features.normalise_points(points[held], "z-score"), atol=1e-5)
 
 
 def test_gaps_in_the_points_are_their_own(clip, cnn, tmp_path):
@@ -278,8 +278,8 @@ def rendered(tmp_path_factory) -> afew.Clip:
 
 
 def test_dlib_finds_the_points_that_are_provided(rendered):
-    frames, images, point_frames, points = features.tracked(rendered, faces.locate_landmark_file())
-    given_frames, given_images, given_point_frames, given_points = features.provided(rendered, None)
+    frames, images, point_frames, points = features.track_faces(rendered, faces.locate_landmark_file())
+    given_frames, given_images, given_point_frames, given_points = features.read_provided(rendered, None)
     assert frames == given_frames and point_frames.tolist() == given_point_frames.tolist() == frames
     distance = np.linalg.norm(points - given_points, axis=-1)
     assert points.shape == given_points.shape == (len(frames), 49, 2) and points.dtype == np.float32
@@ -306,8 +306,8 @@ def test_what_is_in_the_cache_is_not_computed_again(clip, cnn, tmp_path, monkeyp
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(features, "sound_features", never)
-    monkeypatch.setattr(features, "picture_features", never)
+    monkeypatch.setattr(features, "extract_sound", never)
+    monkeypatch.setattr(features, "extract_pictures", never)
     after = load(clip, cnn, tmp_path / "cache")
     for name in ("audio", "shape", "appearance", "found"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))

@@ -58,12 +58,12 @@ def with_(**changes) -> dict:
     [(4.0, 0.1, 0.05), (4.0, 0.5, 0.25), (10.0, 0.1, 0.1), (4.0, 0.25, 0.25), (5.0, 0.3, 0.1)],
 )
 def test_grid_hop(fps, score_hop, expected):
-    assert features.grid_hop(with_(clip_fps=fps, score_hop=score_hop)) == pytest.approx(expected)
+    assert features.choose_grid_hop(with_(clip_fps=fps, score_hop=score_hop)) == pytest.approx(expected)
 
 
 @given(st.integers(1, 30), st.integers(1, 100))
 def test_grid_hop_divides_both_and_is_the_greatest_that_does(fps, hundredths):
-    hop = features.grid_hop(with_(clip_fps=float(fps), score_hop=hundredths / 100))
+    hop = features.choose_grid_hop(with_(clip_fps=float(fps), score_hop=hundredths / 100))
     steps = np.array([1 / fps, hundredths / 100]) / hop
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-6)
     assert np.gcd(*np.round(steps).astype(int)) == 1
@@ -72,9 +72,9 @@ def test_grid_hop_divides_both_and_is_the_greatest_that_does(fps, hundredths):
 def test_scored_instants_are_score_hop_apart_on_any_grid():
     fine, coarse = with_(score_hop=0.1), with_(score_hop=0.5)
     np.testing.assert_allclose(
-        made(6.0, 0.05).time[features.scored_instants(made(6.0, 0.05), fine)], np.arange(61) * 0.1
+        made(6.0, 0.05).time[features.select_scored_instants(made(6.0, 0.05), fine)], np.arange(61) * 0.1
     )
-    np.testing.assert_allclose(made(6.0).time[features.scored_instants(made(6.0), coarse)], np.arange(13) * 0.5)
+    np.testing.assert_allclose(made(6.0).time[features.select_scored_instants(made(6.0), coarse)], np.arange(13) * 0.5)
 
 
 # clips
@@ -82,13 +82,13 @@ def test_scored_instants_are_score_hop_apart_on_any_grid():
 
 def test_clips_end_with_their_frame_are_evenly_spaced_and_begin_with_the_recording():
     settings = with_(clip_frames=4, score_hop=0.1)  # a grid of 0.05 s, frames every 5 steps
-    found = features.clip_indices(np.array([40, 15, 7, 0]), settings)
+    found = features.index_clips(np.array([40, 15, 7, 0]), settings)
     np.testing.assert_array_equal(found, [[25, 30, 35, 40], [0, 5, 10, 15], [0, 0, 2, 7], [0, 0, 0, 0]])
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=20), st.integers(1, 32))
 def test_clip_indices(ends, length):
-    found = features.clip_indices(np.array(ends), with_(clip_frames=length))
+    found = features.index_clips(np.array(ends), with_(clip_frames=length))
     assert found.shape == (len(ends), length)
     np.testing.assert_array_equal(found[:, -1], ends)
     steps = np.diff(found, axis=1)
@@ -98,9 +98,9 @@ def test_clip_indices(ends, length):
 @pytest.mark.parametrize(("stride", "expected"), [(1, list(range(15, 25))), (4, [15, 19, 23])])
 def test_training_clips_are_whole_and_stride_frames_apart(stride, expected):
     recording, settings = made(6.0), with_(clip_stride=stride)
-    ends = features.training_clips(recording, settings)
+    ends = features.select_training_clips(recording, settings)
     assert ends.tolist() == expected
-    clips = features.clip_indices(ends, settings)
+    clips = features.index_clips(ends, settings)
     np.testing.assert_allclose(recording.time[clips[:, -1]] - recording.time[clips[:, 0]], 3.75)  # 16 frames at 4 fps
     assert clips[0, 0] == 0
 
@@ -108,12 +108,12 @@ def test_training_clips_are_whole_and_stride_frames_apart(stride, expected):
 def test_training_clips_without_a_face_at_their_end_are_left_out():
     found = np.ones(25, bool)
     found[[3, 16, 20, 21]] = False  # a gap inside of a clip is no reason
-    ends = features.training_clips(made(6.0, found=found), with_(clip_stride=1))
+    ends = features.select_training_clips(made(6.0, found=found), with_(clip_stride=1))
     assert ends.tolist() == [15, 17, 18, 19, 22, 23, 24]
 
 
 def test_a_recording_shorter_than_a_clip_has_none():
-    assert features.training_clips(made(3.5), SETTINGS).tolist() == []
+    assert features.select_training_clips(made(3.5), SETTINGS).tolist() == []
 
 
 # labels
@@ -121,9 +121,11 @@ def test_a_recording_shorter_than_a_clip_has_none():
 
 def test_gold_is_the_label_at_the_frame_interpolated_and_late_on_demand():
     recording, index = made(6.0), np.array([0, 1, 3, 24])
-    np.testing.assert_allclose(features.gold(recording, "arousal", index), 0.01 * np.array([0, 0.25, 0.75, 6.0]))
     np.testing.assert_allclose(
-        features.gold(recording, "valence", index, delay=2.0), -0.01 * np.array([2.0, 2.25, 2.75, 6.0])
+        features.interpolate_gold(recording, "arousal", index), 0.01 * np.array([0, 0.25, 0.75, 6.0])
+    )
+    np.testing.assert_allclose(
+        features.interpolate_gold(recording, "valence", index, delay=2.0), -0.01 * np.array([2.0, 2.25, 2.75, 6.0])
     )
 
 
@@ -132,13 +134,13 @@ def test_gold_is_the_label_at_the_frame_interpolated_and_late_on_demand():
 
 def test_last_found():
     found = np.array([0, 0, 1, 0, 0, 1, 1, 0], bool)
-    assert features.last_found(found).tolist() == [2, 2, 2, 2, 2, 5, 6, 6]
+    assert features.find_last_found(found).tolist() == [2, 2, 2, 2, 2, 5, 6, 6]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any))
 def test_last_found_is_the_face_before_or_else_the_first(flags):
     found = np.array(flags)
-    for index, last in enumerate(features.last_found(found)):
+    for index, last in enumerate(features.find_last_found(found)):
         before = [k for k in range(index + 1) if found[k]]
         assert last == (before[-1] if before else flags.index(True))
 
@@ -147,13 +149,13 @@ def test_dropped_scores_are_interpolated_from_adjacent_frames():
     """Section 3.1; at the ends there is one neighbour only."""
     prediction = np.array([9.0, 1.0, 9.0, 9.0, 4.0, 5.0, 9.0])
     found = np.array([0, 1, 0, 0, 1, 1, 0], bool)
-    np.testing.assert_allclose(features.without_dropped(prediction, found), [1, 1, 2, 3, 4, 5, 5])
+    np.testing.assert_allclose(features.fill_dropped(prediction, found), [1, 1, 2, 3, 4, 5, 5])
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), min_size=1, max_size=40))
 def test_scores_of_frames_with_a_face_stay(rows):
     prediction, found = np.array([value for value, _ in rows]), np.array([face for _, face in rows])
-    kept = features.without_dropped(prediction, found)
+    kept = features.fill_dropped(prediction, found)
     np.testing.assert_allclose(kept[found], prediction[found])
     if found.any():
         assert kept.min() >= prediction[found].min() and kept.max() <= prediction[found].max()
@@ -199,7 +201,7 @@ def test_frames_without_a_face_repeat_the_last_one(first, model, monkeypatch, tm
         return None if len(seen) in (1, 2, 6, 7) else real(image, file, **options)
 
     monkeypatch.setattr(faces, "find_landmarks", blind)
-    crops, found, transform = features.face_features(first.video, np.arange(10) * 0.25, model, 16)
+    crops, found, transform = features.extract_faces(first.video, np.arange(10) * 0.25, model, 16)
     expected = np.isin(np.arange(10), (0, 1, 5, 6), invert=True)
     assert not found[~expected].any() and found[2] and found[4]
     for dropped, shown in ((0, 2), (1, 2), (5, 4), (6, 4)):
@@ -218,7 +220,7 @@ def test_audio_windows_are_centred_and_cut_off_at_the_ends(first, monkeypatch):
     )
     seconds = audio.measure_duration(first.audio)
     time = np.array([0.0, 1.0, 3.0, seconds])
-    features.audio_features(first.audio, time, with_(audio_window=4.0, egemaps="v02", audio_functionals="waveform"))
+    features.extract_audio(first.audio, time, with_(audio_window=4.0, egemaps="v02", audio_functionals="waveform"))
     windows, version, source = asked[0]
     np.testing.assert_allclose(windows, [[0, 2], [0, 3], [1, 5], [seconds - 2, seconds]])
     assert (version, source) == ("v02", "waveform")
@@ -232,12 +234,7 @@ def refuse(*_, **__):
 
 
 def test_cached_features_are_the_same_and_not_computed_again(first, loaded, model, cache, monkeypatch):
-    for module, name in (
-        (audio, "read"),
-        (audio, "extract_egemaps"),
-        (video, "read_frames_at"),
-        (faces, "find_landmarks"),
-    ):
+    for module, name in ((audio, "read"), (audio, "egemaps"), (video, "frames_at"), (faces, "landmarks")):
         monkeypatch.setattr(module, name, refuse)
     again = features.load(first, SETTINGS, model, cache)
     for name in ("time", "audio", "faces", "found", "transform"):
@@ -269,16 +266,16 @@ def test_settings_that_shape_features_are_in_the_key(first, loaded, model, cache
         asked.append("video")
         return np.zeros((len(time), size, size, 3), np.uint8), np.ones(len(time), bool), np.zeros((len(time), 2, 3))
 
-    monkeypatch.setattr(features, "audio_features", hear)
-    monkeypatch.setattr(features, "face_features", see)
+    monkeypatch.setattr(features, "extract_audio", hear)
+    monkeypatch.setattr(features, "extract_faces", see)
     changed = with_(**{name: {**AUDIO, **BOTH, "crop_size": 24}[name]})
     assert features.load(first, changed, model, cache).digest != loaded.digest
     assert asked == ["audio"] * (name != "crop_size") + ["video"] * (name not in AUDIO)
 
 
 def test_settings_of_networks_are_not_in_the_key(first, loaded, model, cache, monkeypatch):
-    monkeypatch.setattr(features, "audio_features", refuse)
-    monkeypatch.setattr(features, "face_features", refuse)
+    monkeypatch.setattr(features, "extract_audio", refuse)
+    monkeypatch.setattr(features, "extract_faces", refuse)
     assert (
         features.load(first, with_(learning_rate=1.0, clip_stride=2, clip_frames=8), model, cache).digest
         == loaded.digest
@@ -289,8 +286,8 @@ def test_the_content_of_a_file_is_in_the_key_its_name_is_not(first, loaded, mode
     moved = replace(first, audio=tmp_path / "a.wav", video=tmp_path / "b.avi")
     shutil.copy(first.audio, moved.audio), shutil.copy(first.video, moved.video)
     with monkeypatch.context() as patch:
-        patch.setattr(features, "audio_features", refuse)
-        patch.setattr(features, "face_features", refuse)
+        patch.setattr(features, "extract_audio", refuse)
+        patch.setattr(features, "extract_faces", refuse)
         assert features.load(moved, SETTINGS, model, cache).digest == loaded.digest
     signal, rate = soundfile.read(first.audio, dtype="int16")
     soundfile.write(moved.audio, signal[::-1], rate)
@@ -338,34 +335,34 @@ def test_audio_a_little_shorter_or_longer_is_used(copied, loaded, seconds):
     signal, rate = soundfile.read(recording.audio, dtype="int16")
     longer = np.concatenate([signal, np.zeros(3 * rate, np.int16)])
     soundfile.write(recording.audio, longer[: len(signal) + round(seconds * rate)], rate)
-    found = features.audio_features(recording.audio, loaded.time, SETTINGS)
+    found = features.extract_audio(recording.audio, loaded.time, SETTINGS)
     assert found.shape == loaded.audio.shape and np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("window", [0.3, 0.9])
 def test_windows_too_short_for_functionals_are_an_input_error(first, loaded, window):
     with pytest.raises(InputError, match="0.5 s or more"):
-        features.audio_features(first.audio, loaded.time, with_(audio_window=window))
+        features.extract_audio(first.audio, loaded.time, with_(audio_window=window))
 
 
 def test_audio_too_short_for_any_window_is_an_input_error(copied):
     path = avec2017.list_recordings(copied)[0].audio
     shortened(path, 0.3)
     with pytest.raises(InputError, match="Train_01.wav"):
-        features.audio_features(path, np.arange(5) * 0.25, SETTINGS)
+        features.extract_audio(path, np.arange(5) * 0.25, SETTINGS)
 
 
 def test_a_video_without_a_face(first, model, monkeypatch):
     monkeypatch.setattr(faces, "find_landmarks", lambda *_, **__: None)
     with pytest.raises(InputError, match="Train_01.avi: no face found in 4 frames"):
-        features.face_features(first.video, np.arange(4) * 0.25, model, 16)
+        features.extract_faces(first.video, np.arange(4) * 0.25, model, 16)
 
 
 def test_unusable_recordings_are_listed_and_the_others_are_there(copied, model, cache):
     recordings = avec2017.list_recordings(copied)
     recordings[0].labels.write_text("")
     recordings[2].video.unlink()
-    usable, unusable = features.extract(recordings, SETTINGS, model, cache, jobs=1)
+    usable, unusable = features.extract(recordings, SETTINGS, model, cache, jobs=1, threads=1)
     assert [recording.name for recording in usable] == ["Train_02"]
     assert [item.recording for item in unusable] == ["Train_01", "Devel_01"]
     assert unusable[0].file == str(recordings[0].labels) and "is empty" in unusable[0].reason
@@ -374,6 +371,6 @@ def test_unusable_recordings_are_listed_and_the_others_are_there(copied, model, 
 
 def test_extraction_keeps_the_order_with_several_jobs(corpus, model, cache):
     recordings = avec2017.list_recordings(corpus)[::-1]
-    one, two = (features.extract(recordings, SETTINGS, model, cache, jobs)[0] for jobs in (1, 2))
+    one, two = (features.extract(recordings, SETTINGS, model, cache, jobs, 1)[0] for jobs in (1, 2))
     assert [r.name for r in one] == [r.name for r in two] == [r.name for r in recordings]
     assert [r.digest for r in one] == [r.digest for r in two]

@@ -5,7 +5,7 @@ import pytest
 
 from datasets import sewa
 from replications.lee2018 import mechanism
-from replications.lee2018.features import Features, clip_indices
+from replications.lee2018.features import Features, index_clips
 
 SETTINGS = {"clip_frames": 16, "clip_fps": 4.0, "score_hop": 0.5}  # a grid of 0.25 s
 N, SIZE = 48, 8  # 12 s: three clips that do not overlap
@@ -54,8 +54,8 @@ def silenced(truth, name: str) -> None:
 
 def maps_at(places: dict[int, tuple[int, int]]) -> np.ndarray:
     """Attention (3, 16, S, S, 1) whose peak in frame k lies at places[k], x and y; elsewhere in the corner (7, 0)."""
-    ends = mechanism.clip_ends(recorded(), SETTINGS)
-    index = clip_indices(ends, SETTINGS)
+    ends = mechanism.find_clip_ends(recorded(), SETTINGS)
+    index = index_clips(ends, SETTINGS)
     maps = np.full((*index.shape, SIZE, SIZE, 1), 0.5)
     for place in np.ndindex(index.shape):
         x, y = places.get(int(index[place]), (7, 0))
@@ -68,9 +68,9 @@ HALF = {k: place for k, place in HIT.items() if k % 2}
 
 
 def test_clips_follow_each_other_without_overlap():
-    ends = mechanism.clip_ends(recorded(), SETTINGS)
+    ends = mechanism.find_clip_ends(recorded(), SETTINGS)
     assert ends.tolist() == [15, 31, 47]
-    assert sorted(clip_indices(ends, SETTINGS).ravel().tolist()) == list(range(N))
+    assert sorted(index_clips(ends, SETTINGS).ravel().tolist()) == list(range(N))
 
 
 # regions
@@ -83,12 +83,12 @@ def test_a_region_is_moved_into_the_crop_by_hand():
     out = [[1, 0, -25], [0, 1, -10]]
     boxes = np.tile([10.0, 20, 30, 40], (3, 1))
     expected = [[3, 11, 13, 15.5], [5, 5, 15.5, 15.5], [-0.5, 10, 5, 15.5]]
-    np.testing.assert_allclose(mechanism.region_in_crop(boxes, np.array([half, turn, out], float), 16), expected)
+    np.testing.assert_allclose(mechanism.map_region(boxes, np.array([half, turn, out], float), 16), expected)
 
 
 def test_a_region_that_is_turned_is_boxed_around_its_corners():
     c = np.sqrt(0.5)
-    (box,) = mechanism.region_in_crop(np.array([[-1.0, -1, 1, 1]]), np.array([[[c, -c, 8], [c, c, 8]]]), 16)
+    (box,) = mechanism.map_region(np.array([[-1.0, -1, 1, 1]]), np.array([[[c, -c, 8], [c, c, 8]]]), 16)
     np.testing.assert_allclose(box, [8 - 2 * c, 8 - 2 * c, 8 + 2 * c, 8 + 2 * c])
 
 
@@ -99,7 +99,7 @@ def test_a_region_that_is_turned_is_boxed_around_its_corners():
     ("places", "rate"), [(HIT, 1.0), ({}, 0.0), (HALF, 0.5)], ids=["planted", "beside", "half of the frames"]
 )
 def test_hit_rate_of_planted_attention(truth, places, rate):
-    numbers, _ = mechanism.spatial([recorded(), recorded("Devel_02")], [maps_at(places)] * 2, SETTINGS, truth)
+    numbers, _ = mechanism.measure_spatial([recorded(), recorded("Devel_02")], [maps_at(places)] * 2, SETTINGS, truth)
     assert numbers["hit_rate"] == rate and numbers["interval"] == [rate, rate]  # both recordings are alike
     assert numbers["frames"] == 2 * 12  # salient and not hidden
     assert numbers["chance"] == 0  # no peak lies in the region where nothing is shown
@@ -107,21 +107,21 @@ def test_hit_rate_of_planted_attention(truth, places, rate):
 
 def test_the_wrong_region_is_no_hit_and_makes_chance(truth):
     crossed = {**{k: (4, 6) for k in range(4, 12)}, **{k: (1, 1) for k in range(20, 28)}}
-    numbers, _ = mechanism.spatial([recorded()], [maps_at(crossed)], SETTINGS, truth)
+    numbers, _ = mechanism.measure_spatial([recorded()], [maps_at(crossed)], SETTINGS, truth)
     assert (numbers["hit_rate"], numbers["chance"]) == (0, 1)
 
 
 def test_attention_that_never_moves_scores_chance(truth):
     """Always on the lower face: it hits where the lower face shows affect, in 4 frames, and misses as the upper does, in 8."""
     still = {k: (4, 6) for k in range(N)}
-    numbers, _ = mechanism.spatial([recorded()], [maps_at(still)], SETTINGS, truth)
+    numbers, _ = mechanism.measure_spatial([recorded()], [maps_at(still)], SETTINGS, truth)
     assert numbers["hit_rate"] == pytest.approx(4 / 12) and numbers["chance"] == pytest.approx(8 / 12)
 
 
 def test_frames_without_a_face_do_not_count(truth):
     found = np.ones(N, bool)
     found[4:8] = False
-    numbers, _ = mechanism.spatial([recorded(found=found)], [maps_at(HIT)], SETTINGS, truth)
+    numbers, _ = mechanism.measure_spatial([recorded(found=found)], [maps_at(HIT)], SETTINGS, truth)
     assert numbers["frames"] == 8 and numbers["hit_rate"] == 1
 
 
@@ -130,7 +130,7 @@ def test_regions_move_with_the_alignment(truth):
     transform = np.tile([[1.0, 0, 2], [0, 1, -1]], (N, 1, 1))
     moved = {k: (x + 2, y - 1) for k, (x, y) in HIT.items()}
     rates = [
-        mechanism.spatial([recorded(transform=transform)], [maps_at(p)], SETTINGS, truth)[0]["hit_rate"]
+        mechanism.measure_spatial([recorded(transform=transform)], [maps_at(p)], SETTINGS, truth)[0]["hit_rate"]
         for p in (HIT, moved)
     ]
     assert rates[1] == 1 and rates[0] < 1
@@ -140,7 +140,7 @@ def test_random_attention_hits_by_area(truth):
     """The upper region has 8 of 64 pixels and shows affect in 8 frames, the lower 12 in 4."""
     rng = np.random.default_rng(0)
     recordings = [recorded("Devel_01")] * 60
-    numbers, _ = mechanism.spatial(
+    numbers, _ = mechanism.measure_spatial(
         recordings, [rng.random((3, 16, SIZE, SIZE, 1)) for _ in recordings], SETTINGS, truth
     )
     expected = (8 * 8 + 4 * 12) / 12 / 64
@@ -150,7 +150,7 @@ def test_random_attention_hits_by_area(truth):
 
 
 def test_examples_show_frame_attention_and_region(truth):
-    _, examples = mechanism.spatial([recorded()] * 8, [maps_at(HIT)] * 8, SETTINGS, truth)
+    _, examples = mechanism.measure_spatial([recorded()] * 8, [maps_at(HIT)] * 8, SETTINGS, truth)
     assert examples["example_frames"].shape == (mechanism.EXAMPLES, SIZE, SIZE, 3)
     assert examples["example_attention"].shape == (mechanism.EXAMPLES, SIZE, SIZE)
     assert examples["example_region"].shape == (mechanism.EXAMPLES, 4)
@@ -159,7 +159,7 @@ def test_examples_show_frame_attention_and_region(truth):
 
 def test_without_a_single_frame_there_is_no_number(truth):
     """A short recording may show nothing; a result file holds no NaN."""
-    numbers, examples = mechanism.spatial([recorded(found=np.zeros(N, bool))], [maps_at(HIT)], SETTINGS, truth)
+    numbers, examples = mechanism.measure_spatial([recorded(found=np.zeros(N, bool))], [maps_at(HIT)], SETTINGS, truth)
     assert numbers == {"hit_rate": None, "interval": None, "chance": None, "frames": 0} and examples == {}
 
 
@@ -167,13 +167,13 @@ def test_without_a_single_frame_there_is_no_number(truth):
 
 
 def weights(inside: float, outside: float) -> np.ndarray:
-    time = TIME[clip_indices(mechanism.clip_ends(recorded(), SETTINGS), SETTINGS)]
+    time = TIME[index_clips(mechanism.find_clip_ends(recorded(), SETTINGS), SETTINGS)]
     salient = ((time >= 2) & (time <= 4)) | ((time >= 9) & (time <= 9.5))
     return np.where(salient, inside, outside)[..., None]
 
 
 def turns() -> np.ndarray:
-    time = TIME[clip_indices(mechanism.clip_ends(recorded(), SETTINGS), SETTINGS)]
+    time = TIME[index_clips(mechanism.find_clip_ends(recorded(), SETTINGS), SETTINGS)]
     return ((time >= 1) & (time <= 5)) | ((time >= 8) & (time <= 11))
 
 
@@ -183,7 +183,7 @@ def turns() -> np.ndarray:
     ids=["planted", "inverted", "even"],
 )
 def test_auc_of_planted_weights(truth, inside, outside, auc):
-    numbers, examples = mechanism.temporal(
+    numbers, examples = mechanism.measure_temporal(
         [recorded(), recorded("Devel_02")], [weights(inside, outside)] * 2, SETTINGS, truth
     )
     assert numbers["auc"] == auc and numbers["interval"] == [auc, auc] and numbers["chance"] == 0.5
@@ -199,9 +199,11 @@ def test_auc_is_that_of_all_pairs_within_a_clip(truth):
     won = []
     for clip, inside, spoken in zip(drawn[..., 0], salient, speaking, strict=True):
         won += [(a > b) + 0.5 * (a == b) for a in clip[inside & spoken] for b in clip[spoken & ~inside]]
-    numbers, _ = mechanism.temporal([recorded()], [drawn], SETTINGS, truth)
+    numbers, _ = mechanism.measure_temporal([recorded()], [drawn], SETTINGS, truth)
     assert numbers["auc"] == pytest.approx(np.mean(won))
-    shifted, _ = mechanism.temporal([recorded()], [drawn + np.array([0, 100, -100.0])[:, None, None]], SETTINGS, truth)
+    shifted, _ = mechanism.measure_temporal(
+        [recorded()], [drawn + np.array([0, 100, -100.0])[:, None, None]], SETTINGS, truth
+    )
     assert shifted["auc"] == numbers["auc"]
 
 
@@ -209,18 +211,20 @@ def test_silence_is_not_compared(truth):
     """Telling speech from silence is no merit: weights outside of turns change nothing."""
     loud = weights(2.0, 0.5)
     loud[~turns()] = 100.0
-    numbers, _ = mechanism.temporal([recorded()], [loud], SETTINGS, truth)
+    numbers, _ = mechanism.measure_temporal([recorded()], [loud], SETTINGS, truth)
     assert numbers["auc"] == 1
 
 
 def test_without_a_salient_step_there_is_no_number(truth):
     silenced(truth, "Devel_01")
-    numbers, _ = mechanism.temporal([recorded()], [weights(1, 0)], SETTINGS, truth)
+    numbers, _ = mechanism.measure_temporal([recorded()], [weights(1, 0)], SETTINGS, truth)
     assert numbers["auc"] is None and numbers["interval"] is None and numbers["salient"] == 0
 
 
 def test_a_recording_that_shows_nothing_does_not_count(truth):
     """Recordings without a pair leave number and interval as they are without them."""
     silenced(truth, "Devel_02")
-    numbers, _ = mechanism.temporal([recorded(), recorded("Devel_02")], [weights(2.0, 0.5)] * 2, SETTINGS, truth)
+    numbers, _ = mechanism.measure_temporal(
+        [recorded(), recorded("Devel_02")], [weights(2.0, 0.5)] * 2, SETTINGS, truth
+    )
     assert numbers["auc"] == 1 and numbers["interval"] == [1, 1]

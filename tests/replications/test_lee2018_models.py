@@ -190,7 +190,7 @@ def test_paper_profile_starts_from_xavier(full):
 def test_paper_profile_is_trained_with_adam_at_1e_4_on_squared_errors(full):
     _, settings = full
     model = build("lstm", small())
-    experiment.compile_(model, settings)
+    experiment.compile_model(model, settings)
     assert isinstance(model.optimizer, keras.optimizers.Adam) and model.loss == "mean_squared_error"
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
     assert settings["batch_size"] == 16

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common import storage
 from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.networks import training
 from common.running import results, tasks
-from common.running.experiment import Corpus, Unusable
+from common.running.corpora import Corpus, Unusable
 from replications.priyasad2019 import experiment
 from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome
 from replications.priyasad2019.features import CLASSES, Clip, Segments
-from replications.priyasad2019.protocols import Split, divided
+from replications.priyasad2019.protocols import Split, divide
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
 WIDTH, FRAMES, PER_CLIP = 32, 2, 3  # of fc6; faces of a segment; segments of a clip
@@ -77,7 +78,7 @@ def trained(folder: Path, split: Split, segments: Segments, labels=LABELS, seed:
 
 
 def folds(protocol: str, **changes) -> list[Split]:
-    return divided(protocol, CLIPS, OWNER, TINY | changes, seed=0)
+    return divide(protocol, CLIPS, OWNER, TINY | changes, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def finished(leaving_out, tmp_path_factory):
 def test_z_scores_have_the_moments_of_the_training_segments_alone(leaving_out):
     """Faces count once, however many segments show them."""
     segments, train = invented("class"), leaving_out.train
-    inputs = experiment.scaled(Fold(segments, LABELS, leaving_out), "z-score")
+    inputs = experiment.scale_inputs(Fold(segments, LABELS, leaving_out), "z-score")
     shown = segments.faces[sorted(set(segments.frames[train].ravel()))].astype(float)
     heard = segments.audio[train].astype(float)
     for index in (train, leaving_out.test, leaving_out.held):
@@ -112,7 +113,7 @@ def test_z_scores_have_the_moments_of_the_training_segments_alone(leaving_out):
 
 def test_without_scaling_the_features_are_as_vgg19_has_them(leaving_out):
     segments = invented()
-    inputs = experiment.scaled(Fold(segments, LABELS, leaving_out), "none")
+    inputs = experiment.scale_inputs(Fold(segments, LABELS, leaving_out), "none")
     heard, seen = (inputs[name](np.array([4, 0]))[name] for name in ("audio", "visual"))
     np.testing.assert_array_equal(heard, segments.audio[[4, 0]])
     np.testing.assert_array_equal(seen, segments.faces[segments.frames[[4, 0]]])
@@ -203,12 +204,12 @@ def heard(splits: list[Split], *planted: str) -> float:
     training.prepare(0)
     for split in splits:
         model, fold = models.build_extractor("audio", chosen, len(CLASSES), segments.fc7), Fold(segments, LABELS, split)
-        batch = experiment.scaled(fold, "z-score")["audio"]
+        batch = experiment.scale_inputs(fold, "z-score")["audio"]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(results, "write_atomically", lambda path, write: None)  # no checkpoint
-            history = experiment.fitted(model, batch, fold, chosen, task_of(Path(), split), lambda done: None)
+            patch.setattr(storage, "write_atomically", lambda path, write: None)  # no checkpoint
+            history = experiment.fit_network(model, batch, fold, chosen, task_of(Path(), split), lambda done: None)
         assert set(history) == {"loss"}  # no epoch is chosen
-        right.append(experiment.outputs(model, batch, split.test).argmax(axis=1) == LABELS[split.test])
+        right.append(experiment.predict(model, batch, split.test).argmax(axis=1) == LABELS[split.test])
     return np.concatenate(right).mean()
 
 
@@ -243,10 +244,10 @@ def test_no_network_reads_the_marker_of_whom_it_has_not_seen(tmp_path, protocol,
     splits = folds(protocol, **LONG)
     for split in splits:
         trained(tmp_path, split, invented(*planted), **LONG)
-    outcome = experiment.gathered([task_of(tmp_path, split) for split in splits], len(OWNER))
+    outcome = experiment.gather_folds([task_of(tmp_path, split) for split in splits], len(OWNER))
     truth = [one.label for one in CLIPS]
     for name, posteriors in outcome.posteriors.items():
-        accuracy = np.mean(experiment.voted(posteriors, OWNER, len(CLIPS), "posterior") == truth)
+        accuracy = np.mean(experiment.vote(posteriors, OWNER, len(CLIPS), "posterior") == truth)
         assert accuracy > 0.6 if reads else accuracy < 2 * CHANCE + 0.05, name
 
 
@@ -268,7 +269,7 @@ def stored(folder: Path, splits: list[Split]) -> tuple[list[tasks.Task], dict[st
 @pytest.mark.parametrize("protocol", ["loso", "kfold", "kfold-segments"])
 def test_segments_are_put_back_into_their_places(tmp_path, protocol):
     done, whole = stored(tmp_path, folds(protocol))
-    outcome = experiment.gathered(done[::-1], len(OWNER))
+    outcome = experiment.gather_folds(done[::-1], len(OWNER))
     assert list(outcome.posteriors) == list(VARIANTS)
     for name, values in outcome.posteriors.items():
         np.testing.assert_array_equal(values, whole[f"posterior/{name}"])
@@ -279,9 +280,9 @@ def test_segments_are_put_back_into_their_places(tmp_path, protocol):
 def test_a_segment_that_no_fold_has_tested_is_not_passed_over(tmp_path):
     done, _ = stored(tmp_path, folds("loso"))
     with pytest.raises(RuntimeError, match="tested in no fold"):
-        experiment.gathered(done[1:], len(OWNER))
+        experiment.gather_folds(done[1:], len(OWNER))
     with pytest.raises(RuntimeError, match="tested in no fold"):
-        experiment.gathered(done, len(OWNER) + 1)
+        experiment.gather_folds(done, len(OWNER) + 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ votes
@@ -307,15 +308,15 @@ def test_votes_by_hand():
         2: [[0, 0, 0, 0, 0, 1]],
     }
     posteriors, owner = np.concatenate(list(rows.values())), np.repeat(list(rows), list(map(len, rows.values())))
-    assert experiment.voted(posteriors, owner, 3, "posterior").tolist() == [2, 4, 5]
-    assert experiment.voted(posteriors, owner, 3, "first").tolist() == [2, 0, 5]
+    assert experiment.vote(posteriors, owner, 3, "posterior").tolist() == [2, 4, 5]
+    assert experiment.vote(posteriors, owner, 3, "first").tolist() == [2, 0, 5]
     shuffled = np.array([5, 2, 6, 0, 4, 3, 1])
-    assert experiment.voted(posteriors[shuffled], owner[shuffled], 3, "posterior").tolist() == [2, 4, 5]
+    assert experiment.vote(posteriors[shuffled], owner[shuffled], 3, "posterior").tolist() == [2, 4, 5]
 
 
 def test_a_sure_minority_is_outvoted():
     posteriors = np.array([[0.375, 0.3125, 0.3125, 0, 0, 0]] * 4 + [[0, 1, 0, 0, 0, 0]] * 3)
-    assert experiment.voted(posteriors, np.zeros(7, int), 1, "posterior").tolist() == [0]
+    assert experiment.vote(posteriors, np.zeros(7, int), 1, "posterior").tolist() == [0]
 
 
 eighths = st.lists(st.integers(0, 5), min_size=8, max_size=8).map(lambda drawn: np.bincount(drawn, minlength=6) / 8)
@@ -328,7 +329,7 @@ def test_votes_are_those_of_a_loop(segments, ties):
     """Eighths, of which many are equal: their sums are exact."""
     owner = np.repeat(np.arange(len(segments)), [len(rows) for rows in segments])
     posteriors = np.array([row for rows in segments for row in rows], np.float32)
-    found = experiment.voted(posteriors, owner, len(segments), ties)
+    found = experiment.vote(posteriors, owner, len(segments), ties)
     assert found.tolist() == counted(posteriors, owner, len(segments), ties)
 
 
@@ -340,7 +341,7 @@ def test_scores_are_those_of_scikit_learn(pairs):
     from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
     truth, predicted = (np.array(side) for side in zip(*pairs))
-    scores = experiment.scores_of(truth, predicted)
+    scores = experiment.score_clips(truth, predicted)
     assert scores["accuracy"] == pytest.approx(100 * accuracy_score(truth, predicted))
     shares = 100 * confusion_matrix(truth, predicted, labels=range(6), normalize="true")
     for i, true in enumerate(CLASSES):
@@ -356,7 +357,7 @@ def test_scores_are_those_of_scikit_learn(pairs):
 
 def test_the_history_is_the_mean_of_the_folds():
     histories = [{"loss": [3.0, 1.0], "select": [0.0, 0.5]}, {"loss": [1.0, 2.0], "select": [1.0, 0.5]}]
-    assert experiment.mean_history(histories) == {"loss": [2.0, 1.5], "select": [0.5, 0.5]}
+    assert experiment.average_histories(histories) == {"loss": [2.0, 1.5], "select": [0.5, 0.5]}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -376,7 +377,9 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
     corpus = Corpus(corpus_name, tmp_path, CLIPS, [Unusable("s9/an1", "an1.avi", "no speech")])
     path = tmp_path / "priyasad2019" / corpus_name / "quick" / "all" / variant / "loso-seed0.json"
     task = tasks.Task(variant, "loso", 0, path, "digest")
-    record, arrays = experiment.record_of(task, corpus, invented(), outcome, "quick", TINY, {"left_out": ["s1/moving"]})
+    record, arrays = experiment.compose_record(
+        task, corpus, invented(), outcome, "quick", TINY, {"left_out": ["s1/moving"]}
+    )
     results.write(path, record, arrays)
     record, arrays = results.read(path), results.read_arrays(path, results.read(path))
     check_files([(path, record)])

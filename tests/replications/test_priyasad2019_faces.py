@@ -37,7 +37,7 @@ def read(crops):
 
 
 def cropped(path, start=0.0, end=3.0, missing=()):
-    times, crops, found = faces.cropped(path, start, end, shown(missing), SIZE)
+    times, crops, found = faces.crop_span(path, start, end, shown(missing), SIZE)
     return times, read(crops), found
 
 
@@ -60,7 +60,7 @@ def test_frames_of_a_span(clip, start, end, first, last):
 
 def test_crops_are_square_rgb_of_the_size(clip):
     for size in (16, 227):
-        _, crops, _ = faces.cropped(clip, 0, 0.5, shown(), size)
+        _, crops, _ = faces.crop_span(clip, 0, 0.5, shown(), size)
         assert crops.shape == (5, size, size, 3) and crops.dtype == np.uint8
 
 
@@ -74,7 +74,7 @@ def test_one_frame_is_held_at_a_time(clip):
         most = max(most, sum(ref() is not None for ref in seen))
         return WHOLE
 
-    faces.cropped(clip, 0, 3, detect, 8)
+    faces.crop_span(clip, 0, 3, detect, 8)
     assert len(seen) == FRAMES and most <= 2
 
 
@@ -133,7 +133,7 @@ def test_faces_beyond_the_span_are_not_used(clip):
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any))
 def test_no_found_frame_is_nearer(found):
     there = np.flatnonzero(found)
-    for i, j in enumerate(faces.nearest(np.array(found))):
+    for i, j in enumerate(faces.find_nearest(np.array(found))):
         assert (abs(i - j), j) == min((abs(i - k), k) for k in there)
 
 
@@ -143,7 +143,7 @@ def test_no_found_frame_is_nearer(found):
 )
 def test_longest_gap(missing, longest):
     """Single ones do not add up; those at the ends count as well."""
-    assert faces.longest_gap(~np.isin(np.arange(30), list(missing))) == longest
+    assert faces.find_longest_gap(~np.isin(np.arange(30), list(missing))) == longest
 
 
 def test_a_clip_without_any_face(clip):
@@ -234,7 +234,7 @@ def test_no_frames_cannot_be_made_into_some():
     with pytest.raises(ValueError, match="without frames"):
         faces.fit(0)
     with pytest.raises(ValueError, match="no frames"):
-        faces.segment_frames(np.array([]), np.array([0.0]), LENGTH)
+        faces.select_segment_frames(np.array([]), np.array([0.0]), LENGTH)
 
 
 @pytest.mark.parametrize(("fps", "counts"), [(30, {19, 20}), (25, {16, 17}), (60, {39, 40})])
@@ -242,7 +242,7 @@ def test_segments_have_20_frames_at_any_rate(fps, counts):
     """655 ms every 300 ms: about 20 frames at the 30 per second of RML, 16 or 17 at eNTERFACE's 25."""
     times = 1.0 + np.arange(3 * fps) / fps
     starts = 1.0 + 0.3 * np.arange(7)
-    found = faces.segment_frames(times, starts, LENGTH)
+    found = faces.select_segment_frames(times, starts, LENGTH)
     assert found.shape == (7, 20) and found.dtype.kind == "i"
     for start, row in zip(starts, found):
         inside = [i for i, time in enumerate(times) if round(start, 6) <= round(time, 6) < round(start + LENGTH, 6)]
@@ -254,15 +254,15 @@ def test_times_of_frames_and_segments_may_differ_by_rounding():
     """A segment that ends at a frame does not have it, one that begins there has."""
     times = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
     assert 0.1 + 0.2 > 0.3 and 0.8 - 0.2 > 0.6
-    found = faces.segment_frames(times, np.array([0.1, 0.8 - 0.2]), 0.2, 3)
+    found = faces.select_segment_frames(times, np.array([0.1, 0.8 - 0.2]), 0.2, 3)
     assert found.tolist() == [[1, 1, 2], [6, 6, 7]]
 
 
 def test_a_segment_without_frames_has_the_nearest():
     times = np.array([0.0, 0.1, 3.0, 3.1])
-    found = faces.segment_frames(times, np.array([0.0, 0.4, 1.3, 2.0, 5.0]), 0.5, 3)
+    found = faces.select_segment_frames(times, np.array([0.0, 0.4, 1.3, 2.0, 5.0]), 0.5, 3)
     assert found.tolist() == [[0, 0, 1], [1, 1, 1], [1, 1, 1], [2, 2, 2], [3, 3, 3]]  # 1.55 s: the earlier one
-    assert faces.segment_frames(times, np.array([]), 0.5, 3).shape == (0, 3)
+    assert faces.select_segment_frames(times, np.array([]), 0.5, 3).shape == (0, 3)
 
 
 # the detectors
@@ -270,20 +270,20 @@ def test_a_segment_without_frames_has_the_nearest():
 
 def test_the_ssd_of_two_files_finds_the_faces(tmp_path, clip):
     files = test_ssd.write(tmp_path, (0.9, 0.0, 0.0, 0.5, 1.0))
-    detect = faces.detector(files)
-    _, crops, found = faces.cropped(clip, 0, 1, detect, SIZE)
-    _, expected, _ = faces.cropped(clip, 0, 1, lambda image: (0, 0, 40, 48), SIZE)
+    detect = faces.load_detector(files)
+    _, crops, found = faces.crop_span(clip, 0, 1, detect, SIZE)
+    _, expected, _ = faces.crop_span(clip, 0, 1, lambda image: (0, 0, 40, 48), SIZE)
     assert found.all() and np.array_equal(crops, expected)
-    assert faces.detector(files, 0.95)(np.zeros((48, 80, 3), np.uint8)) is None
-    assert faces.detector(files) is faces.detector(files)  # read once
+    assert faces.load_detector(files, 0.95)(np.zeros((48, 80, 3), np.uint8)) is None
+    assert faces.load_detector(files) is faces.load_detector(files)  # read once
 
 
 def test_identity_names_the_detector_and_tells_them_apart(tmp_path):
     files = test_ssd.write(tmp_path, (0.9, 0, 0, 1, 1))
-    one = faces.identity(files)
-    assert one[0] == "ssd" and faces.identity(None)[0] == "dlib"
-    assert faces.identity(files) == one and faces.identity(files, 0.6) != one
-    assert faces.identity(test_ssd.write(tmp_path, (0.8, 0, 0, 1, 1))) != one
+    one = faces.identify_detector(files)
+    assert one[0] == "ssd" and faces.identify_detector(None)[0] == "dlib"
+    assert faces.identify_detector(files) == one and faces.identify_detector(files, 0.6) != one
+    assert faces.identify_detector(test_ssd.write(tmp_path, (0.8, 0, 0, 1, 1))) != one
 
 
 @pytest.fixture(scope="module")
@@ -306,13 +306,13 @@ def acted(tmp_path_factory):
 def test_dlib_stands_in_and_is_followed_through_the_clip(acted):
     path, points = acted
     boxes = []
-    detect = faces.detector(None)
+    detect = faces.load_detector(None)
 
     def seen(image):
         boxes.append(detect(image))
         return boxes[-1]
 
-    _, crops, found = faces.cropped(path, 0, 1, seen, 64)
+    _, crops, found = faces.crop_span(path, 0, 1, seen, 64)
     assert np.flatnonzero(~found).tolist() == [10, 11, 12]
     for index in np.flatnonzero(found):  # eyes and nose lie in the box
         left, top, right, bottom = boxes[index]

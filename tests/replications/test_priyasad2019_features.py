@@ -18,7 +18,7 @@ from common.errors import InputError
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import audio, video
-from common.running.experiment import Unusable
+from common.running.corpora import Unusable
 from datasets import acted, enterface, layout, rml
 from replications.priyasad2019 import faces, features, images, run, vad, vgg19
 from replications.priyasad2019.features import CLASSES
@@ -109,7 +109,7 @@ def staged(tmp_path_factory) -> tuple[Path, list[acted.Clip]]:
 
 
 def shaped(source: features.Source = SOURCE, **changes) -> str:
-    return features.shaped({**TINY, **changes}, source)
+    return features.digest_settings({**TINY, **changes}, source)
 
 
 def load(clip, cache: Path, source: features.Source = SOURCE, **changes) -> features.Clip:
@@ -142,7 +142,7 @@ def test_planted_speech_is_found_in_the_other_corpus(staged):
     root, clips = staged
     for clip in clips:
         sound = audio.read_from_video(clip.video, TINY["audio_rate"])
-        speech, _ = features.region(clip.video, sound, TINY)
+        speech, _ = features.find_region(clip.video, sound, TINY)
         assert np.abs(np.subtract(speech, truth(root, clip.name))).max() <= CLOSE
 
 
@@ -216,8 +216,8 @@ def seen(monkeypatch):
         asked.append(np.array(pictures))
         return np.repeat(asked[-1].mean(axis=(1, 2, 3), dtype=np.float32)[:, None], 8, axis=1)
 
-    monkeypatch.setattr(faces, "detector", lambda *_: lambda image: WHOLE)
-    monkeypatch.setattr(features, "_network", lambda settings: None)
+    monkeypatch.setattr(faces, "load_detector", lambda *_: lambda image: WHOLE)
+    monkeypatch.setattr(features, "_build_network", lambda settings: None)
     monkeypatch.setattr(vgg19, "embed", mean)
     return asked
 
@@ -232,7 +232,7 @@ def test_a_segment_hears_and_sees_the_same_moment(tmp_path, seen):
         np.testing.assert_allclose(found["faces"][row, 0], expected, atol=4)  # half of what frames differ by
     pictures, _ = seen
     sound = vad.cut(audio.read_from_video(clip.video, 16_000), 16_000, tuple(clip.span))
-    np.testing.assert_array_equal(pictures, images.segments(sound, TINY)[0])
+    np.testing.assert_array_equal(pictures, images.cut_segments(sound, TINY)[0])
     assert len(pictures) == len(clip.starts) == 3
 
 
@@ -245,11 +245,13 @@ def test_without_voice_activity_the_whole_clip_is_kept(tmp_path, seen):
 
 
 def test_frames_without_a_face_are_noted(tmp_path, seen, monkeypatch):
-    monkeypatch.setattr(faces, "detector", lambda *_: lambda image: None if 100 < image.mean() < 150 else WHOLE)
+    monkeypatch.setattr(faces, "load_detector", lambda *_: lambda image: None if 100 < image.mean() < 150 else WHOLE)
     clip = load(hand(tmp_path / "an1.avi"), tmp_path / "cache")
     first = int(np.ceil(clip.span[0] * 25 - 1e-6))
     dark = [k for k in range(first, first + len(clip.found)) if 100 < 8 * k % 256 < 150]
-    assert (first + np.flatnonzero(~clip.found)).tolist() == dark and faces.longest_gap(clip.found) == len(dark) > 3
+    assert (first + np.flatnonzero(~clip.found)).tolist() == dark and faces.find_longest_gap(clip.found) == len(
+        dark
+    ) > 3
 
 
 def test_the_detector_of_the_user_changes_the_faces_alone(done, places, tmp_path):
@@ -277,7 +279,7 @@ def never(monkeypatch):
     def refuse(*_):
         raise AssertionError("computed again")
 
-    return lambda: monkeypatch.setattr(features, "computed", refuse)
+    return lambda: monkeypatch.setattr(features, "compute", refuse)
 
 
 def test_what_is_in_the_cache_is_not_computed_again(clip, tmp_path, seen, never):
@@ -327,7 +329,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from datasets.acted import Clip
+from datasets.rml import Clip
 from replications.priyasad2019 import features
 video, cache, mine, other, deed = sys.argv[1:]
 def computed(*_):
@@ -371,20 +373,20 @@ def test_killed_in_the_middle_of_a_write(clip, tmp_path, monkeypatch):
     assert killed.returncode == -signal.SIGKILL
     (left,) = files(tmp_path / "cache")
     assert left.name.startswith(".") and left.read_bytes() == b"half"
-    monkeypatch.setattr(features, "computed", lambda *_: {name: np.ones(2) for name in ("audio", *features.SMALL)})
+    monkeypatch.setattr(features, "compute", lambda *_: {name: np.ones(2) for name in ("audio", *features.SMALL)})
     found = features.load(clip, {}, SOURCE, "shaped", tmp_path / "cache")
     assert found.span.tolist() == [1, 1] and set(files(tmp_path / "cache")) == {left, found.file}
 
 
 def test_two_threads_that_want_the_same_clip(clip, tmp_path, seen, monkeypatch):
     """As above, with the real computation."""
-    meeting, compute, found = threading.Barrier(2, timeout=60), features.computed, []
+    meeting, compute, found = threading.Barrier(2, timeout=60), features.compute, []
 
     def together(*words):
         meeting.wait()
         return compute(*words)
 
-    monkeypatch.setattr(features, "computed", together)
+    monkeypatch.setattr(features, "compute", together)
     both = [threading.Thread(target=lambda: found.append(load(clip, tmp_path / "cache"))) for _ in "ab"]
     for thread in both:
         thread.start()
@@ -435,7 +437,7 @@ def test_no_other_setting_is_read(clip, seen):
             read.add(name)
             return super().__getitem__(name)
 
-    features.computed(clip.video, Noted(TINY), SOURCE)
+    features.compute(clip.video, Noted(TINY), SOURCE)
     assert read - {*features.SETTINGS, *VGG} == {"face_confidence"}  # which is in the detector's identity
     assert {*features.SETTINGS} - read == set()
 
@@ -444,7 +446,7 @@ def test_no_other_setting_is_read(clip, seen):
 
 
 def test_joined_is_what_the_clips_have(done, places):
-    joined = features.joined(done, TINY, SOURCE, places["CACHE"])
+    joined = features.join_segments(done, TINY, SOURCE, places["CACHE"])
     each = [arrays(clip) for clip in done]
     assert isinstance(joined.audio, np.memmap) and isinstance(joined.faces, np.memmap)
     assert not joined.audio.flags.writeable and joined.audio.dtype == joined.faces.dtype == np.float32
@@ -458,16 +460,16 @@ def test_joined_is_what_the_clips_have(done, places):
 
 
 def test_what_is_joined_is_not_joined_again(done, places, monkeypatch):
-    features.joined(done, TINY, SOURCE, places["CACHE"])
+    features.join_segments(done, TINY, SOURCE, places["CACHE"])
     before = files(places["CACHE"])
-    monkeypatch.setattr(features, "_network", lambda settings: pytest.fail("VGG19 is built again"))
-    features.joined(done, TINY, SOURCE, places["CACHE"])
+    monkeypatch.setattr(features, "_build_network", lambda settings: pytest.fail("VGG19 is built again"))
+    features.join_segments(done, TINY, SOURCE, places["CACHE"])
     assert files(places["CACHE"]) == before
 
 
 def test_fewer_clips_or_another_order_are_joined_anew(done, tmp_path):
     for clips in (done[:3], done[2::-1], done[:2]):
-        joined = features.joined(clips, TINY, SOURCE, tmp_path)
+        joined = features.join_segments(clips, TINY, SOURCE, tmp_path)
         assert joined.clip.tolist() == [i for i, clip in enumerate(clips) for _ in clip.starts]
         np.testing.assert_array_equal(joined.audio[joined.clip == 1], arrays(clips[1])["audio"])
     assert len(files(tmp_path)) == 9
@@ -477,11 +479,11 @@ def test_fewer_clips_or_another_order_are_joined_anew(done, tmp_path):
 @pytest.mark.parametrize("end", [".npz", "-audio.npy", "-faces.npy"])
 def test_damaged_files_of_all_clips_are_written_again(done, tmp_path, end, damage):
     clips = done[:2]
-    features.joined(clips, TINY, SOURCE, tmp_path)
+    features.join_segments(clips, TINY, SOURCE, tmp_path)
     (file,) = (path for path in files(tmp_path) if path.name.endswith(end))
     whole = file.read_bytes()
     file.unlink() if damage == "gone" else DAMAGED[damage](file)
-    joined = features.joined(clips, TINY, SOURCE, tmp_path)
+    joined = features.join_segments(clips, TINY, SOURCE, tmp_path)
     assert file.read_bytes() == whole
     np.testing.assert_array_equal(joined.audio[joined.clip == 0], arrays(clips[0])["audio"])
 
@@ -495,7 +497,7 @@ def test_a_damage_that_only_joining_sees_is_told(done, tmp_path):
     file.write_bytes(data)
     assert features.read(file, features.SMALL)
     with pytest.raises(InputError, match=f"{re.escape(str(file))}: .* damaged; delete it and run again") as caught:
-        features.joined([replace(done[0], file=file)], TINY, SOURCE, tmp_path)
+        features.join_segments([replace(done[0], file=file)], TINY, SOURCE, tmp_path)
     assert "\n" not in str(caught.value)
     assert [path.name[-10:] for path in files(tmp_path / "segments")] == ["-audio.npy"]  # nothing half written
 
@@ -594,14 +596,14 @@ def test_weights_and_detector_are_no_fault_of_a_clip(clip, tmp_path, what):
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_example_is_of_the_clip(done, whole):
     clip = done[0]
-    shown = features.example(clip, TINY, SOURCE, whole)
+    shown = features.make_example(clip, TINY, SOURCE, whole)
     sound = audio.read_from_video(clip.video, 16_000)
     assert shown["sound"].shape == (2, 600) and shown["seconds"] == len(sound) / 16_000
     assert shown["sound"][0].min() == sound.min() and shown["sound"][1].max() == sound.max()
     assert (shown["sound"][0] <= shown["sound"][1]).all()
     assert shown["coefficients"].shape == (1 + (len(sound) - 400) // 160, 64 if whole else 13)
     seconds, ratio = shown["ratio"]
-    spoken = vad.active(ratio, TINY["vad_threshold"], True, TINY["vad_median"])
+    spoken = vad.find_active(ratio, TINY["vad_threshold"], True, TINY["vad_median"])
     half = TINY["vad_window"] / 2
     np.testing.assert_allclose(shown["speech"], [seconds[spoken][0] - half, seconds[spoken][-1] + half])
     np.testing.assert_array_equal(shown["span"], clip.span)
@@ -616,7 +618,7 @@ def test_the_example_is_of_the_clip(done, whole):
 
 def test_the_faces_of_the_example_are_those_of_their_times(tmp_path, seen):
     clip = load(hand(tmp_path / "an1.avi", 32, voice(1.28, 0.3, 0.9)), tmp_path / "cache")
-    shown = features.example(clip, TINY, SOURCE, True)
+    shown = features.make_example(clip, TINY, SOURCE, True)
     bright = dict((round(time, 6), image.mean()) for time, image in video.read_frames(clip.video))
     for time, face in zip(shown["face_times"], shown["faces"], strict=True):
         assert abs(face.mean() - bright[round(float(time), 6)]) < 4

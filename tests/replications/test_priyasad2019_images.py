@@ -52,7 +52,7 @@ def close(found, expected, **tolerance):
 @pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
 def test_log_mel_energies_are_those_of_numpy(rate):
     signal = chirp(rate=rate)
-    found = images.coefficients(signal, rate, "log-mel")
+    found = images.compute_coefficients(signal, rate, "log-mel")
     assert found.dtype == np.float32
     close(found, log_mel(signal, rate))
 
@@ -63,15 +63,17 @@ def test_the_dft_is_that_of_eq_2_with_its_factor():
     hamming = scipy.signal.get_window("hamming", 400)
     n, k = np.arange(1, 401), np.arange(201)[:, None]
     power = np.abs((signal * hamming * np.exp(-2j * np.pi * k * n / 400)).sum(axis=1)) ** 2 / 400
-    close(images.coefficients(signal, RATE, "log-mel")[0], np.log(np.maximum(power @ mel_bank(400, RATE), 1e-10)))
+    close(
+        images.compute_coefficients(signal, RATE, "log-mel")[0], np.log(np.maximum(power @ mel_bank(400, RATE), 1e-10))
+    )
 
 
 def test_cepstra_are_the_dct_of_all_64_bands():
     """DCT-II; in the orthonormal one the first row is smaller by a factor of sqrt(2)."""
     expected = scipy.fft.dct(log_mel(chirp()), type=2, axis=1) / np.sqrt(2 * 64)
-    close(images.coefficients(chirp(), RATE), expected, atol=5e-3)
+    close(images.compute_coefficients(chirp(), RATE), expected, atol=5e-3)
     orthonormal = scipy.fft.dct(log_mel(chirp()), type=2, axis=1, norm="ortho")
-    close(images.coefficients(chirp(), RATE) / [np.sqrt(2), *[1] * 63], orthonormal, atol=5e-3)
+    close(images.compute_coefficients(chirp(), RATE) / [np.sqrt(2), *[1] * 63], orthonormal, atol=5e-3)
 
 
 def test_every_mel_filter_has_a_bin():
@@ -82,13 +84,13 @@ def test_a_tone_lights_the_filter_around_it():
     centres = np.linspace(hertz_to_mel(20), hertz_to_mel(8000), 66)[1:-1]
     for hertz in (200, 1000, 4000):
         tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE)
-        loudest = images.coefficients(tone, RATE, "log-mel").mean(axis=0).argmax()
+        loudest = images.compute_coefficients(tone, RATE, "log-mel").mean(axis=0).argmax()
         assert abs(centres[loudest] - hertz_to_mel(hertz)) < centres[1] - centres[0]
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(399, 0), (400, 1), (559, 1), (560, 2), (16_000, 98)])
 def test_frames_lie_within_the_signal(samples, frames):
-    assert images.coefficients(np.ones(samples), RATE).shape == (frames, 64)
+    assert images.compute_coefficients(np.ones(samples), RATE).shape == (frames, 64)
 
 
 # Eq. 4
@@ -106,12 +108,12 @@ def by_hand(values: np.ndarray) -> np.ndarray:
 
 @given(arrays(float, st.tuples(st.integers(1, 12), st.just(3)), elements=st.floats(-100, 100)))
 def test_delta_is_eq_4(values):
-    np.testing.assert_allclose(images.delta(values), by_hand(values), atol=1e-10)
+    np.testing.assert_allclose(images.compute_delta(values), by_hand(values), atol=1e-10)
 
 
 def test_delta_of_a_ramp_is_its_slope():
     ramp = np.arange(10.0)[:, None] * [1, -3]
-    np.testing.assert_allclose(images.delta(ramp)[2:-2], np.tile([1, -3], (6, 1)))
+    np.testing.assert_allclose(images.compute_delta(ramp)[2:-2], np.tile([1, -3], (6, 1)))
 
 
 # segments
@@ -122,7 +124,7 @@ def test_delta_of_a_ramp_is_its_slope():
     [(655, 1), (954, 1), (955, 2), (1254, 2), (1255, 3), (3000, 8)],  # 655 + 300 (n - 1)
 )
 def test_number_of_segments(milliseconds, count):
-    found, start = images.segments(chirp(milliseconds / 1000), SETTINGS)
+    found, start = images.cut_segments(chirp(milliseconds / 1000), SETTINGS)
     assert found.shape == (count, 64, 64, 3) and found.dtype == np.float32
     np.testing.assert_allclose(start, 0.3 * np.arange(count))
 
@@ -130,7 +132,7 @@ def test_number_of_segments(milliseconds, count):
 @pytest.mark.parametrize("samples", [0, 1, 400, 10_479])
 def test_less_than_a_segment_is_refused(samples):
     with pytest.raises(ValueError, match=r"s of sound are shorter than one segment of 0\.655 s$"):
-        images.segments(np.zeros(samples), SETTINGS)
+        images.cut_segments(np.zeros(samples), SETTINGS)
 
 
 @pytest.mark.parametrize("image", ["mfcc", "log-mel"])
@@ -141,7 +143,7 @@ def test_segments_are_windows_of_the_utterance(image, scaling):
     if image == "mfcc":
         static = scipy.fft.dct(static, type=2, axis=1) / np.sqrt(128)
     channels = [static, by_hand(static), by_hand(by_hand(static))]
-    found, start = images.segments(chirp(), {**SETTINGS, "image": image, "image_scaling": scaling})
+    found, start = images.cut_segments(chirp(), {**SETTINGS, "image": image, "image_scaling": scaling})
     for i, first in enumerate((0, 30, 60, 90)):
         assert start[i] == pytest.approx(first / 100)
         for c, values in enumerate(channels):
@@ -153,7 +155,7 @@ def test_segments_are_windows_of_the_utterance(image, scaling):
 
 
 def test_each_channel_of_each_segment_goes_from_0_to_255():
-    found, _ = images.segments(chirp(), SETTINGS)
+    found, _ = images.cut_segments(chirp(), SETTINGS)
     np.testing.assert_array_equal(found.min(axis=(1, 2)), 0)
     np.testing.assert_allclose(found.max(axis=(1, 2)), 255)
 
@@ -166,13 +168,13 @@ def test_each_channel_of_each_segment_goes_from_0_to_255():
     ids=["silence", "offset", "tone"],  # the tone's period divides the step
 )
 def test_what_does_not_change_has_deltas_of_0(signal, image, scaling):
-    found, _ = images.segments(signal, {**SETTINGS, "image": image, "image_scaling": scaling})
+    found, _ = images.cut_segments(signal, {**SETTINGS, "image": image, "image_scaling": scaling})
     assert np.isfinite(found).all()
     np.testing.assert_array_equal(found[..., 1:], 0)
 
 
 def test_log_mel_energies_of_silence_are_black():
-    found, _ = images.segments(np.zeros(16_000), {**SETTINGS, "image": "log-mel"})
+    found, _ = images.cut_segments(np.zeros(16_000), {**SETTINGS, "image": "log-mel"})
     np.testing.assert_array_equal(found, 0)
 
 
@@ -180,20 +182,20 @@ def test_log_mel_energies_of_silence_are_black():
 @given(st.floats(0.1, 3))
 def test_gain_moves_the_first_cepstrum_alone(gain):
     """ln(gain^2) more in each band is sqrt(2 * 64) ln(gain^2) more in row 0 and nothing in the others."""
-    quiet, loud = (images.coefficients(signal, RATE) for signal in (chirp(0.7), gain * chirp(0.7)))
+    quiet, loud = (images.compute_coefficients(signal, RATE) for signal in (chirp(0.7), gain * chirp(0.7)))
     close(loud[:, 0] - quiet[:, 0], np.sqrt(2 * 64) * np.log(gain**2), atol=2e-2)
     close(loud[:, 1:], quiet[:, 1:], atol=2e-2)
 
 
 def test_a_later_start_by_a_shift_is_the_next_segment():
     """Away from the start of the signal, where deltas lack frames."""
-    earlier, _ = images.segments(chirp(2.5), SETTINGS)
-    later, _ = images.segments(chirp(2.5)[4800:], SETTINGS)
+    earlier, _ = images.cut_segments(chirp(2.5), SETTINGS)
+    later, _ = images.cut_segments(chirp(2.5)[4800:], SETTINGS)
     close(later[1:], earlier[2:], atol=0.1)
 
 
 def test_the_same_signal_gives_the_same_bytes():
-    first, second = (images.segments(chirp(), SETTINGS)[0].tobytes() for _ in range(2))
+    first, second = (images.cut_segments(chirp(), SETTINGS)[0].tobytes() for _ in range(2))
     assert first == second
 
 
@@ -207,12 +209,12 @@ def test_the_same_signal_gives_the_same_bytes():
 )
 def test_signals_that_have_no_image(signal, rate, message):
     with pytest.raises(ValueError, match=message):
-        images.segments(signal, {**SETTINGS, "audio_rate": rate})
+        images.cut_segments(signal, {**SETTINGS, "audio_rate": rate})
 
 
 @given(arrays(float, (3, 5, 4, 2), elements=st.floats(-1e3, 1e3)))
 def test_scaled_is_within_0_and_255_and_keeps_order(values):
-    found = images.scaled(values, axis=(1, 2))
+    found = images.scale(values, axis=(1, 2))
     assert found.min() >= 0 and found.max() <= 255
     for i in range(3):
         for c in range(2):

@@ -48,7 +48,7 @@ def test_speech_by_hand(tmp_path):
         Clip("subject 1/anger/sentence 2/s1_an_2", speech=(0.3, 1.3)): (0.5, 1.0),
         Clip("s2/ha3", speech=(0.34, 0.9)): (0.25, 0.99),
     }
-    found = mechanism.speech(list(spoken), with_truth(tmp_path, spoken))
+    found = mechanism.measure_speech(list(spoken), with_truth(tmp_path, spoken))
     interval = found.pop("interval")
     assert found == pytest.approx({"within": 4 / 6, "all": 1, "onset": -0.02, "offset": 0.07, "frames": 6})
     assert 0 <= interval[0] < found["within"] < interval[1] <= 1
@@ -56,13 +56,13 @@ def test_speech_by_hand(tmp_path):
 
 def test_speech_that_is_found_where_it_is(tmp_path):
     spoken = {Clip(f"s1/an{number}"): (0.5, 1.5) for number in range(3)}
-    found = mechanism.speech(list(spoken), with_truth(tmp_path, spoken))
+    found = mechanism.measure_speech(list(spoken), with_truth(tmp_path, spoken))
     assert (found["within"], found["interval"], found["onset"], found["offset"]) == (1, [1, 1], 0, 0)
     assert_storable(found, tmp_path / "a.json")
 
 
 def test_a_corpus_without_truth(tmp_path):
-    assert mechanism.speech([Clip("s1/an1")], tmp_path / "truth") is None
+    assert mechanism.measure_speech([Clip("s1/an1")], tmp_path / "truth") is None
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "another array", "no archive"])
@@ -76,7 +76,7 @@ def test_truth_that_cannot_be_read(tmp_path, damage):
     else:
         file.write_bytes({"empty": b"", "cut off": file.read_bytes()[:150], "no archive": b"speech"}[damage])
     with pytest.raises(InputError) as error:
-        mechanism.speech([clip], file.parent)
+        mechanism.measure_speech([clip], file.parent)
     text = str(error.value)
     assert text.startswith(f"{file}: ") and "\n" not in text and "let it be simulated again" in text
 
@@ -88,7 +88,7 @@ def test_inflation_by_hand(tmp_path):
     """Of five clips two are right with subjects left out and four without: 40 points."""
     clips = [Clip(f"c{i}", subject, label) for i, (subject, label) in enumerate(zip("aabbb", [0, 1, 2, 3, 4]))]
     apart, shared = np.array([0, 0, 2, 0, 0]), np.array([0, 1, 5, 3, 4])
-    found = mechanism.inflation(clips, apart, shared)
+    found = mechanism.measure_inflation(clips, apart, shared)
     assert (found["points"], found["none"], found["frames"]) == (pytest.approx(40), 0, 5)
     # of subject a it is one of two clips, of subject b one of three: draws of subjects have one, the other or both
     assert found["interval"] == pytest.approx([100 / 3, 50])
@@ -102,18 +102,18 @@ labels = st.integers(0, 5)
 def test_inflation_is_the_difference_of_the_accuracies(rows):
     clips = [Clip(f"c{i}", subject, label) for i, (subject, label, _, _) in enumerate(rows)]
     truth, apart, shared = (np.array([row[k] for row in rows]) for k in (1, 2, 3))
-    found = mechanism.inflation(clips, apart, shared)
+    found = mechanism.measure_inflation(clips, apart, shared)
     assert found["points"] == pytest.approx(100 * (np.mean(shared == truth) - np.mean(apart == truth)))
     assert found["interval"][0] <= found["interval"][1]
     gained = [100 * (np.mean((shared == truth)[own]) - np.mean((apart == truth)[own]))
               for own in ([row[0] == subject for row in rows] for subject in {row[0] for row in rows})]  # fmt: skip
     assert min(gained) - 1e-6 <= found["interval"][0] and found["interval"][1] <= max(gained) + 1e-6
-    assert mechanism.inflation(clips, shared, apart)["points"] == pytest.approx(-found["points"])
+    assert mechanism.measure_inflation(clips, shared, apart)["points"] == pytest.approx(-found["points"])
 
 
 def test_a_protocol_beside_itself_gains_nothing():
     clips = [Clip(f"c{i}", "ab"[i % 2], i % 6) for i in range(12)]
-    found = mechanism.inflation(clips, np.zeros(12, int), np.zeros(12, int))
+    found = mechanism.measure_inflation(clips, np.zeros(12, int), np.zeros(12, int))
     assert (found["points"], found["interval"]) == (0, [0, 0])
 
 
@@ -123,7 +123,7 @@ def test_a_protocol_beside_itself_gains_nothing():
 def test_modalities_by_hand(tmp_path):
     """Three segments of the first subject and one of the second: 0.2, 0.3, 0.4 and 0.9 for the sound."""
     sound = np.array([0.2, 0.3, 0.4, 0.9])
-    found = mechanism.modalities(
+    found = mechanism.measure_modalities(
         np.stack([sound, 1 - sound], axis=1), [Clip("a"), Clip("b", "s2")], np.array([0, 0, 0, 1])
     )
     assert (found["sound"], found["equal"], found["frames"]) == (pytest.approx(0.45), 0.5, 4)
@@ -132,5 +132,7 @@ def test_modalities_by_hand(tmp_path):
 
 
 def test_equal_weights():
-    found = mechanism.modalities(np.full((6, 2), 0.5), [Clip(name) for name in "abc"], np.repeat(np.arange(3), 2))
+    found = mechanism.measure_modalities(
+        np.full((6, 2), 0.5), [Clip(name) for name in "abc"], np.repeat(np.arange(3), 2)
+    )
     assert found["sound"] == 0.5 and found["interval"] == [0.5, 0.5]

@@ -12,7 +12,7 @@ from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from replications.priyasad2019.features import CLASSES
-from replications.priyasad2019.protocols import PROTOCOLS, Split, divided
+from replications.priyasad2019.protocols import PROTOCOLS, Split, divide
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
 QUICK = resolve_settings(PAPER, "quick")
@@ -46,7 +46,7 @@ def owners(clips: list[Clip], seed: int = 0) -> np.ndarray:
 
 def folds(protocol: str, clips: list[Clip], owner: np.ndarray | None = None, seed: int = 0, **changes) -> list[Split]:
     owner = owners(clips) if owner is None else owner
-    return divided(protocol, clips, owner, QUICK | changes, seed)
+    return divide(protocol, clips, owner, QUICK | changes, seed)
 
 
 def of(clips: list[Clip], owner: np.ndarray, segments: np.ndarray, what: str) -> set:

@@ -61,14 +61,14 @@ def by_hand(signal: np.ndarray, rate: int, size: int, band: tuple[float, float])
 @pytest.mark.parametrize(("rate", "size"), [(16_000, 320), (22_050, 441), (48_000, 960)])
 def test_the_ratio_is_eq_1(rate, size):
     signal = noise(0.06, 0.1, rate=rate) + tone(700, 0.06, 0.1, rate) + 0.05
-    time, ratio = vad.speech_ratio(signal, rate)
+    time, ratio = vad.compute_speech_ratio(signal, rate)
     np.testing.assert_allclose(ratio, by_hand(signal, rate, size, (300, 3000)), rtol=1e-9)
     np.testing.assert_allclose(time, 0.01 + 0.01 * np.arange(5), atol=1 / rate)
 
 
 def test_windows_and_band_can_be_chosen():
     signal = noise(0.5, 0.1)
-    time, ratio = vad.speech_ratio(signal, RATE, window=0.030, step=0.010, band=(1000, 2000))
+    time, ratio = vad.compute_speech_ratio(signal, RATE, window=0.030, step=0.010, band=(1000, 2000))
     np.testing.assert_allclose(ratio, by_hand(signal, RATE, 480, (1000, 2000)), rtol=1e-9)
     np.testing.assert_allclose(time, 0.015 + 0.01 * np.arange(48))
 
@@ -76,16 +76,18 @@ def test_windows_and_band_can_be_chosen():
 @pytest.mark.parametrize(("hertz", "expected"), [(300, 0), (350, 1), (2950, 1), (3000, 0), (200, 0), (5000, 0)])
 def test_the_ends_of_the_band_do_not_belong_to_it(hertz, expected):
     """Windows of 20 ms have a frequency every 50 Hz: each of these tones is one of them."""
-    np.testing.assert_allclose(vad.speech_ratio(tone(hertz), RATE)[1], expected, atol=1e-12)
+    np.testing.assert_allclose(vad.compute_speech_ratio(tone(hertz), RATE)[1], expected, atol=1e-12)
 
 
 def test_white_noise_has_the_share_of_the_band():
     """53 of 160 frequencies above 0; half the rate itself counts half."""
-    assert vad.speech_ratio(noise(20), RATE)[1].mean() == pytest.approx(53 / 159.5, abs=0.005)
+    assert vad.compute_speech_ratio(noise(20), RATE)[1].mean() == pytest.approx(53 / 159.5, abs=0.005)
 
 
 def test_an_offset_does_not_count():
-    np.testing.assert_allclose(vad.speech_ratio(voice() + 0.2, RATE)[1], vad.speech_ratio(voice(), RATE)[1], rtol=1e-9)
+    np.testing.assert_allclose(
+        vad.compute_speech_ratio(voice() + 0.2, RATE)[1], vad.compute_speech_ratio(voice(), RATE)[1], rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,42 +96,46 @@ def test_an_offset_does_not_count():
     ids=["silence", "offset", "float32", "tiny"],
 )
 def test_what_holds_no_sound_has_a_ratio_of_0(signal):
-    np.testing.assert_array_equal(vad.speech_ratio(signal, RATE)[1], 0)
-    assert vad.span(signal, RATE, SETTINGS) is None
+    np.testing.assert_array_equal(vad.compute_speech_ratio(signal, RATE)[1], 0)
+    assert vad.find_span(signal, RATE, SETTINGS) is None
 
 
 def test_what_lies_60_db_below_the_loudest_window_is_silence():
     """A faint tone in the band beside a loud one below it: heard at -59 dB, not at -61 dB."""
     for decibel, expected in ((-59, 1), (-61, 0)):
         signal = np.concatenate([tone(200), 10 ** (decibel / 20) * tone(1000)])
-        np.testing.assert_allclose(vad.speech_ratio(signal, RATE)[1][101:], expected, atol=1e-9)
+        np.testing.assert_allclose(vad.compute_speech_ratio(signal, RATE)[1][101:], expected, atol=1e-9)
 
 
 @given(st.integers(-30, 30), st.integers(0, 20))
 def test_a_gain_of_a_power_of_two_changes_no_bit(power, seed):
     signal = np.concatenate([noise(0.3, seed=seed), voice(seconds=0.2), np.zeros(800)])
-    for plain, louder in zip(vad.speech_ratio(signal, RATE), vad.speech_ratio(2.0**power * signal, RATE)):
+    for plain, louder in zip(
+        vad.compute_speech_ratio(signal, RATE), vad.compute_speech_ratio(2.0**power * signal, RATE)
+    ):
         np.testing.assert_array_equal(plain, louder)
 
 
 @given(st.floats(1e-6, 1e6))
 def test_no_gain_changes_the_ratio_or_the_span(gain):
     signal = np.concatenate([noise(0.8), voice(400) + noise(1.0), noise(0.8)])
-    np.testing.assert_allclose(vad.speech_ratio(gain * signal, RATE)[1], vad.speech_ratio(signal, RATE)[1], rtol=1e-9)
-    assert vad.span(gain * signal, RATE, SETTINGS) == vad.span(signal, RATE, SETTINGS) is not None
+    np.testing.assert_allclose(
+        vad.compute_speech_ratio(gain * signal, RATE)[1], vad.compute_speech_ratio(signal, RATE)[1], rtol=1e-9
+    )
+    assert vad.find_span(gain * signal, RATE, SETTINGS) == vad.find_span(signal, RATE, SETTINGS) is not None
 
 
 @pytest.mark.parametrize(("samples", "count"), [(0, 0), (319, 0), (320, 1), (479, 1), (480, 2), (16_000, 99)])
 def test_windows_lie_within_the_signal(samples, count):
-    time, ratio = vad.speech_ratio(noise(1)[:samples], RATE)
+    time, ratio = vad.compute_speech_ratio(noise(1)[:samples], RATE)
     assert time.shape == ratio.shape == (count,)
-    assert count or vad.span(noise(1)[:samples], RATE, SETTINGS) is None
+    assert count or vad.find_span(noise(1)[:samples], RATE, SETTINGS) is None
 
 
 @pytest.mark.parametrize("signal", [np.zeros((2, 100)), np.full(1000, np.nan), np.full(1000, np.inf)])
 def test_what_is_no_signal_is_refused(signal):
     with pytest.raises(ValueError, match="one channel of finite samples"):
-        vad.speech_ratio(signal, RATE)
+        vad.compute_speech_ratio(signal, RATE)
 
 
 # decisions
@@ -137,13 +143,13 @@ def test_what_is_no_signal_is_refused(signal):
 
 def test_the_threshold_itself_is_active_as_printed_or_not():
     ratio = np.array([0.59, 0.6, 0.61])
-    assert vad.active(ratio, median=1).tolist() == [False, True, True]
-    assert vad.active(ratio, at_least=False, median=1).tolist() == [False, False, True]
+    assert vad.find_active(ratio, median=1).tolist() == [False, True, True]
+    assert vad.find_active(ratio, at_least=False, median=1).tolist() == [False, False, True]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.sampled_from([1, 3, 7, 25]))
 def test_the_median_is_the_majority_with_silence_beyond_the_ends(decided, median):
-    found = vad.active(np.array(decided, float), median=median)
+    found = vad.find_active(np.array(decided, float), median=median)
     half = median // 2
     for i in range(len(decided)):
         votes = sum(decided[max(i - half, 0) : i + half + 1])
@@ -154,22 +160,22 @@ def test_the_median_takes_what_is_shorter_than_half_of_it():
     for windows, expected in ((12, 0), (13, 13)):
         ratio = np.zeros(100)
         ratio[40 : 40 + windows] = 1
-        assert vad.active(ratio).sum() == expected
+        assert vad.find_active(ratio).sum() == expected
 
 
 @pytest.mark.parametrize("place", [0, 99])
 def test_a_single_window_at_an_end_is_no_speech(place):
     ratio = np.zeros(100)
     ratio[place] = 1
-    assert not vad.active(ratio).any()
+    assert not vad.find_active(ratio).any()
     ratio[40:60] = 1
-    assert np.flatnonzero(vad.active(ratio)).tolist() == list(range(40, 60))
+    assert np.flatnonzero(vad.find_active(ratio)).tolist() == list(range(40, 60))
 
 
 @pytest.mark.parametrize("changes", [{"median": 24}, {"median": 0}, {"threshold": 0.0}])
 def test_decisions_that_cannot_be_made(changes):
     with pytest.raises(ValueError, match="an odd median and a threshold above 0"):
-        vad.active(np.ones(50), **changes)
+        vad.find_active(np.ones(50), **changes)
 
 
 # the span; windows that hold half a window of the tone are active
@@ -177,14 +183,14 @@ def test_decisions_that_cannot_be_made(changes):
 
 def test_the_span_is_the_speech_with_its_margins():
     signal = bursts(3.0, (1.0, 1.8))
-    assert vad.speech(signal, RATE, SETTINGS) == pytest.approx((0.99, 1.81))
-    assert vad.span(signal, RATE, SETTINGS) == pytest.approx((0.79, 2.01))
-    assert vad.span(signal, RATE, {**SETTINGS, "vad_before": 0.5, "vad_after": 0.0}) == pytest.approx((0.49, 1.81))
+    assert vad.find_speech(signal, RATE, SETTINGS) == pytest.approx((0.99, 1.81))
+    assert vad.find_span(signal, RATE, SETTINGS) == pytest.approx((0.79, 2.01))
+    assert vad.find_span(signal, RATE, {**SETTINGS, "vad_before": 0.5, "vad_after": 0.0}) == pytest.approx((0.49, 1.81))
 
 
 def test_pauses_in_the_speech_are_kept():
     signal = bursts(4.0, (0.5, 0.8), (1.8, 2.0), (2.9, 3.2))
-    assert vad.span(signal, RATE, SETTINGS) == pytest.approx((0.29, 3.41))
+    assert vad.find_span(signal, RATE, SETTINGS) == pytest.approx((0.29, 3.41))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +205,7 @@ def test_pauses_in_the_speech_are_kept():
     ],
 )
 def test_spans_end_with_the_clip_and_hold_an_image(length, burst, expected):
-    assert vad.span(bursts(length, burst), RATE, NARROW) == pytest.approx(expected)
+    assert vad.find_span(bursts(length, burst), RATE, NARROW) == pytest.approx(expected)
 
 
 @hypothesis_settings(max_examples=50)
@@ -207,7 +213,7 @@ def test_spans_end_with_the_clip_and_hold_an_image(length, burst, expected):
 def test_a_span_lies_in_the_clip_holds_the_speech_and_an_image(length, where, part):
     start = where * length
     signal = bursts(length, (start, min(start + max(part * length, 0.03), length)))
-    spoken, (start, end) = vad.speech(signal, RATE, NARROW), vad.span(signal, RATE, NARROW)
+    spoken, (start, end) = vad.find_speech(signal, RATE, NARROW), vad.find_span(signal, RATE, NARROW)
     clip = len(signal) / RATE
     assert 0 <= start <= spoken[0] + 1e-9 and spoken[1] - 1e-9 <= end <= clip
     assert end - start >= min(images.LENGTH, clip) - 1e-9
@@ -231,13 +237,13 @@ def test_a_cut_is_what_lies_in_the_span():
 
 
 def test_room_noise_alone_has_no_speech():
-    assert vad.span(noise(60), RATE, CLOSE) is None
+    assert vad.find_span(noise(60), RATE, CLOSE) is None
 
 
 def test_a_low_voice_lies_below_the_band_of_300_hz():
     """The energy of harmonic k is 1 / k^2 of the first: 0.38 of it, and 0.99, lie between the ends of the two bands."""
     for low, expected in ((300, 0.38), (100, 0.99)):
-        ratio = vad.speech_ratio(voice(210), RATE, band=(low, 3000))[1]
+        ratio = vad.compute_speech_ratio(voice(210), RATE, band=(low, 3000))[1]
         assert ratio.mean() == pytest.approx(expected, abs=0.05)
 
 
@@ -274,7 +280,7 @@ def film(words: np.ndarray, start: float, rng: np.random.Generator) -> tuple[np.
 
 def errors(clips: list, settings: dict) -> np.ndarray:
     """Seconds (n, 2) between found and true start and end; infinite where nothing is found."""
-    spans = [vad.speech(track, RATE, settings) or (np.inf, np.inf) for track, *_ in clips]
+    spans = [vad.find_speech(track, RATE, settings) or (np.inf, np.inf) for track, *_ in clips]
     return np.array(spans) - [truth for _, *truth in clips]
 
 
@@ -298,4 +304,4 @@ def test_the_band_of_300_hz_finds_less(clips):
 
 def test_the_same_clip_gives_the_same_span(clips):
     track = clips[0][0]
-    assert vad.span(track, RATE, CLOSE) == vad.span(track.copy(), RATE, CLOSE)
+    assert vad.find_span(track, RATE, CLOSE) == vad.find_span(track.copy(), RATE, CLOSE)

@@ -15,7 +15,7 @@ TIME = 0.01 * np.arange(500)
 
 def counts(book: bags.Codebook, centres=(2.5,), window=4.0, time=TIME, frames=FRAMES) -> np.ndarray:
     plain = bags.Codebook(book.words, book.mean, book.scale, log=False)
-    return bags.bags(plain, time, frames, np.array(centres), window)
+    return bags.make_bags(plain, time, frames, np.array(centres), window)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def fields(path) -> list[list[str]]:
 def test_bags_are_those_of_openxbow_to_the_printed_digits(openxbow):
     rows = np.array(fields(openxbow / "devel.csv"))
     time, frames = rows[:, 1].astype(float), rows[:, 2:].astype(np.float32)
-    centres = bags.centres(int(time[-1] / 0.1) + 1)
-    found = bags.bags(bags.read_codebook(openxbow / "codebook.txt"), time, frames, centres)
+    centres = bags.space_centres(int(time[-1] / 0.1) + 1)
+    found = bags.make_bags(bags.read_codebook(openxbow / "codebook.txt"), time, frames, centres)
     printed = fields(openxbow / "devel_bow.csv")
     assert [f"{centre:.2f}" for centre in centres] == [row[1] for row in printed]
     assert [[str(value) for value in row] for row in found] == [row[2:] for row in printed]
@@ -101,7 +101,7 @@ def test_fewer_frames_than_words():
 
 def test_bags_hold_the_logarithm_of_what_a_loop_counts(book):
     centres = np.array([0.0, 0.1, 1.23, 2.5, 4.9, 5.3])
-    found, half = bags.bags(book, TIME, FRAMES, centres, window=1.0), np.float32(0.5)
+    found, half = bags.make_bags(book, TIME, FRAMES, centres, window=1.0), np.float32(0.5)
     for row, centre in zip(found, centres, strict=True):
         count = np.zeros(10)
         for at, frame in zip(TIME, FRAMES, strict=True):
@@ -142,12 +142,12 @@ def test_of_equal_words_the_first_counts():
 
 
 def test_a_window_without_frames_is_openxbows_empty_bag(book):
-    np.testing.assert_allclose(bags.bags(book, TIME, FRAMES, np.array([8.0])), np.log10(1.001), rtol=1e-4)
+    np.testing.assert_allclose(bags.make_bags(book, TIME, FRAMES, np.array([8.0])), np.log10(1.001), rtol=1e-4)
 
 
 def test_centres_are_multiples_in_single_precision():
-    assert bags.centres(4).dtype == np.float32
-    assert bags.centres(22)[21] == np.float32(0.1) * np.float32(21) != np.float32(2.1)  # openXBOW's 2.1000001
+    assert bags.space_centres(4).dtype == np.float32
+    assert bags.space_centres(22)[21] == np.float32(0.1) * np.float32(21) != np.float32(2.1)  # openXBOW's 2.1000001
 
 
 # codebook files

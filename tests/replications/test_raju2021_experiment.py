@@ -1,4 +1,4 @@
-"""Sequences, the choice of epochs and recordings, scores and the mechanism's measure of Raju et al. 2021."""
+"""Sequences, moments, the choice of epochs and recordings, scores and the mechanism's measure of Raju et al. 2021."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.running import tasks
-from common.running.experiment import Corpus
+from common.running.corpora import Corpus
 from datasets.sewa import LABEL_HOP, Labels
 from replications.raju2021 import experiment, mechanism
-from replications.raju2021.experiment import TARGETS, Sequences
+from replications.raju2021.experiment import TARGETS, Moments, Sequences
 from replications.raju2021.features import Features
 
 PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
@@ -34,7 +34,20 @@ def recording(name: str, count: int) -> Features:
 
 
 def sequences(recordings, delay=0.0, **changes) -> Sequences:
-    return Sequences(recordings, {**QUICK, **changes}, experiment.moments(recordings), delay)
+    return Sequences(recordings, {**QUICK, **changes}, experiment.measure_moments(recordings), delay)
+
+
+class TestMoments:
+    @given(st.integers(1, 7), st.floats(-1e4, 1e4))
+    def test_against_numpy(self, chunk, offset):
+        arrays = [offset + RNG.normal(size=(n, 3)) for n in (5, 9, 1)]
+        found, joined = Moments.of(arrays, chunk), np.concatenate(arrays)
+        assert np.allclose(found.mean, joined.mean(axis=0), rtol=1e-5, atol=1e-5)
+        assert np.allclose(found.deviation, joined.std(axis=0), rtol=1e-3)
+
+    def test_a_constant_feature_is_left_unscaled(self):
+        found = Moments.of([np.full((6, 1), 3.0)])
+        assert found.deviation == 1 and found(np.array([3.0])) == 0
 
 
 class TestSequences:
@@ -57,13 +70,13 @@ class TestSequences:
         assert targets[0, :, -1].tolist() == [1, 1, 1, 0, 0]
         assert np.allclose(targets[0, :3, 0], labels.arousal[[4, 6, 8]], atol=1e-6)
         perfect = Echo(lambda inputs: np.repeat(np.arange(5.0)[None, :, None], 3, axis=2))
-        assert made.series(perfect, 1)["liking"][0].tolist() == [0, 0, 0, 1, 2]
+        assert made.predict(perfect, 1)["liking"][0].tolist() == [0, 0, 0, 1, 2]
 
     def test_segments_cover_each_step_once(self):
         made = sequences([recording("Train_DE_01", 21), recording("Train_HU_01", 8)], segment=0.8)
         assert made.steps == 4 and [span[1:] for span in made.spans] == [(0, 4), (4, 8), (8, 11), (0, 4)]
         first = Echo(lambda inputs: inputs["audio"][..., :1].repeat(3, axis=2))
-        series = made.series(first, 3)["valence"]
+        series = made.predict(first, 3)["valence"]
         assert [len(s) for s in series] == [11, 4]
         scale = made.moments["audio"]
         assert np.allclose(series[0] * scale.deviation[0] + scale.mean[0], np.arange(0, 21, 2), atol=1e-3)
@@ -101,48 +114,48 @@ class TestChoices:
         return Corpus("simulated", None, [*self.recordings, recording("Devel_DE_01", 60)])
 
     def test_chats_have_one_length(self):
-        chats = experiment.chats(self.recordings)
+        chats = experiment.find_chats(self.recordings)
         assert len(set(chats.values())) == 8 and chats["Train_DE_02"] == chats["Train_DE_03"] != chats["Train_HU_03"]
 
     def test_one_label_more_is_the_same_chat(self):
-        chats = experiment.chats(
+        chats = experiment.find_chats(
             [recording("Train_DE_01", 50), recording("Train_DE_02", 51), recording("Train_DE_03", 53)]
         )
         assert chats["Train_DE_01"] == chats["Train_DE_02"] != chats["Train_DE_03"]
 
     def test_on_devel_the_scored_recordings_choose(self):
-        training_set, chosen_on = experiment.divided(
+        training_set, chosen_on = experiment.divide(
             self.corpus(), self.corpus().partition("Devel"), QUICK, self.task("devel")
         )
         assert [r.name for r in chosen_on] == ["Devel_DE_01"] and len(training_set) == 16
 
     def test_held_out_chats_choose_and_do_not_train(self):
-        training_set, chosen_on = experiment.divided(
+        training_set, chosen_on = experiment.divide(
             self.corpus(), self.corpus().partition("Devel"), QUICK, self.task("heldout")
         )
         assert {r.partition for r in chosen_on} == {"Train"} and len(training_set) + len(chosen_on) == 16
         fold = splits.Fold("", *(tuple(r.name for r in part) for part in (training_set, chosen_on)))
-        splits.assert_disjoint(fold, experiment.chats(self.recordings))
+        splits.assert_disjoint(fold, experiment.find_chats(self.recordings))
 
     def test_a_share_that_leaves_nothing_is_one_line(self):
         with pytest.raises(InputError, match="heldout_share"):
             devel = self.corpus().partition("Devel")
-            experiment.divided(self.corpus(), devel, {**QUICK, "heldout_share": 0.999}, self.task("heldout"))
+            experiment.divide(self.corpus(), devel, {**QUICK, "heldout_share": 0.999}, self.task("heldout"))
 
     def test_culture(self):
-        training_set, _ = experiment.divided(
+        training_set, _ = experiment.divide(
             self.corpus(), self.corpus().partition("Devel"), {**QUICK, "culture": "HU"}, self.task("devel")
         )
         assert {r.culture for r in training_set} == {"HU"}
 
     @given(st.integers(2, 200), st.integers(2, 40))
     def test_few_recordings_sit_out(self, count, wanted):
-        size, most = experiment.micro_batch(count, wanted), min(count, wanted)
+        size, most = experiment.choose_micro_batch(count, wanted), min(count, wanted)
         assert max(1, most // 2) <= size <= most and count // size * size >= count // most * most
 
     def test_micro_batch_of_all_divides(self):
-        assert experiment.micro_batch(68, 34) == 34 and experiment.micro_batch(58, 34) == 29
-        assert experiment.micro_batch(3, 34) == 3
+        assert experiment.choose_micro_batch(68, 34) == 34 and experiment.choose_micro_batch(58, 34) == 29
+        assert experiment.choose_micro_batch(3, 34) == 3
 
 
 @pytest.mark.parametrize("selection", ["per_target", "joint", "last"])
@@ -156,14 +169,14 @@ def test_the_epoch_of_each_target_is_the_best_on_the_choosing_recordings(tmp_pat
     parts = [sequences(part, **changed) for part in (recordings, recordings[:2], recordings[:2])]
     task = tasks.Task("aed", "devel", 0, tmp_path / "devel-seed0.json", "")
     experiment.training.prepare(0)
-    _, history, series = experiment.fitted(task, lambda done: None, *parts)
+    _, history, series = experiment.fit_network(task, lambda done: None, *parts)
     if selection == "last":
         assert set(history) == {"loss"} and [len(s) for s in series["liking"]] == [15, 16]
         return
     found = {
         target: metrics.score_pooled(
             metrics.ccc,
-            [experiment.gold(r, target, changed) for r in recordings[:2]],
+            [experiment.read_gold(r, target, changed) for r in recordings[:2]],
             series[target],
             pooling="concatenated",
             variance="avec2018",
@@ -177,30 +190,30 @@ def test_the_epoch_of_each_target_is_the_best_on_the_choosing_recordings(tmp_pat
 
 def test_scores_by_target_and_culture():
     devel = [recording("Devel_DE_01", 20), recording("Devel_HU_01", 30)]
-    golds = {target: [experiment.gold(r, target, QUICK) for r in devel] for target in TARGETS}
+    golds = {target: [experiment.read_gold(r, target, QUICK) for r in devel] for target in TARGETS}
     series = {target: [golds[target][0] + 0.1, -golds[target][1]] for target in TARGETS}
-    found = experiment.scores(devel, golds, series, "population")
+    found = experiment.score_series(devel, golds, series, "population")
     assert found["valence"]["Devel_DE_*"]["CCC"] == pytest.approx(
         metrics.ccc(golds["valence"][0], golds["valence"][0] + 0.1)
     )
     assert found["valence"]["Devel_HU_*"]["CCC"] < 0 and set(found["liking"]) == {"Devel_DE_*", "Devel_HU_*", "*"}
     constant = {target: [np.zeros(10), np.zeros(15)] for target in TARGETS}
-    assert experiment.scores(devel, constant, constant, "population")["arousal"]["Devel_DE_*"]["CCC"] is None
+    assert experiment.score_series(devel, constant, constant, "population")["arousal"]["Devel_DE_*"]["CCC"] is None
 
 
 class TestAlignment:
     def test_attention_that_looks_back(self):
         shares = np.eye(10)[np.maximum(np.arange(10) - 2, 0)]
-        offset, spread = mechanism.offset_and_spread(shares)
+        offset, spread = mechanism.measure_offset(shares)
         assert offset == pytest.approx((0 + 1 + 8 * 2) / 10) and spread == pytest.approx(0, abs=1e-6)
 
     def test_uniform_attention(self):
-        offset, spread = mechanism.offset_and_spread(np.full((9, 9), 1 / 9))
+        offset, spread = mechanism.measure_offset(np.full((9, 9), 1 / 9))
         assert offset == pytest.approx(0) and spread == pytest.approx(np.std(np.arange(9)))
 
     def test_planted_delay_is_read_from_the_truth(self, tmp_path):
         corpus = Corpus("simulated", tmp_path, [])
-        assert mechanism.planted(corpus, ["Devel_DE_01"]) is None
+        assert mechanism.read_planted(corpus, ["Devel_DE_01"]) is None
         (tmp_path / "truth").mkdir()
         np.savez(tmp_path / "truth" / "Devel_DE_01.npz", rater_delay=np.array([1.5, 2.5]))
-        assert mechanism.planted(corpus, ["Devel_DE_01"]) == 2.0
+        assert mechanism.read_planted(corpus, ["Devel_DE_01"]) == 2.0

@@ -1,21 +1,16 @@
 """Recordings to arrays: composition, functionals, the label grid, codebooks from training only, cache, bad files."""
 
 import shutil
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from common.errors import InputError
 from common.media import audio
 from datasets import avec2019, openface
-from replications.raju2021 import bags, features
+from replications.raju2021 import bags, deep, features, low_level
 
 SETTINGS = {
     "features": "low-level",
@@ -108,7 +103,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def extracted(made, store) -> list[features.Features]:
-    found, unusable = features.extract(all_of(made), SETTINGS, store, jobs=1)
+    found, unusable = features.extract(all_of(made), SETTINGS, store, jobs=1, threads=1)
     assert not unusable
     return found
 
@@ -120,7 +115,7 @@ def copy(made, tmp_path):
 
 
 def extract(root, settings, store):
-    return features.extract(all_of(root), settings, store, jobs=1)
+    return features.extract(all_of(root), settings, store, jobs=1, threads=1)
 
 
 # composition
@@ -183,54 +178,6 @@ def test_bags_of_another_size(made, store):
     assert found[0].audio.shape == (ROWS, 226) and found[0].visual.shape == (ROWS, 73)
 
 
-# functionals and the grid
-
-
-@given(
-    arrays.arrays(np.float64, (30, 2), elements=st.floats(-1e3, 1e3)),
-    st.lists(st.integers(1, 20), min_size=30, max_size=30),
-    st.floats(0.1, 5),
-)
-def test_functionals_are_those_of_a_loop_over_frames(values, steps, window):
-    time, centres = np.cumsum(steps) * 0.013, np.array([0.0, 0.5, 1.7, 3.0, 9.0])
-    found = features.summarise(time, values, centres, window)
-    for row, centre in zip(found, centres, strict=True):
-        inside = [list(v) for t, v in zip(time, values, strict=True) if abs(t - centre) <= window / 2 + 1e-4]
-        if not inside:
-            inside = [list(values[np.abs(time - centre).argmin()])]
-        columns = list(zip(*inside, strict=True))
-        mean = [sum(c) / len(c) for c in columns]
-        deviation = [(sum((x - m) ** 2 for x in c) / len(c)) ** 0.5 for c, m in zip(columns, mean, strict=True)]
-        np.testing.assert_allclose(row, mean + deviation, rtol=1e-6, atol=1e-6)
-
-
-def test_windows_are_those_of_the_challenge_at_100_frames_a_second():
-    """Its script takes frames t - 200 to t + 200, cut off at the ends of the file."""
-    time, values = 0.01 * np.arange(1200), np.random.default_rng(0).normal(size=(1200, 3))
-    found = features.summarise(time, values, 0.1 * np.arange(120), 4.0)
-    for t in range(120):
-        frames = values[max(0, 10 * t - 200) : 10 * t + 201]
-        np.testing.assert_allclose(found[t], [*frames.mean(0), *frames.std(0)])
-
-
-def test_functionals_go_by_time_not_by_count():
-    """A film that runs at half the rate has the same means in a window, from half the frames."""
-    fast, slow = np.arange(501) / 50, np.arange(251) / 25
-    centres = np.array([4.0, 6.0])
-    for time in (fast, slow):
-        found = features.summarise(time, time[:, None], centres, 4.0)
-        np.testing.assert_allclose(found[:, 0], centres)
-        np.testing.assert_allclose(found[:, 1], 4 / 12**0.5, rtol=0.02)
-
-
-def test_nearest_and_mean_on_the_grid():
-    time, values = np.array([0.0, 0.04, 0.08, 0.12, 0.16, 0.5]), np.arange(6.0)[:, None]
-    centres = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 2.0])
-    assert features.to_grid(time, values, centres, "nearest")[:, 0].tolist() == [0, 2, 4, 4, 5, 5]
-    # within 0.05 s; where there is no frame, the nearest
-    assert features.to_grid(time, values, centres, "mean")[:, 0].tolist() == [0.5, 2.5, 4, 4, 5, 5]
-
-
 def test_nearest_is_a_choice(extracted, made, store):
     found, _ = extract(made, with_(lld_to_grid="nearest"), store)
     assert not np.array_equal(found[0].audio[:, :62], extracted[0].audio[:, :62])
@@ -251,7 +198,7 @@ def refuse(*_, **__):
 def test_with_the_distribution_nothing_is_computed(copy, tmp_path, monkeypatch):
     distribute(copy)
     shutil.rmtree(copy / "audio"), shutil.rmtree(copy / "openface")
-    for module, name in ((audio, "extract_lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
+    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "make_bags")):
         monkeypatch.setattr(module, name, refuse)
     found, unusable = extract(copy, SETTINGS, tmp_path / "store")
     assert not unusable and [item.name for item in found] == list(NAMES)
@@ -277,7 +224,7 @@ def test_what_is_missing_is_computed_from_the_challenges_descriptors(copy, tmp_p
     np.testing.assert_array_equal(found[0].audio[:, 286:], stored(copy, "mfcc_bags", NAMES[0]))
     book = bags.fit(np.concatenate([stored(copy, "aus", name) for name in NAMES[:2]]))
     times = avec2019.read_features(copy / FOLDERS["aus"] / f"{NAMES[2]}.csv").time
-    expected = bags.bags(book, times, stored(copy, "aus", NAMES[2]), bags.centres(ROWS))
+    expected = bags.make_bags(book, times, stored(copy, "aus", NAMES[2]), bags.space_centres(ROWS))
     np.testing.assert_array_equal(found[2].visual[:, 53:], expected)
 
 
@@ -372,7 +319,7 @@ def test_no_recording_can_be_used(copy, tmp_path):
 
 def test_no_training_recording_no_codebook(made, tmp_path):
     with pytest.raises(InputError, match="no training recording"):
-        features.extract([recording(made, NAMES[2])], SETTINGS, tmp_path, jobs=1)
+        features.extract([recording(made, NAMES[2])], SETTINGS, tmp_path, jobs=1, threads=1)
 
 
 # codebooks and the cache
@@ -381,7 +328,7 @@ def test_no_training_recording_no_codebook(made, tmp_path):
 def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted, made, store, tmp_path, monkeypatch):
     fitted = []
     monkeypatch.setattr(bags, "fit", lambda *given: fitted.append(given) or bags.Codebook(np.zeros((100, 1))))
-    monkeypatch.setattr(bags, "bags", lambda book, time, frames, centres, window: np.zeros((ROWS, 100)))
+    monkeypatch.setattr(bags, "make_bags", lambda book, time, frames, centres, window: np.zeros((ROWS, 100)))
     shutil.copytree(store, tmp_path / "store")
     extract(made, with_(codebook_seed=3), tmp_path / "store")
     signals = [audio.read(made / "audio" / f"{name}.wav", 16_000) for name in NAMES[:2]]
@@ -394,16 +341,16 @@ def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted,
 
 
 def test_the_second_time_nothing_is_computed(extracted, made, store, monkeypatch):
-    for module, name in ((audio, "extract_lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "bags")):
+    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "make_bags")):
         monkeypatch.setattr(module, name, refuse)
-    monkeypatch.setattr(features, "summarise", refuse)
+    monkeypatch.setattr(low_level, "summarise", refuse)
     again, _ = extract(made, SETTINGS, store)
     for one, other in zip(again, extracted, strict=True):
         assert one.digest == other.digest and one.audio.filename == other.audio.filename
 
 
 def test_features_depend_on_neither_cache_nor_jobs(extracted, made, tmp_path):
-    again, _ = features.extract(all_of(made), SETTINGS, tmp_path, jobs=2)
+    again, _ = features.extract(all_of(made), SETTINGS, tmp_path, jobs=2, threads=1)
     for one, other in zip(again, extracted, strict=True):
         assert one.digest == other.digest
         np.testing.assert_array_equal(one.audio, other.audio)
@@ -458,10 +405,10 @@ def test_other_labels_are_another_digest(extracted, copy, store):
 
 
 @pytest.fixture
-def deep(monkeypatch, tmp_path):
-    """A stand-in for the module of deep features: 5 and 3 columns."""
+def invented(monkeypatch, tmp_path):
+    """Instead of deep features: 5 and 3 columns."""
 
-    def extracted(recording, settings, cache, kinds=None):
+    def cache_features(recording, settings, cache, kinds=None):
         if recording.name == "Train_HU_01" and settings.get("broken"):
             raise InputError(f"{recording.video}: broken; mend it")
         files = {}
@@ -470,19 +417,17 @@ def deep(monkeypatch, tmp_path):
             np.save(files[modality], np.full((ROWS, width), len(recording.name), np.float32))
         return files
 
-    module = SimpleNamespace(features=extracted)
-    monkeypatch.setitem(sys.modules, "replications.raju2021.deep", module)
-    monkeypatch.setattr("replications.raju2021.deep", module, raising=False)
+    monkeypatch.setattr(deep, "cache_features", cache_features)
 
 
-def test_deep_features_alone(deep, made, tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "cache_frames", refuse)
+def test_deep_features_alone(invented, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(low_level, "cache_frames", refuse)
     found, unusable = extract(made, with_(features="deep"), tmp_path / "store")
     assert not unusable and [item.audio.shape for item in found] == [(ROWS, 5)] * 3
     assert found[0].visual.shape == (ROWS, 3)
 
 
-def test_deep_features_beside_the_others(deep, extracted, made, store):
+def test_deep_features_beside_the_others(invented, extracted, made, store):
     found, _ = extract(made, with_(features="both"), store)
     for one, low in zip(found, extracted, strict=True):
         np.testing.assert_array_equal(one.audio[:, :386], low.audio)
@@ -490,10 +435,10 @@ def test_deep_features_beside_the_others(deep, extracted, made, store):
         assert one.visual.shape == (ROWS, 156) and isinstance(one.visual, np.memmap) and one.digest != low.digest
 
 
-def test_a_recording_must_have_both(deep, made, store, copy):
+def test_a_recording_must_have_both(invented, made, store, copy):
     recordings = all_of(made)
     recordings[2] = replace(recordings[2], labels=copy / "labels" / "none.csv")
-    found, unusable = features.extract(recordings, with_(features="both", broken=True), store, jobs=1)
+    found, unusable = features.extract(recordings, with_(features="both", broken=True), store, jobs=1, threads=1)
     assert [item.name for item in found] == ["Train_DE_01"]
     assert [(item.recording, item.reason.split(";")[0]) for item in unusable][0] == ("Train_HU_01", "broken")
     assert unusable[1].recording == "Devel_DE_01"

@@ -51,7 +51,7 @@ def literal_context(inputs, frames):
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_context_has_the_inner_products_of_the_organisers_windows(count, frames, width, seed):
     inputs = np.random.default_rng(seed).standard_normal((count, width))
-    design, literal = fusion.context([inputs], frames), literal_context(inputs, frames)
+    design, literal = fusion.build_context([inputs], frames), literal_context(inputs, frames)
     assert design.shape == (count, (2 * frames - 1) * width)
     np.testing.assert_allclose(design @ design.T, literal @ literal.T, atol=1e-12)
 
@@ -62,30 +62,32 @@ def test_stacked_and_averaged():
         system: {name: np.full((4, 3), [i, 10 * i, 0.0]) for name in names}
         for i, system in enumerate(avec2019_public.SYSTEMS)
     }
-    inputs = fusion.stacked(avec2019_public.Public(dict.fromkeys(names), tables))
+    inputs = fusion.stack(avec2019_public.Public(dict.fromkeys(names), tables))
     assert {name: x.shape for name, x in inputs.items()} == dict.fromkeys(names, (4, 27))
     assert len(fusion.SYSTEMS) == 9
-    np.testing.assert_allclose(fusion.averaged(inputs, 1)["Devel_DE_02"], 40.0)
+    np.testing.assert_allclose(fusion.average(inputs, 1)["Devel_DE_02"], 40.0)
 
 
 def test_context_at_borders():
     parts = [np.arange(1.0, 4)[:, None], np.arange(10.0, 12)[:, None]]
     centre = np.sqrt(3)
     np.testing.assert_allclose(
-        fusion.context(parts, 2) / [1, centre, 1], [[1, 1, 2], [1, 2, 3], [2, 3, 3], [10, 10, 11], [10, 11, 11]]
+        fusion.build_context(parts, 2) / [1, centre, 1], [[1, 1, 2], [1, 2, 3], [2, 3, 3], [10, 10, 11], [10, 11, 11]]
     )
     np.testing.assert_allclose(
-        fusion.context(parts, 2, crossing=True) / [1, centre, 1],
+        fusion.build_context(parts, 2, crossing=True) / [1, centre, 1],
         [[1, 1, 2], [1, 2, 3], [2, 3, 10], [3, 10, 11], [10, 11, 11]],
     )
     with pytest.raises(ValueError, match="frames must be 1 or more"):
-        fusion.context(parts, 0)
+        fusion.build_context(parts, 0)
 
 
 def test_recover_finds_a_planted_map():
     padded, _ = series(dict.fromkeys(LENGTHS, 120))  # the published files go on past the end of the labels
     planted = np.random.default_rng(1).standard_normal(5 * 3)
-    stored = {name: np.round(fusion.context([x], 3) @ planted - 0.25, 6)[: LENGTHS[name]] for name, x in padded.items()}
+    stored = {
+        name: np.round(fusion.build_context([x], 3) @ planted - 0.25, 6)[: LENGTHS[name]] for name, x in padded.items()
+    }
     found = fusion.recover({name: x[: LENGTHS[name]] for name, x in padded.items()}, stored, contexts=(4, 3, 2))
     assert found.frames == 3
     np.testing.assert_allclose(found.weights, planted, atol=1e-6)
@@ -159,7 +161,7 @@ def test_fit_is_the_organisers_fit():
 @given(st.integers(2, 4))
 def test_folds_never_split_a_chat(k):
     chats = sewa.pair_chats(LENGTHS)
-    folds = fusion.folds(chats, k)
+    folds = fusion.deal_folds(chats, k)
     assert sorted(name for fold in folds for name in fold.test) == sorted(chats)
     for fold in folds:
         splits.assert_disjoint(fold, chats)
@@ -167,7 +169,7 @@ def test_folds_never_split_a_chat(k):
 
 
 def test_folds_share_the_cultures():
-    for fold in fusion.folds(sewa.pair_chats(LENGTHS), 2):
+    for fold in fusion.deal_folds(sewa.pair_chats(LENGTHS), 2):
         assert sorted(name.split("_")[1] for name in fold.test) == ["DE", "DE", "HU", "HU"]
 
 
@@ -177,8 +179,8 @@ def test_predictions_do_not_know_the_labels_they_are_scored_on(hidden):
     chats = sewa.pair_chats(LENGTHS)
     culture = {name: name.split("_")[1] for name in LENGTHS}
     for predict, unseen in (
-        (lambda gold: fusion.cross_validated(inputs, gold, chats, GRID, k=4), chats),
-        (lambda gold: fusion.crossed(inputs, gold, chats, GRID), culture),
+        (lambda gold: fusion.cross_validate(inputs, gold, chats, GRID, k=4), chats),
+        (lambda gold: fusion.cross_cultures(inputs, gold, chats, GRID), culture),
     ):
         predictions, chosen = predict(gold)
         assert list(predictions) == list(LENGTHS)
@@ -190,7 +192,7 @@ def test_predictions_do_not_know_the_labels_they_are_scored_on(hidden):
 
 def test_unseen_scores_of_a_planted_map():
     inputs, gold = series()
-    predictions, chosen = fusion.cross_validated(inputs, gold, sewa.pair_chats(LENGTHS), GRID, k=2)
+    predictions, chosen = fusion.cross_validate(inputs, gold, sewa.pair_chats(LENGTHS), GRID, k=2)
     assert set(chosen) == {"1", "2"}
     assert all(len(predictions[name]) == n for name, n in LENGTHS.items())
     assert fusion.score(*(np.concatenate([side[name] for name in gold]) for side in (gold, predictions))) > 0.8
@@ -214,7 +216,7 @@ def test_real_recordings_pair_up(public):
 
 
 def test_published_valence_is_a_linear_map_of_the_published_inputs(public):
-    found = fusion.recover(fusion.stacked(public), stored(public, 1), contexts=(13, 15))
+    found = fusion.recover(fusion.stack(public), stored(public, 1), contexts=(13, 15))
     assert found.frames == 15
     assert found.residuals[13] > 0.01 > fusion.ROUNDING >= found.residuals[15]
     assert found.intercept == pytest.approx(0.02448, abs=1e-5)
@@ -223,7 +225,7 @@ def test_published_valence_is_a_linear_map_of_the_published_inputs(public):
 @pytest.mark.slow
 @pytest.mark.parametrize("target, frames", [(0, 17), (1, 15), (2, 19)])
 def test_published_predictions_come_from_the_solver_of_2019(public, target, frames):
-    inputs, published = fusion.stacked(public), stored(public, target)
+    inputs, published = fusion.stack(public), stored(public, target)
     assert fusion.recover(inputs, published).frames == frames
     gold = {name: avec2019.stack_labels(labels)[:, target] for name, labels in public.labels.items()}
     machine = fusion.fit(inputs, gold, frames, 1.0, solver=fusion.liblinear_2019)

@@ -61,7 +61,7 @@ class TestEvery:
 @pytest.mark.parametrize("variant", models.VARIANTS)
 def test_every_weight_learns(variant):
     model, given = built(variant, "dropout=0.0", "recurrent_dropout=0.0"), inputs()
-    experiment.compile_(model, small(), 1)
+    experiment.compile_model(model, small(), 1)
     model.run_eagerly = True  # to make a graph takes longer than these steps
     before = [np.array(weight) for weight in model.trainable_weights]
     targets = np.concatenate([RNG.normal(size=(2, STEPS, 3)), given["mask"][..., None]], -1).astype(np.float32)
@@ -117,7 +117,7 @@ class TestStructure:
         targets = np.concatenate([RNG.normal(size=(2, STEPS, 3)), given["mask"][..., None]], -1).astype(np.float32)
         parts = keras.models.clone_model(whole)
         parts.set_weights(whole.get_weights())
-        experiment.compile_(whole, small(), 1), experiment.compile_(parts, small(), 2)
+        experiment.compile_model(whole, small(), 1), experiment.compile_model(parts, small(), 2)
         whole.run_eagerly = parts.run_eagerly = True
         whole.train_on_batch([given[tensor.name] for tensor in whole.inputs], targets)
         for row in (0, 1):

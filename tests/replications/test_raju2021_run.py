@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.reading import load_papers
+from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.running import results
-from datasets import avec2019, avec2019_public, sewa
+from datasets import avec2019, avec2019_public
 from datasets.sewa import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
@@ -187,14 +189,14 @@ class TestPublic:
             made = {t: [np.zeros(len(index)) for index in scored.rows] for t in experiment.TARGETS}
             return experiment.training, {}, made
 
-        monkeypatch.setattr(experiment, "fitted", fitted)
-        monkeypatch.setattr(public.training, "architecture", lambda model: [])
+        monkeypatch.setattr(experiment, "fit_network", fitted)
+        monkeypatch.setattr(public.architecture, "describe", lambda model: [])
         monkeypatch.setattr(public.training, "count_params", lambda: 0, raising=False)
-        chats = public.chats_of(invented)
+        chats = public.pair_chats(invented)
         for fold in ("chats", "cultures"):
             seen.clear()
             task = experiment.tasks.Task("fusion-aed", fold, 0, tmp_path / "x.json", "")
-            public.fused_by_network(task, lambda done: None, invented, self.small)
+            public.fuse_by_network(task, lambda done: None, invented, self.small)
             scored = [name for parts in seen for name in parts[2]]
             assert sorted(scored) == sorted(invented.labels)
             for parts in seen:
@@ -204,7 +206,7 @@ class TestPublic:
                     assert {name[6:8] for name in parts[0] | parts[1]}.isdisjoint({name[6:8] for name in parts[2]})
 
     def test_streams(self, invented):
-        first = public.recordings_of(invented)[0]
+        first = public.build_recordings(invented)[0]
         assert first.audio.shape[1] == 15 and first.visual.shape[1] == 12
         assert np.allclose(first.visual[:, 9:], invented.predictions["visual-vgg"][first.name], atol=1e-6)
 
@@ -217,8 +219,6 @@ def test_the_published_baseline_and_its_erratum(real_data, tmp_path, called, mon
         "--variants", "baseline-fusion", *public.SYSTEMS,
     )  # fmt: skip
     assert code == 0, err
-    from common.evidence.cells import fill_cells, fill_own_cells
-    from common.evidence.runs import check_files
 
     files = check_files(results.find(tmp_path, "raju2021"))
     column = [cell for cell in fill_cells(PAPER, files) if cell.column == "Baseline [24]"]
@@ -245,10 +245,9 @@ def test_seven_chats_of_each_culture(real_data):
 
 
 def test_sizes_of_the_simulated_corpus(tmp_path, monkeypatch):
-    written = {}
-    monkeypatch.setattr(simulated, "write", lambda root, **options: written.update({root.name: options}))
+    written = []
+    monkeypatch.setattr(run, "write_cached", lambda *words, **sizes: written.append((*words, list(sizes.items()))))
     sizes = {"train": 4, "devel": 2, "seconds": 9.0, "fps": 6}
     chosen = resolve_settings(PAPER, "quick", [f"simulated_{name}={value}" for name, value in sizes.items()])
-    root = run.simulate(SimpleNamespace(cache=tmp_path, jobs=2), chosen)
-    assert written == {f"avec2019-salient-v{simulated.VERSION}-train4-devel2-seconds9-fps6": {**sizes, "jobs": 2}}
-    assert root.parent == tmp_path / "corpora"
+    run.simulate(SimpleNamespace(cache=tmp_path, jobs=2), chosen)
+    assert written == [("avec2019", tmp_path, 2, list(sizes.items()))]

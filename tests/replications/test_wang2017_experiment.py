@@ -13,11 +13,10 @@ from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.running import results, tasks
-from common.running.experiment import Corpus
-from datasets.avec2012 import RATE
+from common.running.corpora import Corpus
+from datasets.avec2012 import RATE, Labels
 from datasets.simulated import avec2012
 from datasets.simulated.corpus import draw_lengths
-from datasets.traces import Labels
 from replications.wang2017 import experiment, models
 from replications.wang2017.features import TARGETS, Features
 
@@ -74,7 +73,7 @@ def test_the_stride_of_the_paper_profile_teaches_all_phases():
 
 @given(st.integers(1, 400), st.sampled_from(["clips", "running"]), st.integers(1, 12), st.integers(1, 50))
 def test_every_frame_is_predicted_once(count, inference, step, length):
-    frames = experiment.phases(count, {"inference": inference, "clip_step": step, "clip_frames": length})
+    frames = experiment.split_phases(count, {"inference": inference, "clip_step": step, "clip_frames": length})
     assert sorted(frames[frames < count]) == list(range(count))
     assert (np.diff(frames, axis=1) == step).all()
     assert frames.shape[1] == length or inference == "running"
@@ -85,7 +84,7 @@ def test_prediction_of_one_frame_by_hand(inference):
     """Frame 117 with a step of 4: phase 1, sample 29 of it, the tenth of its third clip."""
     recording, chosen = invented("devel_001", 150), {**TINY, "inference": inference}
     stack = models.build_stack(chosen, WIDTH)
-    series = experiment.predicted(stack, recording, chosen)
+    series = experiment.predict(stack, recording, chosen)
     start = 1 + 20 * 4 if inference == "clips" else 1
     by_hand = np.asarray(stack(recording.attributes[None, start:118:4]))[0, -1]
     assert series[117] == pytest.approx(float(by_hand), abs=1e-6) and len(series) == 150
@@ -95,21 +94,21 @@ def test_scores_by_partition():
     recordings = [invented(name, 100) for name in ("devel_001", "devel_002", "test_001")]
     golds = {r.name: r.labels.valence for r in recordings}
     series = {r.name: r.labels.valence + r.attributes[:, 5] for r in recordings}
-    found = experiment.scores_of(recordings, golds, series)
+    found = experiment.score_recordings(recordings, golds, series)
     each = [metrics.cc(golds[name], series[name]) for name in ("devel_001", "devel_002", "test_001")]
     assert found["devel_*"] == pytest.approx(
         {"CC": np.mean(each[:2]), "CC_max": max(each[:2]), "CC_min": min(each[:2])}
     )
     assert found["test_*"] == pytest.approx(dict.fromkeys(("CC", "CC_max", "CC_min"), each[2]))
     constant = {name: np.zeros(100) for name in golds}
-    assert set(experiment.scores_of(recordings, golds, constant)["devel_*"].values()) == {None}
+    assert set(experiment.score_recordings(recordings, golds, constant)["devel_*"].values()) == {None}
 
 
 def trained(corpus, folder, variant="ast-net", **changes):
     path = folder / "wang2017" / "simulated" / "quick" / "all" / variant / "devel-seed3.json"
     task = tasks.Task(variant, "devel", 3, path, "digest")
     steps = []
-    experiment.train(task, steps.append, {path: corpus}, {**TINY, **changes}, "quick", CNN)
+    experiment.train(task, steps.append, {task: corpus}, {**TINY, **changes}, "quick", CNN)
     assert steps == sorted(steps) and 0.5 < steps[-1] <= 1
     return path, results.read(path)
 
@@ -133,7 +132,7 @@ def test_result_of_both_targets(corpus, both):
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
     kept = models.restore_stacks(arrays, TINY, WIDTH)
     for target, stack in kept.items():
-        again = experiment.predicted(stack, corpus.recordings[3], TINY)
+        again = experiment.predict(stack, corpus.recordings[3], TINY)
         assert np.allclose(again, arrays[f"raw/{target}/devel_001"], atol=1e-6)
     mean = np.mean(np.concatenate([r.attributes for r in corpus.partition("train")]), axis=0)
     assert np.allclose(kept["arousal"].get_layer("scaling").get_weights()[0], mean, atol=1e-4)

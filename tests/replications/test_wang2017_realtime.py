@@ -207,7 +207,7 @@ def test_the_thread_is_one_item_ahead_and_hands_on_errors():
             yield number
         raise InputError("clip.avi: broken")
 
-    source = realtime.ahead(items())
+    source = realtime.run_ahead(items())
     for number in range(5):
         assert next(source) == number and len(made) <= number + 2
     with pytest.raises(InputError, match="broken"):
@@ -239,7 +239,7 @@ def one_error(capsys) -> str:
 
 
 def test_a_measurement_writes_series_and_record(command, clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(realtime, "simulated_clip", lambda cache: clip)
+    monkeypatch.setattr(realtime, "simulate_clip", lambda cache: clip)
     assert command("--weights", "random") == 0
     printed = capsys.readouterr().out.splitlines()
     assert "untrained" in printed[0] and any("frames per second" in line for line in printed)
@@ -258,7 +258,7 @@ def test_a_measurement_writes_series_and_record(command, clip, tmp_path, monkeyp
 
 
 def test_every_and_precision_name_the_record(command, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(realtime, "simulated_clip", lambda cache: clip)
+    monkeypatch.setattr(realtime, "simulate_clip", lambda cache: clip)
     out = tmp_path / "new" / "series.csv"
     assert command("--weights", "random", "--every", 10, "--precision", "bfloat16", "--out", out) == 0
     record = results.read(tmp_path / "results/wang2017/measured/quick/all/realtime/bfloat16-every10-seed0.json")
@@ -348,7 +348,7 @@ def test_a_csv_that_cannot_be_written(command, clip, tmp_path, capsys):
 
 def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatch, capsys):
     """A real SIGINT while the second block is computed."""
-    rows, calls = realtime.rows, []
+    rows, calls = realtime.format_rows, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -356,7 +356,7 @@ def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatc
             signal.raise_signal(signal.SIGINT)
         return rows(*arguments)
 
-    monkeypatch.setattr(realtime, "rows", interrupted)
+    monkeypatch.setattr(realtime, "format_rows", interrupted)
     assert command(clip, "--weights", "random", "--out", tmp_path / "part.csv") == EXIT_INTERRUPTED
     assert len(table(tmp_path / "part.csv")["time"]) == 10
     assert "part.csv: holds" in capsys.readouterr().err
@@ -365,9 +365,9 @@ def test_an_interrupted_run_keeps_whole_rows(command, clip, tmp_path, monkeypatc
 
 def test_the_simulated_clip_is_written_once_and_shows_a_face(tmp_path, monkeypatch):
     monkeypatch.setattr(realtime, "CLIP_SECONDS", 1)
-    path = realtime.simulated_clip(tmp_path)
+    path = realtime.simulate_clip(tmp_path)
     instant, images = zip(*video.read_frames(path))
     assert len(images) == realtime.CLIP_FPS and images[0].shape == (480, 640, 3)
     assert faces.Tracker(faces.locate_landmark_file())(images[0]) is not None
     changed = path.stat().st_mtime_ns
-    assert realtime.simulated_clip(tmp_path) == path and path.stat().st_mtime_ns == changed
+    assert realtime.simulate_clip(tmp_path) == path and path.stat().st_mtime_ns == changed

@@ -69,7 +69,7 @@ def test_missing_labels_are_named_before_anything_is_trained(sessions, faces_fil
 
 
 def test_a_corpus_of_ones_own_needs_the_faces(tmp_path, called, monkeypatch):
-    monkeypatch.setattr(run.experiment, "which", lambda root, readers: "avec2012")
+    monkeypatch.setattr(run.corpora, "find_reader", lambda root, readers: "avec2012")
     code, _, err = called("--corpus", tmp_path, "--results", tmp_path / "r", "--cache", tmp_path / "c")
     assert code == 3 and "--fer2013: name fer2013.csv" in err and err.count("\n") == 1
 

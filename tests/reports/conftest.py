@@ -8,4 +8,4 @@ from reports import build
 @pytest.fixture(autouse=True)
 def nothing_committed(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "COMMITTED", tmp_path / "nothing-committed")
-    monkeypatch.setattr("common.running.experiment.cores", lambda: 1)
+    monkeypatch.setattr("common.running.options.count_cores", lambda: 1)

@@ -272,7 +272,7 @@ def test_a_mapped_array_goes_as_the_name_of_its_file(tmp_path, order):
     values = np.asarray(np.random.default_rng(1).normal(size=(100, 50)), order=order)
     np.save(tmp_path / "values.npy", values)
     mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
-    sent = cluster.pickled(partial(whole, array=mapped))
+    sent = cluster.pickle_work(partial(whole, array=mapped))
     assert len(sent) < 1000
     array = pickle.loads(sent).keywords["array"]
     assert isinstance(array, np.memmap) and not array.flags.writeable
@@ -286,7 +286,7 @@ def test_a_part_of_a_mapped_array_goes_as_it_is(tmp_path, part):
     values = np.random.default_rng(1).normal(size=(10, 5))
     np.save(tmp_path / "values.npy", values)
     mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
-    np.testing.assert_array_equal(pickle.loads(cluster.pickled(mapped[part])), values[part])
+    np.testing.assert_array_equal(pickle.loads(cluster.pickle_work(mapped[part])), values[part])
 
 
 def test_work_of_the_main_module_is_sent_whole(tmp_path, address):
@@ -521,7 +521,7 @@ def expected(tmp_path) -> dict:
     from common.running import worker as worker_process
 
     (tmp_path / worker_process.WORK).touch()
-    return {"has": cluster.facts(), "threads": 1, "cwd": tmp_path, "folder": tmp_path}
+    return {"has": cluster.collect_facts(), "threads": 1, "cwd": tmp_path, "folder": tmp_path}
 
 
 WORKER = SimpleNamespace(address="tcp://there:1", state=SimpleNamespace(nthreads=1))
@@ -530,16 +530,16 @@ WORKER = SimpleNamespace(address="tcp://there:1", state=SimpleNamespace(nthreads
 def test_a_worker_like_the_client_fits(expected):
     from common.running import cluster
 
-    assert cluster.misfit(expected, WORKER) is None
+    assert cluster.find_misfit(expected, WORKER) is None
 
 
 @pytest.mark.parametrize("what", ["Python", "tensorflow", "keras", "numpy", "the suite's code"])
 def test_other_versions_are_named(expected, what):
     from common.running import cluster
 
-    expected["has"] = cluster.facts() | {what: "0.0"}
-    assert cluster.misfit(expected, WORKER) == (
-        f"worker tcp://there:1: has {what} {cluster.facts()[what]}, the client 0.0; give both the same and restart the worker"
+    expected["has"] = cluster.collect_facts() | {what: "0.0"}
+    assert cluster.find_misfit(expected, WORKER) == (
+        f"worker tcp://there:1: has {what} {cluster.collect_facts()[what]}, the client 0.0; give both the same and restart the worker"
     )
 
 
@@ -548,14 +548,14 @@ def test_a_worker_that_does_not_see_the_files(expected, tmp_path, name):
     from common.running import cluster
 
     expected[name] = tmp_path / "elsewhere" / "folder"
-    reason = cluster.misfit(expected, WORKER)
+    reason = cluster.find_misfit(expected, WORKER)
     assert reason.startswith("worker tcp://there:1: ") and str(tmp_path / "elsewhere") in reason and "\n" not in reason
 
 
 def test_the_facts_name_versions_and_follow_the_code(tmp_path, monkeypatch):
     from common.running import cluster
 
-    tell = cluster.facts
+    tell = cluster.collect_facts
     for part in cluster.CODE:
         (tmp_path / part).mkdir()
     monkeypatch.setattr(cluster.worker, "ROOT", tmp_path)
