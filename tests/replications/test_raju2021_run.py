@@ -11,7 +11,7 @@ from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.running import results
-from datasets import avec2019, avec2019_public
+from datasets import avec2019, avec2019_public, sewa
 from datasets.sewa import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
