@@ -49,7 +49,7 @@ def train(
     record = {
         **begin_record(NAME, task, corpus, profile, target, settings),
         "scores": scores,
-        "postprocess": {name: chain.record() for name, chain in chains.items()},
+        "postprocess": {name: chain.to_record() for name, chain in chains.items()},
         "recordings": [count_frames(recording, settings) for recording in corpus.recordings],
         "chats": {} if corpus.name.startswith("simulated") else find_chats(devel),  # nobody chats in a simulation
         "architecture": architecture.describe(model),

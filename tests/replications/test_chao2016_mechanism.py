@@ -53,7 +53,7 @@ def even(one: Features) -> np.ndarray:
 @given(st.integers(1, 60), st.integers(6, 90), settings_of)
 def test_windows_are_those_of_the_layer(steps, heard, settings):
     layer = layers.Alignment(3, settings["window"], settings["coarse"])
-    expected = layer.windows(np.zeros((1, steps, 2), np.float32), np.array([heard]), np.array([steps]))
+    expected = layer.find_windows(np.zeros((1, steps, 2), np.float32), np.array([heard]), np.array([steps]))
     first, rounded = mechanism.find_windows(clip(steps, heard=heard), settings)
     np.testing.assert_array_equal(first[:, None] + np.arange(2 * settings["window"]), np.array(expected)[0])
     exact = np.arange(steps) * heard / steps

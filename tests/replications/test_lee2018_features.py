@@ -234,7 +234,12 @@ def refuse(*_, **__):
 
 
 def test_cached_features_are_the_same_and_not_computed_again(first, loaded, model, cache, monkeypatch):
-    for module, name in ((audio, "read"), (audio, "egemaps"), (video, "frames_at"), (faces, "landmarks")):
+    for module, name in (
+        (audio, "read"),
+        (audio, "extract_egemaps"),
+        (video, "read_frames_at"),
+        (faces, "find_landmarks"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     again = features.load(first, SETTINGS, model, cache)
     for name in ("time", "audio", "faces", "found", "transform"):

@@ -329,7 +329,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from datasets.rml import Clip
+from datasets.acted import Clip
 from replications.priyasad2019 import features
 video, cache, mine, other, deed = sys.argv[1:]
 def computed(*_):

@@ -1,4 +1,4 @@
-"""Sequences, moments, the choice of epochs and recordings, scores and the mechanism's measure of Raju et al. 2021."""
+"""Sequences, the choice of epochs and recordings, scores and the mechanism's measure of Raju et al. 2021."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from common.running import tasks
 from common.running.corpora import Corpus
 from datasets.sewa import LABEL_HOP, Labels
 from replications.raju2021 import experiment, mechanism
-from replications.raju2021.experiment import TARGETS, Moments, Sequences
+from replications.raju2021.experiment import TARGETS, Sequences
 from replications.raju2021.features import Features
 
 PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
@@ -35,19 +35,6 @@ def recording(name: str, count: int) -> Features:
 
 def sequences(recordings, delay=0.0, **changes) -> Sequences:
     return Sequences(recordings, {**QUICK, **changes}, experiment.measure_moments(recordings), delay)
-
-
-class TestMoments:
-    @given(st.integers(1, 7), st.floats(-1e4, 1e4))
-    def test_against_numpy(self, chunk, offset):
-        arrays = [offset + RNG.normal(size=(n, 3)) for n in (5, 9, 1)]
-        found, joined = Moments.of(arrays, chunk), np.concatenate(arrays)
-        assert np.allclose(found.mean, joined.mean(axis=0), rtol=1e-5, atol=1e-5)
-        assert np.allclose(found.deviation, joined.std(axis=0), rtol=1e-3)
-
-    def test_a_constant_feature_is_left_unscaled(self):
-        found = Moments.of([np.full((6, 1), 3.0)])
-        assert found.deviation == 1 and found(np.array([3.0])) == 0
 
 
 class TestSequences:

@@ -198,7 +198,13 @@ def refuse(*_, **__):
 def test_with_the_distribution_nothing_is_computed(copy, tmp_path, monkeypatch):
     distribute(copy)
     shutil.rmtree(copy / "audio"), shutil.rmtree(copy / "openface")
-    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "make_bags")):
+    for module, name in (
+        (audio, "extract_lld"),
+        (audio, "read"),
+        (openface, "read"),
+        (bags, "fit"),
+        (bags, "make_bags"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     found, unusable = extract(copy, SETTINGS, tmp_path / "store")
     assert not unusable and [item.name for item in found] == list(NAMES)
@@ -341,7 +347,13 @@ def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted,
 
 
 def test_the_second_time_nothing_is_computed(extracted, made, store, monkeypatch):
-    for module, name in ((audio, "lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "make_bags")):
+    for module, name in (
+        (audio, "extract_lld"),
+        (audio, "read"),
+        (openface, "read"),
+        (bags, "fit"),
+        (bags, "make_bags"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(low_level, "summarise", refuse)
     again, _ = extract(made, SETTINGS, store)

@@ -14,9 +14,10 @@ from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.running import results, tasks
 from common.running.corpora import Corpus
-from datasets.avec2012 import RATE, Labels
+from datasets.avec2012 import RATE
 from datasets.simulated import avec2012
 from datasets.simulated.corpus import draw_lengths
+from datasets.traces import Labels
 from replications.wang2017 import experiment, models
 from replications.wang2017.features import TARGETS, Features
 

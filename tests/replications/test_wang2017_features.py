@@ -12,7 +12,7 @@ from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.running.corpora import Unusable
-from datasets.avec2012 import Labels
+from datasets.traces import Labels
 from replications.wang2017 import attributes, features
 
 PAPER = next(paper for paper in load_papers() if paper.id == "wang2017")
@@ -58,11 +58,11 @@ def cnn(tmp_path_factory):
 def reader(**changes):
     time = np.arange(FRAMES) / FPS
     labels = Labels(time, np.sin(time), np.cos(time))
-    return SimpleNamespace(**{"missing": lambda recording: [], "read_labels": lambda recording: labels, **changes})
+    return SimpleNamespace(**{"read_labels": lambda recording: labels, **changes})
 
 
 def recording(path):
-    return SimpleNamespace(name="devel_001", partition="devel", video=path)
+    return SimpleNamespace(name="devel_001", partition="devel", video=path, labels={})
 
 
 def load(path, cnn, cache, **changes):
@@ -113,7 +113,7 @@ def test_a_video_without_a_face_is_unusable(cnn, tmp_path):
 
 def test_missing_files_and_labels_beyond_the_video(video, cnn, tmp_path):
     with pytest.raises(InputError, match="gone.avi: missing"):
-        load(video, cnn, tmp_path, missing=lambda recording: ["gone.avi: missing"])
+        load(tmp_path / "gone.avi", cnn, tmp_path)
     time = np.arange(4 * FPS) / FPS
     with pytest.raises(InputError, match="truncated"):
         load(video, cnn, tmp_path, read_labels=lambda recording: Labels(time, time, time))
