@@ -20,3 +20,12 @@ def test_against_numpy(chunk, offset):
 def test_a_constant_feature_is_left_unscaled():
     found = Moments.of([np.full((6, 1), 3.0)])
     assert found.deviation == 1 and found(np.array([3.0])) == 0
+
+
+def test_exact_keeps_float64_and_what_varies_little():
+    arrays = [RNG.normal(size=(n, 2)).astype(np.float32) * [1, 1e-9] for n in (5, 9)]
+    found, joined = Moments.exact(arrays), np.concatenate(arrays).astype(np.float64)
+    assert found.mean.dtype == found.deviation.dtype == np.float64
+    np.testing.assert_array_equal(found.deviation, joined.std(axis=0))
+    np.testing.assert_array_equal(found.mean, joined.mean(axis=0))
+    assert Moments.exact([np.full((6, 1), 3.0)]).deviation == 1

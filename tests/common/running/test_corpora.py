@@ -14,7 +14,7 @@ def make_reader(found: bool, simulation: dict | None = None):
         if not found:
             raise InputError(f"{root}: not mine")
 
-    return SimpleNamespace(locate=locate, recordings=lambda root: [root], simulation=lambda root: simulation)
+    return SimpleNamespace(locate=locate, list_recordings=lambda root: [root], read_simulation=lambda root: simulation)
 
 
 NO, YES = make_reader(False), make_reader(True)
