@@ -1,18 +1,23 @@
-"""The networks of a paper as they were built: one with its layers and arrows, or several side by side."""
+"""The networks of a paper as they are built: one with its layers and arrows, or several side by side.
+
+Both are drawn from what `python -m replications.architectures` wrote, in the sizes of the paper; where the quick profile
+has others, these stand below, in grey.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from common.evidence.paper import Figure, Paper
-from common.evidence.runs import File, select_any_runs
-from reports.drawing import COLOURS, Drawing, finished, origin, title_of
+from common.evidence.runs import File
+from replications import architectures
+from reports.drawing import COLOURS, Drawing, finished, title_of
 
-BOX, SLIM, GAP, WIDTH, LANE = 0.40, 0.24, 0.17, 2.55, 0.42  # inches
+BOX, SLIM, LINE, GAP, WIDTH, LANE = 0.40, 0.24, 0.14, 0.17, 2.9, 0.42  # inches
 FAMILIES = {  # the first family with a word in the layer's name or kind
     "attention": ("attention", "alignment", "softmax", "gate", "multiply", "boost"),
     "recurrent": ("lstm", "gru", "rnn"),
@@ -25,9 +30,12 @@ FAMILY_NAMES = {
     "dense": "fully connected", "other": "input, reshaping, joining",
 }  # fmt: skip
 FOLDED = ("Activation", "ReLU", "Dropout", "SpatialDropout", "Flatten", "Reshape", "Permute")
+ARROW = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6,
+         "shrinkA": 0, "shrinkB": 0}  # fmt: skip
+SIZES = "Output shapes without the batch, where ? is what the corpus decides"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Box:
     """A layer, with the small layers that follow it and nothing else, and its place on the page."""
 
@@ -36,6 +44,10 @@ class _Box:
     shape: list
     parameters: int
     inputs: list[str]
+    before: list[str] = field(default_factory=list)  # what it takes from the step before
+    within: str = ""  # the layer that it is a part of
+    shared: bool = False  # its parameters are another box's
+    quick: str = ""  # shape and parameters in the quick profile, if they are others
     column: int = 0
     top: float = 0.0
 
@@ -55,8 +67,21 @@ class _Box:
         return re.sub(r"(?:TimeDistributed|EachFrame)\((\w+)\)", r"\1 per frame", self.kind)
 
     @property
+    def shape_words(self) -> str:
+        return " × ".join("?" if size is None else str(size) for size in self.shape)
+
+    @property
+    def sizes(self) -> str:
+        parameters = "shared weights" if self.shared else f"{self.parameters:,} par." if self.parameters else ""
+        return "   ".join(filter(None, (self.shape_words, parameters)))
+
+    @property
+    def slim(self) -> bool:
+        return not (self.parameters or self.shared) and bool(self.inputs or self.before)
+
+    @property
     def height(self) -> float:
-        return BOX if self.parameters or not self.inputs else SLIM
+        return (SLIM if self.slim else BOX) + (LINE if self.quick else 0)
 
     @property
     def bottom(self) -> float:
@@ -67,33 +92,44 @@ class _Box:
         return self.column * (WIDTH + LANE) + WIDTH / 2
 
 
-def architecture(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
-    """The network as it was built: layers in order, output shapes without the batch, parameters."""
-    runs = select_any_runs(paper, files, figure.variant)
-    if runs is None or not runs.first.get("architecture"):
+def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Drawing]:
+    """The network as it is built: layers in order, output shapes without the batch, parameters."""
+    profiles = architectures.read(paper.id).get(figure.variant)
+    if not profiles:
         return
-    boxes = folded(runs.first["architecture"])
+    boxes = fold(profiles["paper"])
+    compare(boxes, fold(profiles["quick"]))
     place(boxes)
     width = max(box.column for box in boxes.values()) * (WIDTH + LANE) + WIDTH
     height = max(box.bottom for box in boxes.values())
-    canvas = Canvas(figsize=(max(width + 0.7, 5.4), height + 0.85))
+    canvas = Canvas(figsize=(max(width + 0.7, 5.4), height + 1.05))
     axes = canvas.add_axes((0, 0, 1, 1))
     spare = (canvas.get_figwidth() - width) / 2
-    axes.set(xlim=(-spare, width + spare), ylim=(height + 0.12, -0.73), aspect="equal")
+    axes.set(xlim=(-spare, width + spare), ylim=(height + 0.12, -0.93), aspect="equal")
     axes.axis("off")
+    _draw_frames(axes, boxes.values())
+    turns: list[_Turn] = []
     for box in boxes.values():
         _draw_box(axes, box)
         for source in box.inputs:
-            _arrow(axes, boxes[source], box, boxes.values())
-    total = sum(layer["parameters"] for layer in runs.first["architecture"])
-    heading = f"{figure.variant}: {total:,} parameters, {runs.profile} profile"
-    axes.text(-spare + 0.12, -0.6, heading, weight="bold", va="center")
-    _families(axes, {box.family for box in boxes.values()}, -spare + 0.12)
-    caption = f"The network `{figure.variant}` as built in the {runs.profile} profile: output shapes without the batch."
+            _draw_arrow(axes, boxes[source], box, boxes.values(), turns)
+    _draw_loops(axes, boxes)
+    left, small = -spare + 0.12, any(box.quick for box in boxes.values())
+    axes.text(left, -0.8, f"{figure.variant}: {_count(profiles['paper'])}, sizes of the paper", weight="bold", va="center")
+    quick = f"quick profile: {_count(profiles['quick'])}" + (", sizes in grey" if small else ", the same sizes")
+    axes.text(left, -0.6, quick, size=7, va="center", color=COLOURS["muted"])
+    _draw_families(axes, {box.family for box in boxes.values()}, left)
+    caption = f"The network `{figure.variant}` as built for the sizes of the paper. {SIZES}."
+    if any(box.before for box in boxes.values()):
+        caption += " Dashed: from the step before; grey ground: what is inside one layer."
     yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
 
 
-def folded(layers: list[dict]) -> dict[str, _Box]:
+def _count(layers: Sequence[dict]) -> str:
+    return f"{sum(layer['parameters'] for layer in layers):,} parameters"
+
+
+def fold(layers: Sequence[dict]) -> dict[str, _Box]:
     """Boxes by name, in order. Small layers join the layer before them if they alone follow it."""
     followers = [source for layer in layers for source in layer["inputs"]]
     boxes, home = {}, {}  # home: layer -> the box that holds it
@@ -106,8 +142,7 @@ def folded(layers: list[dict]) -> dict[str, _Box]:
             home[layer["name"]] = box.name
         else:
             home[layer["name"]] = layer["name"]
-            inputs = [home[source] for source in sources]
-            boxes[layer["name"]] = _Box(layer["name"], layer["kind"], layer["shape"], layer["parameters"], inputs)
+            boxes[layer["name"]] = _Box(**layer | {"inputs": [home[source] for source in sources]})
     return boxes
 
 
@@ -117,47 +152,101 @@ def _short_kind(layer: dict) -> str:
     return layer["kind"].lower()
 
 
+def compare(boxes: dict[str, _Box], quick: dict[str, _Box]) -> None:
+    """Give each box the sizes that it has among the `quick` ones, where they differ."""
+    for name, box in boxes.items():
+        if name in quick and quick[name].sizes != box.sizes:
+            box.quick = f"quick: {quick[name].sizes}"
+    inputs = [name for name, box in boxes.items() if not box.inputs and not box.before and name in quick]
+    if any(boxes[name].quick for name in inputs):  # they stand side by side, and are equally high
+        for name in inputs:
+            boxes[name].quick = f"quick: {quick[name].sizes}"
+
+
 def place(boxes: dict[str, _Box]) -> None:
     """Give each box a height and a column: below all its inputs, in the column of one that nothing continues yet.
 
-    Where attention meets what it weighs, the column goes on with the latter.
+    Where attention meets what it weighs, the column goes on with the latter. Without such a column it takes one in which
+    all is done above it, or a new one. What comes from the step before alone stands in the last column, above the box
+    that it goes into.
     """
-    continued, columns = set(), 0
+    continued, placed = set(), []
+    late = [box for box in boxes.values() if box.before and not box.inputs]
     for box in boxes.values():
-        box.top = max((boxes[source].bottom + GAP for source in box.inputs), default=0.0)
-        free = [source for source in box.inputs if source not in continued]
-        if free:
-            source = min(free, key=lambda name: boxes[name].family == "attention")
-            box.column = boxes[source].column
-            continued.add(source)
+        if box in late:
+            continue
+        inputs = [boxes[source] for source in box.inputs if boxes[source] not in late]
+        box.top = max((source.bottom + GAP for source in inputs), default=0.0)
+        if free := [source for source in inputs if source.name not in continued]:
+            source = min(free, key=lambda source: source.family == "attention")
+            box.column = source.column
+            continued.add(source.name)
         else:
-            box.column, columns = columns, columns + 1
+            box.column = _find_column(box, placed, boxes)
+        placed.append(box)
+    for box in late:
+        box.column = max(other.column for other in placed)
+        box.top = min(other.top for other in placed if box.name in other.inputs) - GAP - box.height
+
+
+def _find_column(box: _Box, placed: Sequence[_Box], boxes: dict[str, _Box]) -> int:
+    """The first column in which boxes and the arrows from them end above `box`; else a new one."""
+    ends: dict[int, float] = {}
+    for other in placed:
+        followers = [follower for follower in boxes.values() if other.name in follower.inputs]
+        below = [follower.top if follower in placed else float("inf") for follower in followers]
+        ends[other.column] = max(ends.get(other.column, 0.0), other.bottom, *below)
+    return next((column for column in sorted(ends) if ends[column] <= box.top - GAP), len(ends))
+
+
+def _draw_frames(axes: Axes, boxes: Sequence[_Box]) -> None:
+    """A grey ground behind what is inside one layer."""
+    for layer in dict.fromkeys(box.within for box in boxes if box.within):
+        parts = [box for box in boxes if box.within == layer]
+        left = min(box.middle for box in parts) - WIDTH / 2 - LANE * 0.47
+        right = max(box.middle for box in parts) + WIDTH / 2 + LANE * 0.47
+        top, bottom = min(box.top for box in parts) - GAP * 0.4, max(box.bottom for box in parts) + GAP * 0.4
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, color=COLOURS["other-fill"], lw=0, zorder=0))
 
 
 def _draw_box(axes: Axes, box: _Box) -> None:
-    patch = FancyBboxPatch(
-        (box.middle - WIDTH / 2, box.top), WIDTH, box.height, boxstyle="round,pad=0,rounding_size=0.06", linewidth=0.9,
-        facecolor=COLOURS[f"{box.family}-fill"], edgecolor=COLOURS[box.family], zorder=2,
-    )  # fmt: skip
-    axes.add_patch(patch)
-    left, right, slim = box.middle - WIDTH / 2 + 0.09, box.middle + WIDTH / 2 - 0.09, box.height == SLIM
-    shape = " × ".join("?" if size is None else str(size) for size in box.shape)
-    first = box.top + (box.height / 2 if slim else 0.14)
-    axes.text(left, first, _cut(box.head, 23 if slim else 34), size=7, weight="bold", va="center", zorder=3)
-    if slim:
-        axes.text(right, first, shape, size=6.5, ha="right", va="center", zorder=3)
-        return
-    axes.text(left, first + 0.15, _cut(box.label, 20), size=6.5, va="center", zorder=3)
-    numbers = f"{shape}   {box.parameters:,} par." if box.parameters else shape
-    axes.text(right, first + 0.15, numbers, size=6.5, ha="right", va="center", zorder=3)
+    _draw_panel(axes, (box.middle - WIDTH / 2, box.top), WIDTH, box.height, box.family)
+    left, right = box.middle - WIDTH / 2 + 0.09, box.middle + WIDTH / 2 - 0.09
+    first = box.top + (SLIM / 2 if box.slim else 0.14)
+    second = first if box.slim else first + 0.15
+    room = 50 - len(box.sizes)  # characters
+    axes.text(left, first, _cut(box.head, room - 2 if box.slim else 40), size=7, weight="bold", va="center", zorder=3)
+    if not box.slim:
+        axes.text(left, second, _cut(box.label, room), size=6.5, va="center", zorder=3)
+    axes.text(right, second, box.sizes, size=6.5, ha="right", va="center", zorder=3)
+    grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 3}
+    axes.text(right, second + LINE, box.quick, **grey)
 
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _arrow(axes: Axes, start: _Box, end: _Box, boxes) -> None:
-    """From `start` down to `end`: straight or with one elbow where nothing lies between, else along a side lane."""
+@dataclass
+class _Turn:
+    """The horizontal stretch of an arrow."""
+
+    start: _Box
+    end: _Box
+    y: float
+
+    def hides(self, other: "_Turn") -> bool:
+        """Whether it lies on that of an arrow between other boxes."""
+        (left, right), (others_left, others_right) = (sorted((t.start.middle, t.end.middle)) for t in (self, other))
+        over = abs(self.y - other.y) < 0.02 and left < others_right and others_left < right
+        return over and self.start is not other.start and self.end is not other.end
+
+
+def _draw_arrow(axes: Axes, start: _Box, end: _Box, boxes, turns: list[_Turn]) -> None:
+    """From `start` down to `end`: straight or with one elbow where nothing lies between, else along a side lane.
+
+    `turns` are the elbows that are drawn already; its own joins them.
+    """
 
     def blocked(column: int, top: float, bottom: float) -> bool:
         return any(b.column == column and b.top < bottom - 0.01 and b.bottom > top + 0.01 for b in boxes)
@@ -165,81 +254,131 @@ def _arrow(axes: Axes, start: _Box, end: _Box, boxes) -> None:
     if start.column == end.column and not blocked(start.column, start.bottom, end.top):
         path = [(start.middle, start.bottom), (end.middle, end.top)]
     elif start.column != end.column and not blocked(start.column, start.bottom, end.top):
-        turn = end.top - GAP * 0.55
-        path = [(start.middle, start.bottom), (start.middle, turn), (end.middle, turn), (end.middle, end.top)]
+        path = _bend(start, end, end.top - GAP * 0.55, turns)
     elif start.column != end.column and not blocked(end.column, start.bottom, end.top):
-        turn = start.bottom + GAP * 0.45
-        path = [(start.middle, start.bottom), (start.middle, turn), (end.middle, turn), (end.middle, end.top)]
+        path = _bend(start, end, start.bottom + GAP * 0.45, turns)
     else:
         side = -1 if end.column <= start.column else 1
         edge, lane = side * WIDTH / 2, side * (WIDTH / 2 + LANE * 0.42)
         y = [box.top + box.height / 2 for box in (start, end)]
         x = [start.middle + edge, start.middle + lane, start.middle + lane, end.middle + edge]
         path = list(zip(x, [y[0], y[0], y[1], y[1]]))
-    axes.plot(*zip(*path[:-1]), color=COLOURS["muted"], linewidth=0.8, solid_joinstyle="round", zorder=1)
-    style = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6}
-    axes.annotate("", path[-1], path[-2], arrowprops={**style, "shrinkA": 0, "shrinkB": 0}, zorder=1)
+    _draw_path(axes, path)
 
 
-def _families(axes: Axes, used: set[str], x: float) -> None:
+def _bend(start: _Box, end: _Box, y: float, turns: list[_Turn]) -> list[tuple[float, float]]:
+    """Down, across at about `y`, down."""
+    tried = [_Turn(start, end, y + step) for step in (0, -0.04, 0.03)]
+    turn = next((turn for turn in tried if not any(turn.hides(other) for other in turns)), tried[0])
+    turns.append(turn)
+    return [(start.middle, start.bottom), (start.middle, turn.y), (end.middle, turn.y), (end.middle, end.top)]
+
+
+def _draw_loops(axes: Axes, boxes: dict[str, _Box]) -> None:
+    """Dashed, up along the lane between the columns: what goes into the next step. Each has a line of its own."""
+    loops = [(boxes[source], box) for box in boxes.values() for source in box.before]
+    for number, (start, end) in enumerate(loops, 1):
+        side = 1 if end.column > start.column else -1
+        lane = start.middle + side * (WIDTH / 2 + LANE * number / (len(loops) + 1))
+        y = [box.top + box.height / 2 for box in (start, end)]
+        arrives = end.middle - (side if end.column != start.column else -side) * WIDTH / 2
+        _draw_path(axes, [(start.middle + side * WIDTH / 2, y[0]), (lane, y[0]), (lane, y[1]), (arrives, y[1])], (3, 2))
+
+
+def _draw_path(axes: Axes, path: Sequence[tuple[float, float]], dashes: tuple[float, ...] = ()) -> None:
+    line = {"linestyle": (0, dashes)} if dashes else {}
+    axes.plot(*zip(*path), color=COLOURS["muted"], linewidth=0.8, solid_joinstyle="round", zorder=1, **line)
+    (x, y), (end_x, end_y) = path[-2:]
+    head = 0.09 / max(abs(end_x - x) + abs(end_y - y), 0.09)  # of the last stretch: solid, with the tip
+    start = (end_x + head * (x - end_x), end_y + head * (y - end_y))
+    axes.annotate("", path[-1], start, arrowprops=ARROW, zorder=1)
+
+
+def _draw_families(axes: Axes, used: set[str], x: float) -> None:
     for family, name in FAMILY_NAMES.items():
         if family in used:
             colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
-            axes.add_patch(Rectangle((x, -0.37), 0.14, 0.11, linewidth=0.9, **colours))
-            axes.text(x + 0.2, -0.31, name, size=6.5, va="center", color=COLOURS["muted"])
+            axes.add_patch(Rectangle((x, -0.39), 0.14, 0.11, linewidth=0.9, **colours))
+            axes.text(x + 0.2, -0.33, name, size=6.5, va="center", color=COLOURS["muted"])
             x += 0.36 + 0.062 * len(name)
 
 
 # --- overview --------------------------------------------------------------------------------------------
 
+ROW, PANEL, SPACE = 0.3, 2.9, 0.3  # inches: a layer, and a network and what is between two
 
-def overview(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
-    """Several networks side by side: what goes in, the layers with weights of each as it was built, what comes out."""
-    found = {title: select_any_runs(paper, files, variant) for title, variant in figure.variants.items()}
-    built = {title: runs for title, runs in found.items() if runs and runs.first.get("architecture")}
+
+def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Drawing]:
+    """Several networks side by side: what goes in, the layers with weights of each as it is built, what comes out."""
+    there = architectures.read(paper.id)
+    built = {title: there[variant] for title, variant in figure.variants.items() if variant in there}
     if not built:
         return
-    layers = {
-        title: [layer for layer in runs.first["architecture"] if layer["parameters"]] for title, runs in built.items()
-    }
-    row, width, gap = 0.3, 2.3, 0.3
-    height = row * (max(map(len, layers.values())) + 1)
-    total = len(built) * (width + gap) - gap
-    canvas = Canvas(figsize=(total + 0.5, height + 2.1))
+    networks = {title: join(profiles["paper"]) for title, profiles in built.items()}
+    for title, profiles in built.items():
+        compare(networks[title], join(profiles["quick"]))
+    height = ROW + max(sum(map(_row_height, _with_weights(boxes))) for boxes in networks.values())
+    total = len(built) * (PANEL + SPACE) - SPACE
+    canvas = Canvas(figsize=(total + 0.5, height + 1.85))
     axes = canvas.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-0.25, total + 0.25), ylim=(height + 1.05, -1.05), aspect="equal")
+    axes.set(xlim=(-0.25, total + 0.25), ylim=(height + 0.8, -1.05), aspect="equal")
     axes.axis("off")
-    first = next(iter(built.values())).first["architecture"]
-    inputs = "      ".join(f"{e['name']}: {_sizes(e)}" for e in first if not e["inputs"])
-    outputs = f"{first[-1]['name']}: {_sizes(first[-1])}"
+    first = list(next(iter(networks.values())).values())
+    inputs = "      ".join(f"{box.label}: {box.sizes}" for box in first if not box.inputs)
+    outputs = f"{first[-1].label}: {first[-1].shape_words}"
     for text, top in ((inputs, -0.55), (outputs, height + 0.3)):
-        _panel(axes, (0, top), total, row, "other")
-        axes.text(total / 2, top + row / 2, text, size=7, ha="center", va="center", zorder=3)
-    for index, title in enumerate(built):
-        left = index * (width + gap)
-        _panel(axes, (left, 0), width, height, "dense")
-        count = sum(layer["parameters"] for layer in layers[title])
-        axes.text(left + 0.1, row / 2, f"{title}   {count:,} par.", size=8, weight="bold", va="center", zorder=3)
-        for place, layer in enumerate(layers[title], 1):
-            box = _Box(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["inputs"])
-            _panel(axes, (left + 0.08, place * row), width - 0.16, row * 0.82, box.family)
-            middle = (place + 0.41) * row
-            axes.text(left + 0.16, middle, _cut(box.head, 22), size=6.5, va="center", zorder=4)
-            axes.text(left + width - 0.16, middle, _sizes(layer), size=6.5, ha="right", va="center", zorder=4)
-        for start, end in ((-0.55 + row, 0), (height, height + 0.3)):
-            style = {"arrowstyle": "-|>", "color": COLOURS["muted"], "linewidth": 0.8, "mutation_scale": 6}
-            at = left + width / 2
-            axes.annotate("", (at, end), (at, start), arrowprops={**style, "shrinkA": 0, "shrinkB": 0}, zorder=1)
-    axes.text(0, -0.85, "\n".join(dict.fromkeys(map(origin, built.values()))), size=8, weight="bold", va="center")
-    caption = "The networks as built: layers that have weights, output shapes without the batch, parameters."
+        _draw_panel(axes, (0, top), total, ROW, "other")
+        axes.text(total / 2, top + ROW / 2, text, size=7, ha="center", va="center", zorder=3)
+    for index, (title, boxes) in enumerate(networks.items()):
+        left = index * (PANEL + SPACE)
+        _draw_panel(axes, (left, 0), PANEL, height, "dense")
+        heading = f"{title}   {sum(box.parameters for box in boxes.values()):,} par."
+        axes.text(left + 0.1, ROW / 2, heading, size=8, weight="bold", va="center", zorder=3)
+        _draw_rows(axes, _with_weights(boxes), left + 0.08)
+        for start, end in ((-0.55 + ROW, 0), (height, height + 0.3)):
+            at = left + PANEL / 2
+            axes.annotate("", (at, end), (at, start), arrowprops=ARROW, zorder=1)
+    small = any(box.quick for boxes in networks.values() for box in boxes.values())
+    heading = f"Sizes of the paper; {'grey: of the quick profile' if small else 'the quick profile has the same'}"
+    axes.text(0, -0.85, heading, size=8, weight="bold", va="center")
+    caption = f"The networks as built: layers that have weights, and how many. {SIZES}."
     yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
 
 
-def _panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
+def join(layers: Sequence[dict]) -> dict[str, _Box]:
+    """A box for each layer, those that were opened whole again."""
+    boxes: dict[str, _Box] = {}
+    for layer in layers:
+        name = layer.get("within") or layer["name"]
+        if name in boxes:
+            boxes[name].parameters += layer["parameters"]
+            boxes[name].shape = layer["shape"]
+        else:
+            boxes[name] = _Box(**layer | {"name": name, "kind": "Lambda" if layer.get("within") else layer["kind"]})
+    return boxes
+
+
+def _with_weights(boxes: dict[str, _Box]) -> list[_Box]:
+    return [box for box in boxes.values() if box.parameters]
+
+
+def _row_height(box: _Box) -> float:
+    return ROW + (LINE if box.quick else 0)
+
+
+def _draw_rows(axes: Axes, boxes: Sequence[_Box], left: float) -> None:
+    top, width = ROW, PANEL - 0.16
+    for box in boxes:
+        _draw_panel(axes, (left, top), width, _row_height(box) - ROW * 0.18, box.family)
+        middle = top + ROW * 0.41
+        axes.text(left + 0.08, middle, _cut(box.head, 46 - len(box.sizes)), size=6.5, va="center", zorder=4)
+        axes.text(left + width - 0.08, middle, box.sizes, size=6.5, ha="right", va="center", zorder=4)
+        grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 4}
+        axes.text(left + width - 0.08, middle + LINE, box.quick, **grey)
+        top += _row_height(box)
+
+
+def _draw_panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
     colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
-    shape = "round,pad=0,rounding_size=0.05"
-    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, linewidth=0.8, zorder=2, **colours))
-
-
-def _sizes(layer: dict) -> str:
-    return " × ".join("?" if size is None else str(size) for size in layer["shape"])
+    shape = "round,pad=0,rounding_size=0.06"
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, linewidth=0.9, zorder=2, **colours))

@@ -18,7 +18,7 @@ from common.errors import InputError
 from common.evidence.paper import Figure, Paper, Part, count_decimals, format_value, resolve_number
 from common.evidence.runs import ALL_TARGETS, CONTROL, File, Runs, find_corpus, select_any_runs, select_runs
 from common.evidence.scores import find_score
-from reports.architecture import architecture, overview
+from reports.architecture import draw_architecture, draw_overview
 from reports.drawing import COLOURS, STYLE, Drawing, finished, first_arrays, origin, title_of
 
 Maker = Callable[[Sequence[File]], Iterator[Drawing]]
@@ -27,7 +27,7 @@ Maker = Callable[[Sequence[File]], Iterator[Drawing]]
 def makers(paper: Paper) -> list[Maker]:
     """What draws each of its figures, those of the paper first, then mechanism and training curves."""
     of_paper = {
-        "architecture": architecture, "overview": overview, "traces": traces, "bars": bars,
+        "architecture": draw_architecture, "overview": draw_overview, "traces": traces, "bars": bars,
         "maps": maps, "projection": projection, "confusion": confusion, "speech": speech, "faces": faces,
     }  # fmt: skip
     ours = (mechanism, spatial_examples, temporal_example, alignments, training)
