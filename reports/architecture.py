@@ -115,7 +115,9 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
             _draw_arrow(axes, boxes[source], box, boxes.values(), turns)
     _draw_loops(axes, boxes)
     left, small = -spare + 0.12, any(box.quick for box in boxes.values())
-    axes.text(left, -0.8, f"{figure.variant}: {_count(profiles['paper'])}, sizes of the paper", weight="bold", va="center")
+    axes.text(
+        left, -0.8, f"{figure.variant}: {_count(profiles['paper'])}, sizes of the paper", weight="bold", va="center"
+    )
     quick = f"quick profile: {_count(profiles['quick'])}" + (", sizes in grey" if small else ", the same sizes")
     axes.text(left, -0.6, quick, size=7, va="center", color=COLOURS["muted"])
     _draw_families(axes, {box.family for box in boxes.values()}, left)
