@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     for paper in load_papers():
         found, path = describe(paper), locate(paper.id)
-        storage.write_atomically(path, lambda file, text=as_text(found): file.write(text.encode()))
+        text = format_text(found).encode()
+        storage.write_atomically(path, lambda file, text=text: file.write(text))
         print(f"{path}: {', '.join(found)}")
 
 
@@ -57,7 +58,7 @@ def describe(paper) -> Architectures:
         }
 
 
-def as_text(found: Architectures) -> str:
+def format_text(found: Architectures) -> str:
     """As JSON, a line for each layer."""
     variants = []
     for variant, profiles in found.items():

@@ -1,7 +1,7 @@
-"""The networks of a paper as they are built: one with its layers and arrows, or several side by side.
+"""The network of a paper as it is built, with its layers and arrows.
 
-Both are drawn from what `python -m replications.architectures` wrote, in the sizes of the paper; where the quick profile
-has others, these stand below, in grey.
+Drawn from what `python -m replications.architectures` wrote, in the sizes of the paper; where the quick profile has
+others, these stand below, in grey.
 """
 
 import re
@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from common.evidence.paper import Figure, Paper
 from common.evidence.runs import File
 from replications import architectures
-from reports.drawing import COLOURS, Drawing, finished, title_of
+from reports.drawing import COLOURS, Drawing, finish, make_title
 
 BOX, SLIM, LINE, GAP, WIDTH, LANE = 0.40, 0.24, 0.14, 0.17, 2.9, 0.42  # inches
 FAMILIES = {  # the first family with a word in the layer's name or kind
@@ -36,7 +36,7 @@ SIZES = "Output shapes without the batch, where ? is what the corpus decides"
 
 
 @dataclass(eq=False)
-class _Box:
+class Box:
     """A layer, with the small layers that follow it and nothing else, and its place on the page."""
 
     name: str
@@ -97,9 +97,9 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
     profiles = architectures.read(paper.id).get(figure.variant)
     if not profiles:
         return
-    boxes = fold(profiles["paper"])
-    compare(boxes, fold(profiles["quick"]))
-    place(boxes)
+    boxes = fold_layers(profiles["paper"])
+    compare_sizes(boxes, fold_layers(profiles["quick"]))
+    place_boxes(boxes)
     width = max(box.column for box in boxes.values()) * (WIDTH + LANE) + WIDTH
     height = max(box.bottom for box in boxes.values())
     canvas = Canvas(figsize=(max(width + 0.7, 5.4), height + 1.05))
@@ -116,22 +116,28 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
     _draw_loops(axes, boxes)
     left, small = -spare + 0.12, any(box.quick for box in boxes.values())
     axes.text(
-        left, -0.8, f"{figure.variant}: {_count(profiles['paper'])}, sizes of the paper", weight="bold", va="center"
+        left,
+        -0.8,
+        f"{figure.variant}: {_count_parameters(profiles['paper'])}, sizes of the paper",
+        weight="bold",
+        va="center",
     )
-    quick = f"quick profile: {_count(profiles['quick'])}" + (", sizes in grey" if small else ", the same sizes")
+    quick = f"quick profile: {_count_parameters(profiles['quick'])}" + (
+        ", sizes in grey" if small else ", the same sizes"
+    )
     axes.text(left, -0.6, quick, size=7, va="center", color=COLOURS["muted"])
     _draw_families(axes, {box.family for box in boxes.values()}, left)
     caption = f"The network `{figure.variant}` as built for the sizes of the paper. {SIZES}."
     if any(box.before for box in boxes.values()):
         caption += " Dashed: from the step before; grey ground: what is inside one layer."
-    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
+    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
-def _count(layers: Sequence[dict]) -> str:
+def _count_parameters(layers: Sequence[dict]) -> str:
     return f"{sum(layer['parameters'] for layer in layers):,} parameters"
 
 
-def fold(layers: Sequence[dict]) -> dict[str, _Box]:
+def fold_layers(layers: Sequence[dict]) -> dict[str, Box]:
     """Boxes by name, in order. Small layers join the layer before them if they alone follow it."""
     followers = [source for layer in layers for source in layer["inputs"]]
     boxes, home = {}, {}  # home: layer -> the box that holds it
@@ -140,21 +146,21 @@ def fold(layers: Sequence[dict]) -> dict[str, _Box]:
         small = layer["kind"].startswith(FOLDED) and not layer["parameters"] and len(sources) == 1
         if small and followers.count(sources[0]) == 1 and boxes[home[sources[0]]].inputs:
             box = boxes[home[sources[0]]]
-            box.kind, box.shape = f"{box.kind} + {_short_kind(layer)}", layer["shape"]
+            box.kind, box.shape = f"{box.kind} + {_shorten_kind(layer)}", layer["shape"]
             home[layer["name"]] = box.name
         else:
             home[layer["name"]] = layer["name"]
-            boxes[layer["name"]] = _Box(**layer | {"inputs": [home[source] for source in sources]})
+            boxes[layer["name"]] = Box(**layer | {"inputs": [home[source] for source in sources]})
     return boxes
 
 
-def _short_kind(layer: dict) -> str:
+def _shorten_kind(layer: dict) -> str:
     if layer["kind"] == "Activation":  # which one is known from its name only
         return next((word for word in ("relu", "tanh", "sigmoid") if word in layer["name"].lower()), "activation")
     return layer["kind"].lower()
 
 
-def compare(boxes: dict[str, _Box], quick: dict[str, _Box]) -> None:
+def compare_sizes(boxes: dict[str, Box], quick: dict[str, Box]) -> None:
     """Give each box the sizes that it has among the `quick` ones, where they differ."""
     for name, box in boxes.items():
         if name in quick and quick[name].sizes != box.sizes:
@@ -165,7 +171,7 @@ def compare(boxes: dict[str, _Box], quick: dict[str, _Box]) -> None:
             boxes[name].quick = f"quick: {quick[name].sizes}"
 
 
-def place(boxes: dict[str, _Box]) -> None:
+def place_boxes(boxes: dict[str, Box]) -> None:
     """Give each box a height and a column: below all its inputs, in the column of one that nothing continues yet.
 
     Where attention meets what it weighs, the column goes on with the latter. Without such a column it takes one in which
@@ -191,7 +197,7 @@ def place(boxes: dict[str, _Box]) -> None:
         box.top = min(other.top for other in placed if box.name in other.inputs) - GAP - box.height
 
 
-def _find_column(box: _Box, placed: Sequence[_Box], boxes: dict[str, _Box]) -> int:
+def _find_column(box: Box, placed: Sequence[Box], boxes: dict[str, Box]) -> int:
     """The first column in which boxes and the arrows from them end above `box`; else a new one."""
     ends: dict[int, float] = {}
     for other in placed:
@@ -201,7 +207,7 @@ def _find_column(box: _Box, placed: Sequence[_Box], boxes: dict[str, _Box]) -> i
     return next((column for column in sorted(ends) if ends[column] <= box.top - GAP), len(ends))
 
 
-def _draw_frames(axes: Axes, boxes: Sequence[_Box]) -> None:
+def _draw_frames(axes: Axes, boxes: Sequence[Box]) -> None:
     """A grey ground behind what is inside one layer."""
     for layer in dict.fromkeys(box.within for box in boxes if box.within):
         parts = [box for box in boxes if box.within == layer]
@@ -211,21 +217,23 @@ def _draw_frames(axes: Axes, boxes: Sequence[_Box]) -> None:
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, color=COLOURS["other-fill"], lw=0, zorder=0))
 
 
-def _draw_box(axes: Axes, box: _Box) -> None:
-    _draw_panel(axes, (box.middle - WIDTH / 2, box.top), WIDTH, box.height, box.family)
+def _draw_box(axes: Axes, box: Box) -> None:
+    draw_panel(axes, (box.middle - WIDTH / 2, box.top), WIDTH, box.height, box.family)
     left, right = box.middle - WIDTH / 2 + 0.09, box.middle + WIDTH / 2 - 0.09
     first = box.top + (SLIM / 2 if box.slim else 0.14)
     second = first if box.slim else first + 0.15
     room = 50 - len(box.sizes)  # characters
-    axes.text(left, first, _cut(box.head, room - 2 if box.slim else 40), size=7, weight="bold", va="center", zorder=3)
+    axes.text(
+        left, first, cut_text(box.head, room - 2 if box.slim else 40), size=7, weight="bold", va="center", zorder=3
+    )
     if not box.slim:
-        axes.text(left, second, _cut(box.label, room), size=6.5, va="center", zorder=3)
+        axes.text(left, second, cut_text(box.label, room), size=6.5, va="center", zorder=3)
     axes.text(right, second, box.sizes, size=6.5, ha="right", va="center", zorder=3)
     grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 3}
     axes.text(right, second + LINE, box.quick, **grey)
 
 
-def _cut(text: str, length: int) -> str:
+def cut_text(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -233,8 +241,8 @@ def _cut(text: str, length: int) -> str:
 class _Turn:
     """The horizontal stretch of an arrow."""
 
-    start: _Box
-    end: _Box
+    start: Box
+    end: Box
     y: float
 
     def hides(self, other: "_Turn") -> bool:
@@ -244,7 +252,7 @@ class _Turn:
         return over and self.start is not other.start and self.end is not other.end
 
 
-def _draw_arrow(axes: Axes, start: _Box, end: _Box, boxes, turns: list[_Turn]) -> None:
+def _draw_arrow(axes: Axes, start: Box, end: Box, boxes, turns: list[_Turn]) -> None:
     """From `start` down to `end`: straight or with one elbow where nothing lies between, else along a side lane.
 
     `turns` are the elbows that are drawn already; its own joins them.
@@ -256,9 +264,9 @@ def _draw_arrow(axes: Axes, start: _Box, end: _Box, boxes, turns: list[_Turn]) -
     if start.column == end.column and not blocked(start.column, start.bottom, end.top):
         path = [(start.middle, start.bottom), (end.middle, end.top)]
     elif start.column != end.column and not blocked(start.column, start.bottom, end.top):
-        path = _bend(start, end, end.top - GAP * 0.55, turns)
+        path = _bend_arrow(start, end, end.top - GAP * 0.55, turns)
     elif start.column != end.column and not blocked(end.column, start.bottom, end.top):
-        path = _bend(start, end, start.bottom + GAP * 0.45, turns)
+        path = _bend_arrow(start, end, start.bottom + GAP * 0.45, turns)
     else:
         side = -1 if end.column <= start.column else 1
         edge, lane = side * WIDTH / 2, side * (WIDTH / 2 + LANE * 0.42)
@@ -268,7 +276,7 @@ def _draw_arrow(axes: Axes, start: _Box, end: _Box, boxes, turns: list[_Turn]) -
     _draw_path(axes, path)
 
 
-def _bend(start: _Box, end: _Box, y: float, turns: list[_Turn]) -> list[tuple[float, float]]:
+def _bend_arrow(start: Box, end: Box, y: float, turns: list[_Turn]) -> list[tuple[float, float]]:
     """Down, across at about `y`, down."""
     tried = [_Turn(start, end, y + step) for step in (0, -0.04, 0.03)]
     turn = next((turn for turn in tried if not any(turn.hides(other) for other in turns)), tried[0])
@@ -276,7 +284,7 @@ def _bend(start: _Box, end: _Box, y: float, turns: list[_Turn]) -> list[tuple[fl
     return [(start.middle, start.bottom), (start.middle, turn.y), (end.middle, turn.y), (end.middle, end.top)]
 
 
-def _draw_loops(axes: Axes, boxes: dict[str, _Box]) -> None:
+def _draw_loops(axes: Axes, boxes: dict[str, Box]) -> None:
     """Dashed, up along the lane between the columns: what goes into the next step. Each has a line of its own."""
     loops = [(boxes[source], box) for box in boxes.values() for source in box.before]
     for number, (start, end) in enumerate(loops, 1):
@@ -305,82 +313,7 @@ def _draw_families(axes: Axes, used: set[str], x: float) -> None:
             x += 0.36 + 0.062 * len(name)
 
 
-# --- overview --------------------------------------------------------------------------------------------
-
-ROW, PANEL, SPACE = 0.3, 2.9, 0.3  # inches: a layer, and a network and what is between two
-
-
-def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Drawing]:
-    """Several networks side by side: what goes in, the layers with weights of each as it is built, what comes out."""
-    there = architectures.read(paper.id)
-    built = {title: there[variant] for title, variant in figure.variants.items() if variant in there}
-    if not built:
-        return
-    networks = {title: join(profiles["paper"]) for title, profiles in built.items()}
-    for title, profiles in built.items():
-        compare(networks[title], join(profiles["quick"]))
-    height = ROW + max(sum(map(_row_height, _with_weights(boxes))) for boxes in networks.values())
-    total = len(built) * (PANEL + SPACE) - SPACE
-    canvas = Canvas(figsize=(total + 0.5, height + 1.85))
-    axes = canvas.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-0.25, total + 0.25), ylim=(height + 0.8, -1.05), aspect="equal")
-    axes.axis("off")
-    first = list(next(iter(networks.values())).values())
-    inputs = "      ".join(f"{box.label}: {box.sizes}" for box in first if not box.inputs)
-    outputs = f"{first[-1].label}: {first[-1].shape_words}"
-    for text, top in ((inputs, -0.55), (outputs, height + 0.3)):
-        _draw_panel(axes, (0, top), total, ROW, "other")
-        axes.text(total / 2, top + ROW / 2, text, size=7, ha="center", va="center", zorder=3)
-    for index, (title, boxes) in enumerate(networks.items()):
-        left = index * (PANEL + SPACE)
-        _draw_panel(axes, (left, 0), PANEL, height, "dense")
-        heading = f"{title}   {sum(box.parameters for box in boxes.values()):,} par."
-        axes.text(left + 0.1, ROW / 2, heading, size=8, weight="bold", va="center", zorder=3)
-        _draw_rows(axes, _with_weights(boxes), left + 0.08)
-        for start, end in ((-0.55 + ROW, 0), (height, height + 0.3)):
-            at = left + PANEL / 2
-            axes.annotate("", (at, end), (at, start), arrowprops=ARROW, zorder=1)
-    small = any(box.quick for boxes in networks.values() for box in boxes.values())
-    heading = f"Sizes of the paper; {'grey: of the quick profile' if small else 'the quick profile has the same'}"
-    axes.text(0, -0.85, heading, size=8, weight="bold", va="center")
-    caption = f"The networks as built: layers that have weights, and how many. {SIZES}."
-    yield finished(f"{paper.id}-{figure.id}", title_of(figure), caption, "paper", canvas)
-
-
-def join(layers: Sequence[dict]) -> dict[str, _Box]:
-    """A box for each layer, those that were opened whole again."""
-    boxes: dict[str, _Box] = {}
-    for layer in layers:
-        name = layer.get("within") or layer["name"]
-        if name in boxes:
-            boxes[name].parameters += layer["parameters"]
-            boxes[name].shape = layer["shape"]
-        else:
-            boxes[name] = _Box(**layer | {"name": name, "kind": "Lambda" if layer.get("within") else layer["kind"]})
-    return boxes
-
-
-def _with_weights(boxes: dict[str, _Box]) -> list[_Box]:
-    return [box for box in boxes.values() if box.parameters]
-
-
-def _row_height(box: _Box) -> float:
-    return ROW + (LINE if box.quick else 0)
-
-
-def _draw_rows(axes: Axes, boxes: Sequence[_Box], left: float) -> None:
-    top, width = ROW, PANEL - 0.16
-    for box in boxes:
-        _draw_panel(axes, (left, top), width, _row_height(box) - ROW * 0.18, box.family)
-        middle = top + ROW * 0.41
-        axes.text(left + 0.08, middle, _cut(box.head, 46 - len(box.sizes)), size=6.5, va="center", zorder=4)
-        axes.text(left + width - 0.08, middle, box.sizes, size=6.5, ha="right", va="center", zorder=4)
-        grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 4}
-        axes.text(left + width - 0.08, middle + LINE, box.quick, **grey)
-        top += _row_height(box)
-
-
-def _draw_panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
+def draw_panel(axes: Axes, corner: tuple[float, float], width: float, height: float, family: str) -> None:
     colours = {"facecolor": COLOURS[f"{family}-fill"], "edgecolor": COLOURS[family]}
     shape = "round,pad=0,rounding_size=0.06"
     axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, linewidth=0.9, zorder=2, **colours))
