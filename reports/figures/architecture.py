@@ -108,7 +108,7 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
     axes.set(xlim=(-spare, width + spare), ylim=(height + 0.12, -0.93), aspect="equal")
     axes.axis("off")
     _draw_frames(axes, boxes.values())
-    turns: list[_Turn] = []
+    turns: list[Turn] = []
     for box in boxes.values():
         _draw_box(axes, box)
         for source in box.inputs:
@@ -238,21 +238,21 @@ def cut_text(text: str, length: int) -> str:
 
 
 @dataclass
-class _Turn:
+class Turn:
     """The horizontal stretch of an arrow."""
 
     start: Box
     end: Box
     y: float
 
-    def hides(self, other: "_Turn") -> bool:
+    def hides(self, other: "Turn") -> bool:
         """Whether it lies on that of an arrow between other boxes."""
         (left, right), (others_left, others_right) = (sorted((t.start.middle, t.end.middle)) for t in (self, other))
         over = abs(self.y - other.y) < 0.02 and left < others_right and others_left < right
         return over and self.start is not other.start and self.end is not other.end
 
 
-def _draw_arrow(axes: Axes, start: Box, end: Box, boxes, turns: list[_Turn]) -> None:
+def _draw_arrow(axes: Axes, start: Box, end: Box, boxes, turns: list[Turn]) -> None:
     """From `start` down to `end`: straight or with one elbow where nothing lies between, else along a side lane.
 
     `turns` are the elbows that are drawn already; its own joins them.
@@ -276,9 +276,9 @@ def _draw_arrow(axes: Axes, start: Box, end: Box, boxes, turns: list[_Turn]) -> 
     _draw_path(axes, path)
 
 
-def _bend_arrow(start: Box, end: Box, y: float, turns: list[_Turn]) -> list[tuple[float, float]]:
+def _bend_arrow(start: Box, end: Box, y: float, turns: list[Turn]) -> list[tuple[float, float]]:
     """Down, across at about `y`, down."""
-    tried = [_Turn(start, end, y + step) for step in (0, -0.04, 0.03)]
+    tried = [Turn(start, end, y + step) for step in (0, -0.04, 0.03)]
     turn = next((turn for turn in tried if not any(turn.hides(other) for other in turns)), tried[0])
     turns.append(turn)
     return [(start.middle, start.bottom), (start.middle, turn.y), (end.middle, turn.y), (end.middle, end.top)]

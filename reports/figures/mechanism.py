@@ -1,6 +1,7 @@
 """What goes on inside the networks, measured against the planted truth of the simulation, and examples of it."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 import matplotlib
 import numpy as np
@@ -42,6 +43,7 @@ MARKS = {  # measure -> what that is, in words
     "kfold-segments": "for a K-fold of segments no difference",
 }
 WORDS = {CONTROL: "control: affect everywhere"}  # what else a corpus of this name is
+WIDTH = 7.4  # inches
 
 
 def describe_corpus(corpus: str) -> str:
@@ -64,11 +66,16 @@ def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     found = {measure: runs for measure in MEASURES if (runs := select_with_mechanism(paper, files, measure))}
     if not found:
         return
+    longest = max(len(_name_row(entry)) for runs in found.values() for entry in runs)
+    room = int((WIDTH - 0.35 - 0.058 * longest) / 0.072)  # characters above a panel, which is beside its names
+    titles = {measure: wrap(MEASURES[measure][1], room) for measure in found}
+    more = sum(len(lines) - 1 for lines in titles.values())
     sizes = [len(runs) + 1.3 for runs in found.values()]
-    canvas = Canvas(figsize=(7.4, 0.30 * sum(sizes) + 0.75), layout="constrained")
+    canvas = Canvas(figsize=(WIDTH, 0.30 * sum(sizes) + 0.14 * more + 0.75), layout="constrained")
     panels = canvas.subplots(len(found), 1, squeeze=False, height_ratios=sizes)[:, 0]
     for axes, (measure, runs) in zip(panels, found.items()):
         _draw_measure(axes, measure, runs)
+        axes.set_title("\n".join(titles[measure]))
     everything = [runs for group in found.values() for runs in group]
     canvas.suptitle("\n".join(_list_origins(everything)), x=0.008, ha="left", size=8.5, weight="bold")
     caption = f"Points with 95 % intervals; the dashed mark is {', '.join(MARKS[measure] for measure in found)}."
@@ -82,9 +89,12 @@ def _list_origins(runs: list[Runs]) -> list[str]:
     return sorted({f"{kinds.get(r.evidence, 'data')}: {r.profile} profile, seed {r.first['seed']}" for r in runs})
 
 
+def _name_row(runs: Runs) -> str:
+    return f"{runs.variant}, {describe_corpus(runs.corpus)}"
+
+
 def _draw_measure(axes: Axes, measure: str, runs: list[Runs]) -> None:
-    key, title, mark = MEASURES[measure]
-    axes.set_title(title)
+    key, _, mark = MEASURES[measure]
     for row, entry in enumerate(runs):
         values = entry.first["mechanism"][measure]
         colour = COLOURS["muted" if entry.corpus == CONTROL else "attention"]
@@ -99,7 +109,7 @@ def _draw_measure(axes: Axes, measure: str, runs: list[Runs]) -> None:
             axes.plot(values["interval"], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
         if values[key] is not None:
             axes.plot([values[key]], [row], color=colour, marker="o", markersize=5.5, markerfacecolor=fill)
-    axes.set_yticks(range(len(runs)), [f"{r.variant}, {describe_corpus(r.corpus)}" for r in runs])
+    axes.set_yticks(range(len(runs)), list(map(_name_row, runs)))
     axes.set(ylim=(len(runs) - 0.4, -0.6))
     if mark in ("chance", "all", "equal"):
         axes.set(xlim=(0, 1))
