@@ -13,7 +13,7 @@ from reports.audit.statements import Statement, audit_statements
 
 
 def audit_paper(paper: Paper, stated: Sequence[Statement] = ()) -> list[Finding]:
-    """All findings about a paper; `stated` are its `statements`."""
+    """All findings about a paper; `stated` are its arithmetic claims, evaluated."""
     found = []
     for table in paper.tables:
         if table.printed and table.confusion:

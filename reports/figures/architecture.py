@@ -114,17 +114,10 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
         for source in box.inputs:
             _draw_arrow(axes, boxes[source], box, boxes.values(), turns)
     _draw_loops(axes, boxes)
-    left, small = -spare + 0.12, any(box.quick for box in boxes.values())
-    axes.text(
-        left,
-        -0.8,
-        f"{figure.variant}: {_count_parameters(profiles['paper'])}, sizes of the paper",
-        weight="bold",
-        va="center",
-    )
-    quick = f"quick profile: {_count_parameters(profiles['quick'])}" + (
-        ", sizes in grey" if small else ", the same sizes"
-    )
+    left, differ = -spare + 0.12, any(box.quick for box in boxes.values())
+    heading = f"{figure.variant}: {_count_parameters(profiles['paper'])}, sizes of the paper"
+    axes.text(left, -0.8, heading, weight="bold", va="center")
+    quick = f"quick profile: {_count_parameters(profiles['quick'])}, {'sizes in grey' if differ else 'the same sizes'}"
     axes.text(left, -0.6, quick, size=7, va="center", color=COLOURS["muted"])
     _draw_families(axes, {box.family for box in boxes.values()}, left)
     caption = f"The network `{figure.variant}` as built for the sizes of the paper. {SIZES}."

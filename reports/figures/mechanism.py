@@ -67,7 +67,7 @@ def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     if not found:
         return
     longest = max(len(_name_row(entry)) for runs in found.values() for entry in runs)
-    room = int((WIDTH - 0.35 - 0.058 * longest) / 0.072)  # characters above a panel, which is beside its names
+    room = int((WIDTH - 0.1 - 0.053 * longest) / 0.06)  # characters above a panel, which is beside its names
     titles = {measure: wrap(MEASURES[measure][1], room) for measure in found}
     more = sum(len(lines) - 1 for lines in titles.values())
     sizes = [len(runs) + 1.3 for runs in found.values()]
