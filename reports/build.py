@@ -25,7 +25,7 @@ RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks thi
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
     from common.evidence.reading import load_papers  # numpy and matplotlib load in seconds, --help should not
 
     suite = load_papers()
@@ -34,16 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked and not options.run and not Path(options.results).is_dir():
         raise InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
     _refuse(out)
-    if options.run and (code := run([paper.id for paper in suite], options.results)):
+    if options.run and (code := run_papers([paper.id for paper in suite], options.results)):
         return code
-    evaluated = [audited(*entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
+    evaluated = [add_audit(*entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
     try:
         write(evaluated, out)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; a report in {out} is as it was") from None
     print(f"report: {out / 'index.html'}")
     for paper, files, cells, *_ in evaluated:
-        print(scorecard(paper, cells) if files else f"{scorecard(paper, cells)}; no result files in {options.results}")
+        print(
+            format_scorecard(paper, cells)
+            if files
+            else f"{format_scorecard(paper, cells)}; no result files in {options.results}"
+        )
     if not (options.accept or options.check):
         return 0
     own = evaluate_all(suite, Path(options.results))  # what is locked must be there
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _check(own) if options.check else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reports.build", description=__doc__.partition(";")[0] + ".")
     add = parser.add_argument
     add("--results", default=RESULTS, metavar="DIR", help="folder of the result files (default: %(default)s)")
@@ -68,14 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(papers: Sequence[str], results_folder: str) -> int:
+def run_papers(papers: Sequence[str], results_folder: str) -> int:
     """Run the quick profile of each paper, one after the other; the exit code of the first that fails, or 0.
 
     What is done is not done again. The rooms show how far they are; before each stands which it is.
     """
     took = []  # minutes of each paper
     for number, paper in enumerate(papers, 1):
-        print(f"[{number}/{len(papers)}] {paper}: {_so_far(took, len(papers) - len(took))}", file=sys.stderr)
+        print(f"[{number}/{len(papers)}] {paper}: {_describe_progress(took, len(papers) - len(took))}", file=sys.stderr)
         start = time.monotonic()
         command = [sys.executable, "-m", f"replications.{paper}.run", *RUN_OPTIONS.get(paper, ())]
         room = subprocess.Popen([*command, "--results", results_folder], stdout=subprocess.DEVNULL)
@@ -89,7 +93,7 @@ def run(papers: Sequence[str], results_folder: str) -> int:
     return 0
 
 
-def _so_far(took: Sequence[float], left: int) -> str:
+def _describe_progress(took: Sequence[float], left: int) -> str:
     """Minutes since the start and, once a paper was run anew, about how many the `left` ones will take."""
     anew = [minutes for minutes in took if minutes > 0.5]  # less is what was done before
     estimate = f", about {left * sum(anew) / len(anew):.0f} min left" if anew else ""
@@ -115,7 +119,7 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
     from common.evidence.claims import judge_claims
     from common.evidence.runs import check_files
     from common.running import results
-    from reports import audit
+    from reports.audit.statements import evaluate_statements
 
     files = check_files(results.find(results_folder, paper.id))
     if committed:
@@ -123,22 +127,23 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
         others = check_files(results.find(committed, paper.id))
         files += [(path, record | {"committed": True}) for path, record in others if record["corpus"] not in there]
     cells = fill_cells(paper, files) + fill_own_cells(paper, files)
-    return paper, files, cells, judge_claims(paper, files) + audit.statements(paper, files)
+    return paper, files, cells, judge_claims(paper, files) + evaluate_statements(paper, files)
 
 
-def audited(paper, files, cells: Sequence, checked: Sequence) -> tuple:
+def add_audit(paper, files, cells: Sequence, checked: Sequence) -> tuple:
     """What `evaluate` returns, with the findings of the audit; numbers that these prove wrong are errata."""
-    from reports import audit
+    from reports.audit.papers import audit_paper, correct_cells
+    from reports.audit.statements import Statement
 
-    findings = audit.findings(paper, [entry for entry in checked if isinstance(entry, audit.Statement)])
-    return paper, files, audit.corrected(cells, findings), checked, findings
+    findings = audit_paper(paper, [entry for entry in checked if isinstance(entry, Statement)])
+    return paper, files, correct_cells(cells, findings), checked, findings
 
 
-def scorecard(paper, cells: Sequence) -> str:
+def format_scorecard(paper, cells: Sequence) -> str:
     """One line: the paper, its printed numbers, and how many have which verdict."""
     from reports import page, tables
 
-    score = page.scored(paper, cells)
+    score = page.score_paper(paper, cells)
     counts = ", ".join(f"{count} {tables.WORDS[verdict]}" for verdict, count in score.verdicts.items())
     evidence = ", ".join(f"{count} {word}" for word, count in score.evidence.items())
     return f"{paper.id}: {score.total} printed numbers: {counts} (evidence: {evidence})"
@@ -158,7 +163,7 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
         new, old = temporary / "new", temporary / "old"
-        for name, content in contents(evaluated, out):
+        for name, content in list_contents(evaluated, out):
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         if out.exists():
@@ -180,30 +185,31 @@ def _refuse(out: Path) -> None:
         raise InputError(f"{out}: exists and is no report of ours; choose another --out")
 
 
-def contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
+def list_contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
-    from reports import audit, former, page, tables
+    from reports import former, page, tables
+    from reports.audit.statements import Statement, make_text_cells
 
     everything, text, names, scores = [], [], [], []
-    of_papers = drawn(evaluated, former_report)
-    yield former.INDEX, former.index(of_papers)
+    of_papers = draw_figures(evaluated, former_report)
+    yield former.INDEX, former.format_index(of_papers)
     for paper, files, cells, checked, findings in evaluated:
         _, drawings = of_papers[paper.id]
-        stated = [entry for entry in checked if isinstance(entry, audit.Statement)]
-        exhibits = tables.exhibits(paper, cells, checked, findings)
+        stated = [entry for entry in checked if isinstance(entry, Statement)]
+        exhibits = tables.format_exhibits(paper, cells, checked, findings)
         written = {f"tables/{name}": text for name, text in exhibits.items()}
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
-        written[f"{paper.id}.html"] = page.paper_page(paper, cells, checked, files, drawings, findings)
+        written[f"{paper.id}.html"] = page.render_paper(paper, cells, checked, files, drawings, findings)
         yield from written.items()
-        text += (of_text := audit.text_cells(paper, stated))
+        text += (of_text := make_text_cells(paper, stated))
         everything += [cell for cell in cells if cell.published] + of_text
         names += [name for name in written if "/" in name]
-        scores.append(page.scored(paper, cells, findings))
-    yield "cells.csv", tables.cells_csv(everything)
-    yield "index.html", page.index(scores, names, text)
+        scores.append(page.score_paper(paper, cells, findings))
+    yield "cells.csv", tables.format_cells_csv(everything)
+    yield "index.html", page.render_index(scores, names, text)
 
 
-def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
+def draw_figures(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
     """For each paper the key of its figures and the figures: those in `report`, or drawn on all cores.
 
     Raises InputError for a damaged result file.
@@ -212,19 +218,20 @@ def drawn(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list
     from tqdm import tqdm
 
     from common.running.options import count_cores
-    from reports import figures, former
+    from reports import former
+    from reports.figures import makers
 
     found = {}
     for paper, files, *_ in evaluated:
-        key = former.key(paper, files)
-        found[paper.id] = key, former.figures(report, paper.id, key)
+        key = former.compute_key(paper, files)
+        found[paper.id] = key, former.read_figures(report, paper.id, key)
     missing = [entry for entry in evaluated if found[entry[0].id][1] is None]
-    makers = [(paper.id, make, files) for paper, files, *_ in missing for make in figures.makers(paper)]
-    calls = (delayed(figures.drawn)(make, files) for _, make, files in makers)
-    made = parallel(calls, min(count_cores(), len(makers) or 1))
-    made = list(tqdm(made, total=len(makers), desc="figures", unit="", leave=False, delay=2))
+    to_make = [(paper.id, make, files) for paper, files, *_ in missing for make in makers.list_makers(paper)]
+    calls = (delayed(makers.run_maker)(make, files) for _, make, files in to_make)
+    made = parallel(calls, min(count_cores(), len(to_make) or 1))
+    made = list(tqdm(made, total=len(to_make), desc="figures", unit="", leave=False, delay=2))
     for paper, *_ in missing:
-        of_paper = [d for (name, *_), drawings in zip(makers, made) if name == paper.id for d in drawings]
+        of_paper = [d for (name, *_), drawings in zip(to_make, made) if name == paper.id for d in drawings]
         found[paper.id] = found[paper.id][0], of_paper
     return found
 

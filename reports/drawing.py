@@ -59,7 +59,7 @@ class Drawing:
         return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
-def finished(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
+def finish(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
     svg, png = io.BytesIO(), io.BytesIO()
     if canvas.get_layout_engine():
         canvas.get_layout_engine().execute(canvas)  # once is enough for both files
@@ -70,17 +70,17 @@ def finished(name: str, title: str, caption: str, section: str, canvas: Canvas) 
     return Drawing(name, title, caption, section, svg.getvalue(), png.getvalue())
 
 
-def title_of(figure: Figure) -> str:
+def make_title(figure: Figure) -> str:
     return f"{figure.id.replace('figure', 'Figure ').capitalize()}: {figure.title}"
 
 
-def origin(runs: Runs) -> str:
+def describe_origin(runs: Runs) -> str:
     """What a figure must say about its data, in its own pixels: figures travel without their page."""
     kind = "SIMULATED data" if runs.evidence == "simulated" else "data"
     return f"{kind}: corpus {runs.corpus}, {runs.profile} profile, seed {runs.first['seed']}"
 
 
-def first_arrays(runs: Runs) -> dict[str, np.ndarray]:
+def read_first_arrays(runs: Runs) -> dict[str, np.ndarray]:
     path, record = runs.files[0]
     return _read_arrays(path, record["arrays"]["sha256"]) if "arrays" in record else {}
 

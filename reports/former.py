@@ -9,44 +9,45 @@ from pathlib import Path
 from common import storage
 from common.evidence.paper import Paper
 from common.evidence.runs import File
+from replications import architectures
 from reports.drawing import Drawing
 
 INDEX = "figures/drawn.json"  # in a report: for each paper the key of its figures, and what is said of them
 ROOT = Path(__file__).parent.parent
 
 
-def key(paper: Paper, files: Sequence[File]) -> str:
-    """What the figures of a paper depend on: its toml, the result files, the code, what draws. Raises InputError."""
+def compute_key(paper: Paper, files: Sequence[File]) -> str:
+    """What its figures depend on: toml, networks, result files, the code, what draws. Raises InputError."""
     found = [[path.parts[-5:], storage.digest_file(path), record.get("committed", False)] for path, record in files]
-    return storage.digest([_code(), repr(paper), found])
+    return storage.digest([_digest_code(), repr(paper), architectures.read(paper.id), found])
 
 
 @cache
-def _code() -> list[str]:
+def _digest_code() -> list[str]:
     sources = [path for folder in ("common", "reports") for path in sorted((ROOT / folder).rglob("*.py"))]
     return [metadata.version(name) for name in ("matplotlib", "numpy", "scipy")] + list(
         map(storage.digest_file, sources)
     )
 
 
-def index(drawn: dict[str, tuple[str, Sequence[Drawing]]]) -> str:
+def format_index(drawn: dict[str, tuple[str, Sequence[Drawing]]]) -> str:
     """The text of INDEX; `drawn` has the key and the figures of each paper."""
     return json.dumps(
-        {paper: {"key": key, "figures": list(map(_about, found))} for paper, (key, found) in drawn.items()}
+        {paper: {"key": key, "figures": list(map(_describe, found))} for paper, (key, found) in drawn.items()}
     )
 
 
-def _about(drawing: Drawing) -> dict[str, str]:
+def _describe(drawing: Drawing) -> dict[str, str]:
     words = {name: getattr(drawing, name) for name in ("id", "title", "caption", "section")}
     return words | {"digest": storage.digest_bytes(drawing.svg + drawing.png)}
 
 
-def figures(report: Path, paper: str, key: str) -> list[Drawing] | None:
+def read_figures(report: Path, paper: str, key: str) -> list[Drawing] | None:
     """The figures of a paper in a report; None if there are none with this key, or a file is not as it was written."""
     try:
         entry = json.loads((report / INDEX).read_text())[paper]
         found = [_read(report / "figures", about) for about in entry["figures"]] if entry["key"] == key else []
-        return found if entry == {"key": key, "figures": list(map(_about, found))} else None
+        return found if entry == {"key": key, "figures": list(map(_describe, found))} else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

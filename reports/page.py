@@ -23,9 +23,10 @@ from common.evidence.runs import ALL_TARGETS, File, Runs, select_runs
 from common.evidence.scores import average_score
 from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, find_finest
 from reports import tables
-from reports.audit import SEVERITIES, Finding, Statement
+from reports.audit.findings import SEVERITIES, Finding
+from reports.audit.statements import Statement
 from reports.drawing import SECTIONS, Drawing
-from reports.figures import MEASURES, WORDS, with_mechanism
+from reports.figures.mechanism import MEASURES, WORDS, select_with_mechanism
 
 SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
 SEVERITY_SYMBOLS = {"none": "✓", "slip": "≈", "unclear": "?", "error": "≠"}
@@ -46,7 +47,7 @@ class Score:
     crossed: Counter  # (evidence, verdict) -> how many
 
 
-def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()) -> Score:
+def score_paper(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()) -> Score:
     cells = [cell for cell in cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
@@ -54,16 +55,16 @@ def scored(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()
     found = Counter(finding.severity for finding in findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
     crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
-    sentence = _wrong(crossed["audit", "ERRATUM"]) + _sentence(cells, crossed, evidence, paper.corpus)
+    sentence = _count_errata(crossed["audit", "ERRATUM"]) + _write_sentence(cells, crossed, evidence, paper.corpus)
     return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
 
 
-def _wrong(count: int) -> str:
+def _count_errata(count: int) -> str:
     """How many printed numbers others prove wrong."""
     return f"By arithmetic {count_noun(count, 'printed number')} cannot be right. " if count else ""
 
 
-def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus: str) -> str:
+def _write_sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus: str) -> str:
     nothing = "this confirms and refutes nothing."
     match, mismatch, erratum = (crossed["real", verdict] for verdict in ("MATCH", "MISMATCH", "ERRATUM"))
     if compared := match + mismatch + erratum:
@@ -82,14 +83,16 @@ def _sentence(cells: Sequence[Cell], crossed: Counter, evidence: Counter, corpus
     return "Nothing was run yet."
 
 
-def index(scores: Sequence[Score], downloads: Iterable[str], text: Sequence[Cell] = ()) -> str:
+def render_index(scores: Sequence[Score], downloads: Iterable[str], text: Sequence[Cell] = ()) -> str:
     """index.html: the scorecard by paper, what became of numbers in the `text`, what the words mean, and the files."""
     counts = Counter(cell.verdict for cell in text)
     of_text = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
-    return _environment().get_template("index.html").render(scores=scores, downloads=sorted(downloads), text=of_text)
+    return (
+        _make_environment().get_template("index.html").render(scores=scores, downloads=sorted(downloads), text=of_text)
+    )
 
 
-def paper_page(
+def render_paper(
     paper: Paper,
     cells: Sequence[Cell],
     checked: Sequence[Direction | Statement],
@@ -99,45 +102,47 @@ def paper_page(
 ) -> str:
     """The page of a paper: tables, claims, audit, figures, mechanism, ledger, settings, recordings, provenance."""
     return (
-        _environment()
+        _make_environment()
         .get_template("paper.html")
         .render(
             paper=paper,
-            score=scored(paper, cells),
-            tables=[_table(paper, table, cells, files) for table in paper.tables],
+            score=score_paper(paper, cells),
+            tables=[_prepare_table(paper, table, cells, files) for table in paper.tables],
             drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
             claims=[(claim, [entry for entry in checked if entry.claim is claim]) for claim in paper.claims],
             findings=sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
-            mechanisms=_mechanisms(paper, files),
-            margins=_margins(paper, cells),
+            mechanisms=_list_mechanisms(paper, files),
+            margins=_list_margins(paper, cells),
             shrunk=list_shrunk(paper),
-            recordings=_recordings(files),
-            unusable=_unusable(files),
-            left_out=_left_out(files),
+            recordings=_list_recordings(files),
+            unusable=_list_unusable(files),
+            left_out=_list_left_out(files),
             records=[record for _, record in files],
-            environment=_environments(files),
+            environment=_list_environments(files),
         )
     )
 
 
-def _margins(paper: Paper, cells: Sequence[Cell]) -> list[tuple[str, float]]:
+def _list_margins(paper: Paper, cells: Sequence[Cell]) -> list[tuple[str, float]]:
     """Columns of printed numbers with a tolerance of their own."""
     own = {(c.column, c.tolerance): None for c in cells if c.published and c.tolerance is not None}
     return [(column, margin) for column, margin in own if margin not in paper.tolerance.values()]
 
 
-def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
+def _prepare_table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
     own = [cell for cell in cells if cell.exhibit == table.id]
     runs = [(row, select_runs(paper, files, row.variant)) for row in table.rows if row.variant]
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
-        rows.append((row, group, _row_note(group)))
+        rows.append((row, group, _join_notes(group)))
     ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL_TARGETS]  # these have one protocol
-    chains = [(row, step) for row, r in ran for step in _chain(paper, r)]
+    chains = [(row, step) for row, r in ran for step in _read_chain(paper, r)]
     sources = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})]
-    sources += tables.quoted(own)
-    protocols = [(row, [_protocol_row(r, metric) for metric in METRICS if metric in _scored(r)]) for row, r in ran]
+    sources += tables.list_quoted(own)
+    protocols = [
+        (row, [_prepare_protocol(r, metric) for metric in METRICS if metric in _list_metrics(r)]) for row, r in ran
+    ]
     counts = Counter(cell.verdict for cell in own)
     verdicts = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
     return {
@@ -146,7 +151,7 @@ def _table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File
     }  # fmt: skip
 
 
-def _row_note(group: Sequence[Cell]) -> str:
+def _join_notes(group: Sequence[Cell]) -> str:
     """The notes of a row's cells, each once, after the columns that have it where not all of ours do."""
     own = [cell for cell in group if cell.origin == "own" or cell.evidence != "none"]
     columns: dict[str, list[str]] = {}
@@ -161,39 +166,39 @@ def _row_note(group: Sequence[Cell]) -> str:
     return "; ".join(("" if len(of) >= everywhere else f"{', '.join(of)}: ") + "; ".join(n) for of, n in notes.items())
 
 
-def _scored(runs: Runs) -> set[str]:
+def _list_metrics(runs: Runs) -> set[str]:
     """The metrics that the runs recorded."""
     return {metric for poolings in runs.first["scores"].values() for scores in poolings.values() for metric in scores}
 
 
-def _protocol_row(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, str]]]:
+def _prepare_protocol(runs: Runs, metric: str) -> tuple[str, list[tuple[str, str, str]]]:
     """A metric under every protocol: (fitted on, pooling, score)."""
     return metric, [(f, p, format_value(average_score(runs, f, p, metric), "0.000")) for f in FITTED for p in POOLINGS]
 
 
-def _chain(paper: Paper, runs: Runs) -> list[dict]:
+def _read_chain(paper: Paper, runs: Runs) -> list[dict]:
     chain = (runs.first.get("postprocess") or {}).get(paper.protocol.postprocess) or {}
-    return [step | {"value": _in_words(step["value"])} for step in chain.get("steps", [])]
+    return [step | {"value": _format_step(step["value"])} for step in chain.get("steps", [])]
 
 
-def _in_words(value: object) -> str:
+def _format_step(value: object) -> str:
     """A value of a step, or several by name."""
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_in_words(part)}" for name, part in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {_format_step(part)}" for name, part in value.items())
     return "–" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 
-def _mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
+def _list_mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     return [
         {"runs": runs, "measure": title, "corpus": WORDS.get(runs.corpus, ""), "value": runs.first["mechanism"][measure][key],
          "mark": runs.first["mechanism"][measure][mark],
          **{k: runs.first["mechanism"][measure].get(k) for k in ("interval", "frames")}}
         for measure, (key, title, mark) in MEASURES.items()
-        for runs in with_mechanism(paper, files, measure)
+        for runs in select_with_mechanism(paper, files, measure)
     ]  # fmt: skip
 
 
-def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, int, int]]]]:
+def _list_recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, int, int]]]]:
     """By corpus and profile: recordings, class, number of frames looked at, the most without a face in any run."""
     places: dict[str, dict[str, tuple[str, int, int]]] = {}
     for _, record in files:
@@ -206,7 +211,7 @@ def _recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, i
     return [(place, [(name, *counts) for name, counts in sorted(entries.items())]) for place, entries in places.items()]
 
 
-def _unusable(files: Sequence[File]) -> list[tuple[str, str, str, str]]:
+def _list_unusable(files: Sequence[File]) -> list[tuple[str, str, str, str]]:
     """Recordings that could not be used: corpus, recording, file, reason; each once."""
     found = {
         (record["corpus"], entry["recording"], entry["file"], entry["reason"])
@@ -216,19 +221,19 @@ def _unusable(files: Sequence[File]) -> list[tuple[str, str, str, str]]:
     return sorted(found)
 
 
-def _left_out(files: Sequence[File]) -> list[tuple[str, list[str]]]:
+def _list_left_out(files: Sequence[File]) -> list[tuple[str, list[str]]]:
     """By corpus: recordings that a run left out because the paper did."""
     return sorted({record["corpus"]: record["left_out"] for _, record in files if record.get("left_out")}.items())
 
 
-def _environments(files: Sequence[File]) -> list[tuple[str, str]]:
+def _list_environments(files: Sequence[File]) -> list[tuple[str, str]]:
     """What the runs were made of and with; several values only where the runs differ."""
     values: dict[str, dict[str, None]] = {}
     for _, record in files:
         made = record.get("provenance", {})
         entries = {
             "corpus": record["corpus"], "profile": record["profile"], "seed": record["seed"],
-            "date": str(made.get("date") or "–")[:10], "commit": _commit(made),
+            "date": str(made.get("date") or "–")[:10], "commit": _format_commit(made),
             **{key: value for key, value in made.items() if key not in ("date", "commit", "dirty")},
         }  # fmt: skip
         for key, value in entries.items():
@@ -236,14 +241,14 @@ def _environments(files: Sequence[File]) -> list[tuple[str, str]]:
     return [(key, " / ".join(sorted(found))) for key, found in values.items()]
 
 
-def _commit(made: dict) -> str:
+def _format_commit(made: dict) -> str:
     """The commit of a provenance, as `code`; a copy without its history has none."""
     commit = str(made.get("commit") or "")[:9]
     return f"`{commit}`{' with local changes' if made.get('dirty') else ''}" if commit else "–"
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
+def _make_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -252,25 +257,30 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        code=_code, commit=_commit, ledger_links=_ledger_links, minus=_minus, svg=_svg, toml=_toml
+        code=_mark_code,
+        commit=_format_commit,
+        ledger_links=_link_ledger,
+        minus=_set_minus,
+        svg=_embed_svg,
+        toml=_format_toml,
     )
     script = (Path(__file__).parent / "templates/page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals.update(
         script=Markup(script), script_digest=Markup(f"sha256-{digest}"),
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
-        row=tables.row, claim_row=tables.claim_row, claim_mark=_claim_mark, shown=format_value, percent=PERCENT,
+        row=tables.format_row, claim_row=tables.format_claim, claim_mark=_choose_mark, shown=format_value, percent=PERCENT,
         severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
     )  # fmt: skip
     return environment
 
 
-def _code(text: str) -> Markup:
+def _mark_code(text: str) -> Markup:
     """`code` in backticks, everything else escaped."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _claim_mark(result: str) -> tuple[str, str]:
+def _choose_mark(result: str) -> tuple[str, str]:
     """Symbol and style of what became of a claim. What holds in simulation is neither confirmed nor refuted."""
     if result == "not run":
         return SYMBOLS["NOT_RUN"], "not_run"
@@ -280,7 +290,7 @@ def _claim_mark(result: str) -> tuple[str, str]:
     return (SYMBOLS["MATCH"], "match") if good else (SYMBOLS["MISMATCH"], "mismatch")
 
 
-def _ledger_links(text: str, paper: Paper) -> Markup:
+def _link_ledger(text: str, paper: Paper) -> Markup:
     """Mentions of the ledger as links to its entries, where it has them."""
 
     def entry(number: re.Match) -> str:
@@ -291,15 +301,15 @@ def _ledger_links(text: str, paper: Paper) -> Markup:
     return Markup(re.sub(mentions, lambda found: re.sub(r"\d+", entry, found[0]), str(escape(text))))
 
 
-def _minus(text: str) -> str:
+def _set_minus(text: str) -> str:
     """A true minus sign, as wide as the plus."""
     return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
 
 
-def _svg(drawing: Drawing) -> Markup:
+def _embed_svg(drawing: Drawing) -> Markup:
     head = f'<svg role="img" aria-label="{escape(drawing.title)}" '
     return Markup(drawing.inline.replace("<svg ", head, 1))
 
 
-def _toml(value: Any) -> str:
+def _format_toml(value: Any) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -11,7 +11,8 @@ from common.evidence.cells import QUOTED, Cell
 from common.evidence.claims import Direction
 from common.evidence.paper import PERCENT, Paper, format_value
 from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, format_interval
-from reports.audit import Finding, Statement
+from reports.audit.findings import Finding
+from reports.audit.statements import Statement
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
 OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
@@ -28,39 +29,39 @@ PLACES = {"audit": "printed numbers", "real": "real recordings"}
 INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed numbers, all that those which round to them can give."
 
 
-def cells_csv(cells: Iterable[Cell]) -> str:
+def format_cells_csv(cells: Iterable[Cell]) -> str:
     """One line for each printed number, at full precision; columns are the fields of `cells.Cell`."""
-    return _csv([field.name for field in fields(Cell)], (asdict(cell).values() for cell in cells))
+    return _format_csv([field.name for field in fields(Cell)], (asdict(cell).values() for cell in cells))
 
 
-def exhibits(
+def format_exhibits(
     paper: Paper, cells: list[Cell], checked: list[Direction | Statement], findings: Iterable[Finding] = ()
 ) -> dict[str, str]:
     """File name -> content: every table of the paper, its claims and its audit, each as .md, .tex and .csv."""
     files = {}
     for table in paper.tables:
         own = [cell for cell in cells if cell.exhibit == table.id]
-        rows, notes = [row(cell) for cell in own], _notes(own)
+        rows, notes = [format_row(cell) for cell in own], _list_notes(own)
         name = f"{paper.id}-{table.id}"
         if table.printed:
-            files |= _formats(name, f"{paper.id}, {table.id}: {table.title}", HEAD, ALIGN, rows, notes)
+            files |= _format_all(name, f"{paper.id}, {table.id}: {table.title}", HEAD, ALIGN, rows, notes)
         else:  # nothing is printed to compare with
             rows, notes = [(*line[:2], *line[3:5]) for line in rows], [note for note in (table.note, *notes) if note]
-            files |= _formats(name, f"{paper.id}: {table.title}", OWN_HEAD, "pprr", rows, notes)
-        files[f"{name}.csv"] = cells_csv(own)
+            files |= _format_all(name, f"{paper.id}: {table.title}", OWN_HEAD, "pprr", rows, notes)
+        files[f"{name}.csv"] = format_cells_csv(own)
     checked = [entry for claim in paper.claims for entry in checked if entry.claim is claim]
-    rows = [claim_row(entry) for entry in checked]
+    rows = [format_claim(entry) for entry in checked]
     notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
-    files |= _formats(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "pprrrp", rows, notes)
-    files[f"{paper.id}-claims.csv"] = _csv(_CLAIM_COLUMNS, map(_claim_values, checked))
+    files |= _format_all(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "pprrrp", rows, notes)
+    files[f"{paper.id}-claims.csv"] = _format_csv(_CLAIM_COLUMNS, map(_list_claim_values, checked))
     found = [tuple(getattr(finding, column) for column in _FINDING) for finding in findings]
     rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
-    files |= _formats(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppp", rows, [])
-    files[f"{paper.id}-audit.csv"] = _csv(_FINDING, found)
+    files |= _format_all(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppp", rows, [])
+    files[f"{paper.id}-audit.csv"] = _format_csv(_FINDING, found)
     return files
 
 
-def row(cell: Cell) -> tuple[str, ...]:
+def format_row(cell: Cell) -> tuple[str, ...]:
     """A cell as shown: numbers of ours at the printed decimals, empty where there is none."""
     numbers = (
         format_value(cell.ours, cell.published),
@@ -70,12 +71,12 @@ def row(cell: Cell) -> tuple[str, ...]:
     return cell.row, cell.column, cell.published, *numbers, WORDS[cell.verdict]
 
 
-def claim_row(checked: Direction | Statement) -> tuple[str, ...]:
+def format_claim(checked: Direction | Statement) -> tuple[str, ...]:
     """A claim as shown: the claim, what it was checked on, as published, ours, interval, result."""
-    return _statement_row(checked) if isinstance(checked, Statement) else _direction_row(checked)
+    return _format_statement(checked) if isinstance(checked, Statement) else _format_direction(checked)
 
 
-def _statement_row(statement: Statement) -> tuple[str, ...]:
+def _format_statement(statement: Statement) -> tuple[str, ...]:
     outcome, interval = statement.outcome, ""
     if outcome is None:
         return statement.claim.text, "", "", "", "", statement.result
@@ -87,7 +88,7 @@ def _statement_row(statement: Statement) -> tuple[str, ...]:
     return statement.claim.text, PLACES[statement.evidence], published, ours, interval, statement.result
 
 
-def _direction_row(direction: Direction) -> tuple[str, ...]:
+def _format_direction(direction: Direction) -> tuple[str, ...]:
     pattern = "0.00" if direction.claim.metric in PERCENT else "0.000"
     interval = ""
     if direction.ci_low is not None:
@@ -103,36 +104,36 @@ def _direction_row(direction: Direction) -> tuple[str, ...]:
     return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, direction.result
 
 
-def markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -> str:
+def format_markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -> str:
     rule = ["---:" if letter == "r" else "---" for letter in align]
-    body = [[_markdown_entry(cell) for cell in line] for line in rows]
+    body = [[_escape_markdown(cell) for cell in line] for line in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in [list(head), rule, *body]) + "\n"
 
 
-def _markdown_entry(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     text = text.replace("\\", "\\\\").replace("|", "\\|")
     return re.sub(r"`[^`]*`|<", lambda found: "&lt;" if found[0] == "<" else found[0], text)  # code shows it as it is
 
 
-def latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:
+def format_latex(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]], notes: Iterable[str] = ()) -> str:
     """A plain `tabular` that needs no package; the notes are its last lines, so that they travel with it.
 
     `align` has a letter for each column: l, r, or p for text that is broken into lines. Columns of text share what the
     others leave of the line.
     """
     body = [tuple(head), *rows]
-    first, *lines = (" & ".join(map(_latex_entry, line, align)) + r" \tabularnewline" for line in body)
+    first, *lines = (" & ".join(map(_format_latex_entry, line, align)) + r" \tabularnewline" for line in body)
     width = r"p{\dimexpr\linewidth-2\tabcolsep\relax}"
-    notes = [rf"\multicolumn{{{len(align)}}}{{{width}}}{{{latex_escape(note)}}} \tabularnewline" for note in notes]
-    top = [r"{\footnotesize\setlength{\tabcolsep}{3pt}%", rf"\begin{{tabular}}{{{_latex_columns(body, align)}}}"]
+    notes = [rf"\multicolumn{{{len(align)}}}{{{width}}}{{{escape_latex(note)}}} \tabularnewline" for note in notes]
+    top = [r"{\footnotesize\setlength{\tabcolsep}{3pt}%", rf"\begin{{tabular}}{{{_choose_columns(body, align)}}}"]
     return "\n".join([*top, r"\hline", first, r"\hline", *lines, r"\hline", *notes, r"\end{tabular}}"]) + "\n"
 
 
-def _latex_entry(text: str, kind: str) -> str:
-    return (r"\raggedright\hspace{0pt}" if kind == "p" else "") + latex_escape(text)
+def _format_latex_entry(text: str, kind: str) -> str:
+    return (r"\raggedright\hspace{0pt}" if kind == "p" else "") + escape_latex(text)
 
 
-def _latex_columns(body: list[tuple[str, ...]], align: str) -> str:
+def _choose_columns(body: list[tuple[str, ...]], align: str) -> str:
     """The columns of a `tabular`: those of text have place for their longest word, and share what is left of a line.
 
     The line is to be as wide as that of an `article` in one column.
@@ -149,7 +150,7 @@ def _latex_columns(body: list[tuple[str, ...]], align: str) -> str:
     )
 
 
-def latex_escape(text: str) -> str:
+def escape_latex(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "]": "{]}",
@@ -160,30 +161,30 @@ def latex_escape(text: str) -> str:
     return f"$-${text[1:]}" if text[:1] == "-" and text[1:2].isdigit() else text
 
 
-def _formats(name: str, title: str, head, align: str, rows, notes: list[str]) -> dict[str, str]:
+def _format_all(name: str, title: str, head, align: str, rows, notes: list[str]) -> dict[str, str]:
     prose = "".join(f"\n{note}\n" for note in notes)
     return {
-        f"{name}.md": f"**{title}**\n\n{markdown(head, align, rows)}{prose}",
-        f"{name}.tex": f"% {title}\n{latex(head, align, rows, notes)}",
+        f"{name}.md": f"**{title}**\n\n{format_markdown(head, align, rows)}{prose}",
+        f"{name}.tex": f"% {title}\n{format_latex(head, align, rows, notes)}",
     }
 
 
-def _notes(cells: list[Cell]) -> list[str]:
+def _list_notes(cells: list[Cell]) -> list[str]:
     sources = sorted({describe_source(cell) for cell in cells if cell.evidence != "none"})
     notes = [f"Ours: {words}." for words in sources]
     caveat = [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
     errata = [f"{cell.row}, {cell.column}: {cell.note}." for cell in cells if cell.verdict == "ERRATUM"]
-    return [*notes, *errata, *(f"{words}." for words in quoted(cells)), *caveat]
+    return [*notes, *errata, *(f"{words}." for words in list_quoted(cells)), *caveat]
 
 
-def quoted(cells: list[Cell]) -> list[str]:
+def list_quoted(cells: list[Cell]) -> list[str]:
     """From where the authors copied numbers: each row or column of such numbers once."""
     own = {cell.column for cell in cells if cell.origin == "own"}
-    names = {(c.row if c.column in own else c.column): _quoted(c) for c in cells if c.origin == "quoted"}
+    names = {(c.row if c.column in own else c.column): _describe_quoted(c) for c in cells if c.origin == "quoted"}
     return [f"{name}: {note}" for name, note in names.items()]
 
 
-def _quoted(cell: Cell) -> str:
+def _describe_quoted(cell: Cell) -> str:
     return next(note for note in cell.note.split("; ") if note.startswith(QUOTED))
 
 
@@ -193,7 +194,7 @@ _CLAIM_COLUMNS = (
 )  # fmt: skip
 
 
-def _claim_values(checked: Direction | Statement) -> tuple:
+def _list_claim_values(checked: Direction | Statement) -> tuple:
     claim, place, numbers = checked.claim, ("", "", ""), ("", "", "", "")
     if isinstance(checked, Direction):
         place = (checked.corpus, checked.profile, checked.seeds)
@@ -206,7 +207,7 @@ def _claim_values(checked: Direction | Statement) -> tuple:
     return *words, *place, *numbers, checked.result, claim.holds, note
 
 
-def _csv(head: Iterable[str], rows: Iterable[Iterable]) -> str:
+def _format_csv(head: Iterable[str], rows: Iterable[Iterable]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(head)

@@ -1,5 +1,7 @@
 """The convolutions of VGG-16 and VGG-19 (Simonyan and Zisserman 2015, configurations D and E), in any width."""
 
+from itertools import pairwise
+
 CHANNELS = (64, 128, 256, 512, 512)  # of the five blocks
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block, by the number of layers that have weights
 
@@ -20,3 +22,18 @@ def convolve(x, depth: int, width: float, convolution: str, pool: str, **options
             x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name, **options)(x)
         x = layers.MaxPooling2D(name=pool.format(block))(x)
     return layers.Flatten(name="flatten")(x)
+
+
+def join_blocks(rows: list[dict]) -> list[dict]:
+    """The layers of a VGG, as `architecture.describe` has them, with one row `block1` to `block5` for each block."""
+    found, block = [], []
+    for row in rows:
+        if row["kind"] == "Conv2D":
+            block.append(row)
+        elif row["kind"] == "MaxPooling2D":
+            kind, parameters = f"{len(block)} × Conv2D + MaxPooling2D", sum(r["parameters"] for r in block)
+            found.append(row | {"name": f"block{len(found)}", "kind": kind, "parameters": parameters})
+            block = []
+        elif row["kind"] != "Flatten":
+            found.append(row)
+    return [found[0], *(row | {"inputs": [before["name"]]} for before, row in pairwise(found))]

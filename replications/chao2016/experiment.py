@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from common import metrics
-from common.networks import architecture, training
+from common.networks import training
 from common.running import provenance, results, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
@@ -86,20 +86,12 @@ def train(
         "left_out": left_out.get(corpus.name, []),
         "cnn": cnn,
         "mechanism": found,
-        "architecture": describe_flow(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,
         "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays)
-
-
-def describe_flow(model) -> list[dict]:
-    """The layers of a network (Figure 1) without the bookkeeping of padding: numbers of steps and masks."""
-    kept = [layer for layer in architecture.describe(model) if not layer["name"].endswith(("steps", "valid"))]
-    names = {layer["name"] for layer in kept}
-    return [layer | {"inputs": [name for name in layer["inputs"] if name in names]} for layer in kept]
 
 
 class Clips:

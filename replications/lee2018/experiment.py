@@ -6,7 +6,7 @@ import numpy as np
 
 from common import metrics, postprocess, splits
 from common.errors import InputError
-from common.networks import architecture, training
+from common.networks import training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
 from common.running.corpora import Corpus
@@ -52,7 +52,6 @@ def train(
         "postprocess": {name: chain.to_record() for name, chain in chains.items()},
         "recordings": [count_frames(recording, settings) for recording in corpus.recordings],
         "chats": {} if corpus.name.startswith("simulated") else find_chats(devel),  # nobody chats in a simulation
-        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,

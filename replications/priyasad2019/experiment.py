@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from common import metrics
-from common.networks import architecture, training
+from common.networks import training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
 from common.running.corpora import Corpus
@@ -175,7 +175,7 @@ def compose_record(
     arrays = {f"raw/{TARGET}/{clip.name}": predicted[[i]].astype(np.int8) for i, clip in enumerate(clips)}
     arrays |= {f"gold/{TARGET}/{clip.name}": truth[[i]].astype(np.int8) for i, clip in enumerate(clips)}
     arrays[f"segments/{TARGET}"] = outcome.posteriors[task.variant]
-    with keras.StatelessScope(initialize_variables=False):  # only to be described
+    with keras.StatelessScope(initialize_variables=False):  # only to be counted
         whole = models.build_whole(task.variant, settings, len(CLASSES))
     record = {
         **begin_record(NAME, task, corpus, profile, "all", settings),
@@ -194,7 +194,6 @@ def compose_record(
             for clip in clips
         ],
         "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in outcome.records],
-        "architecture": architecture.describe(whole),
         "parameters": whole.count_params(),
         "history": average_histories([fold["history"][task.variant] for fold in outcome.records]),
         "provenance": outcome.records[0]["provenance"],

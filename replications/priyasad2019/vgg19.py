@@ -34,23 +34,28 @@ def build_network(settings: dict, seed: int = 0):
     (units), weights: "random" (drawn from `seed`), "imagenet" or a file, see `locate`. Raises InputError, also for
     weights that have other shapes.
     """
-    import keras
-    from keras import layers
-
-    size, drawn = settings["vgg_size"], {"kernel_initializer": "zeros"}  # all are set below
-    if size < SMALLEST:
-        raise InputError(f"setting vgg_size: {size} is not accepted; give at least {SMALLEST}")
+    if settings["vgg_size"] < SMALLEST:
+        raise InputError(f"setting vgg_size: {settings['vgg_size']} is not accepted; give at least {SMALLEST}")
     weights = locate(settings)
-    image = keras.Input((size, size, 3), name="image")
-    x = vgg.convolve(image, 19, settings["vgg_width"] / WIDTH, "block{}_conv{}", "block{}_pool", **drawn)
-    fc6 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc1", **drawn)(x)
-    fc7 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc2", **drawn)(fc6)
-    model = keras.Model(image, {"fc6": fc6, "fc7": fc7}, name="vgg19")
+    model = build_graph(settings)
     if weights == RANDOM:
         randomise(model, seed, 1 / 128)
     else:
         _load(model, Path(weights))
     return model
+
+
+def build_graph(settings: dict):
+    """`build_network` before its weights are set."""
+    import keras
+    from keras import layers
+
+    size, zero = settings["vgg_size"], {"kernel_initializer": "zeros"}
+    image = keras.Input((size, size, 3), name="image")
+    x = vgg.convolve(image, 19, settings["vgg_width"] / WIDTH, "block{}_conv{}", "block{}_pool", **zero)
+    fc6 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc1", **zero)(x)
+    fc7 = layers.Dense(settings["vgg_fc"], activation="relu", name="fc2", **zero)(fc6)
+    return keras.Model(image, {"fc6": fc6, "fc7": fc7}, name="vgg19")
 
 
 def preprocess(images, size: int):

@@ -8,7 +8,7 @@ import numpy as np
 
 from common import metrics, splits
 from common.errors import InputError
-from common.networks import architecture, training
+from common.networks import training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
 from common.running.corpora import Corpus
@@ -50,7 +50,6 @@ def train(
         "scores": score_series(devel, golds, series, settings["variance"]),
         "chats": find_chats(devel),
         "recordings": [{"name": r.name, "labels": len(select_rows(r, settings))} for r in corpus.recordings],
-        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "history": history,
         "seconds": clock.seconds,

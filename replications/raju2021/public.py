@@ -14,7 +14,7 @@ import numpy as np
 from common import splits, storage
 from common.errors import InputError
 from common.evidence.runs import ALL_TARGETS
-from common.networks import architecture, training
+from common.networks import training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock
 from datasets import avec2019, avec2019_public, sewa
@@ -225,7 +225,6 @@ def fuse_by_network(
                 at = experiment.select_rows(recording, settings)
                 series[target][recording.name] = np.interp(np.arange(len(recording.labels.time)), at, values)
     more = {
-        "architecture": architecture.describe(model),
         "parameters": model.count_params(),
         "histories": histories,
     }

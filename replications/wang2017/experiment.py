@@ -6,7 +6,7 @@ import numpy as np
 
 from common import metrics
 from common.errors import InputError
-from common.networks import architecture, training
+from common.networks import training
 from common.networks.moments import Moments
 from common.running import provenance, results, tasks
 from common.running.corpora import Corpus
@@ -57,26 +57,12 @@ def train(
             for r in corpus.recordings
         ],
         "cnn": cnn,
-        "architecture": describe_flow(cnn["architecture"], architecture.describe(stack), settings),
         "parameters": stack.count_params(),
         "history": history,
         "seconds": clock.seconds,
         "provenance": provenance.collect(),
     }
     results.write(task.path, record, arrays)
-
-
-def describe_flow(cnn: list[dict], stack: list[dict], settings: dict) -> list[dict]:
-    """Figure 1: the CNN, the network on both clips, which share its weights, and the loss that joins them."""
-    found = [*cnn]
-    for clip in ("earlier", "later"):
-        for layer in stack:
-            shape = [settings["clip_frames"] if size is None else size for size in layer["shape"]]
-            inputs = [f"{clip}_{name}" for name in layer["inputs"]] or [cnn[-1]["name"]]
-            shared = {} if clip == "earlier" else {"parameters": 0}
-            found.append(layer | {"name": f"{clip}_{layer['name']}", "shape": shape, "inputs": inputs} | shared)
-    ends = [f"{clip}_{stack[-1]['name']}" for clip in ("earlier", "later")]
-    return [*found, {"name": "loss", "kind": "TwinLoss", "shape": [], "parameters": 0, "inputs": ends}]
 
 
 def fit_twins(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):

@@ -23,7 +23,6 @@ from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
 from common.media import faces
-from common.networks import architecture
 from common.running import cli, corpora, experiment, options, tasks
 from common.running.corpora import Corpus, RawCorpus, Unusable
 from datasets import avec2012, fer2013, recola
@@ -174,8 +173,7 @@ def fine_tune_cnn(arguments: argparse.Namespace, settings: dict, found: Sequence
             )
         attributes.save(file, model)
         made = {"file": file.name, "weights": settings["weights"], "simulated": simulated, "threads": arguments.threads}
-        layers = architecture.describe(attributes.build_extractor(model))
-        storage.write_json(report, {**made, **measured, "architecture": layers})
+        storage.write_json(report, {**made, **measured})
     checkpoint.unlink(missing_ok=True)
     return file, json.loads(report.read_text())
 

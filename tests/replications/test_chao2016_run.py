@@ -176,7 +176,7 @@ def test_the_report_builds_from_the_results(finished, tmp_path):
     verdicts = {(cell.exhibit, cell.row, cell.column): cell.verdict for cell in printed}
     assert verdicts["table1", "proposed model", "Test"] == "NOT_COMPARABLE"
     assert verdicts["table1", "last-time encoding", "Test"] == "NOT_RUN"
-    build.write([build.audited(*evaluated[0])], tmp_path / "report")
+    build.write([build.add_audit(*evaluated[0])], tmp_path / "report")
     rows = (tmp_path / "report" / "cells.csv").read_text().splitlines()
     assert sum(row.startswith(("chao2016,table", "chao2016,figure5")) for row in rows) == 65
     page = (tmp_path / "report" / "chao2016.html").read_text()

@@ -343,7 +343,7 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     assert cell.verdict == "NOT_COMPARABLE" and cell.ours == pytest.approx(200 / 3)
     assert printed["figure4", "Anger", "Disgust"].ours == 100  # what `skilled` says of subjects apart
     assert printed["table1", "RML: Zhang et al.", "Accuracy"].verdict == "NOT_RUN"
-    build.write([build.audited(*evaluated)], tmp_path / "report")
+    build.write([build.add_audit(*evaluated)], tmp_path / "report")
     drawn = {path.stem for path in (tmp_path / "report" / "figures").glob("*.svg")}
     assert {f"priyasad2019-figure{number}" for number in range(1, 8)} <= drawn and "priyasad2019-mechanism" in drawn
     rows = (tmp_path / "report" / "cells.csv").read_text().splitlines()

@@ -190,7 +190,6 @@ class TestPublic:
             return experiment.training, {}, made
 
         monkeypatch.setattr(experiment, "fit_network", fitted)
-        monkeypatch.setattr(public.architecture, "describe", lambda model: [])
         monkeypatch.setattr(public.training, "count_params", lambda: 0, raising=False)
         chats = public.pair_chats(invented)
         for fold in ("chats", "cultures"):

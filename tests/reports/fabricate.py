@@ -10,7 +10,7 @@ from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.running import results
-from reports import figures
+from reports.figures import makers
 
 CLASSES = load_paper(Path(__file__).with_name("classes.toml"))
 
@@ -36,7 +36,7 @@ def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="qui
         "seed": seed, "settings": values, "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
         "scores": _scores(arrays), "postprocess": {"devel": _chain("devel"), "train": _chain("train")},
         "recordings": [{"name": f"Devel_{n:02}", "labels": 300, "frames_without_face": n % 3} for n in range(1, 15)],
-        "unusable": [], "architecture": ARCHITECTURES.get(variant, ARCHITECTURES["lstm-ta"]), "parameters": 12345,
+        "unusable": [], "parameters": 12345,
         "history": {"loss": list(0.2 * np.exp(-np.arange(20) / 6) + 0.02)},
         "seconds": {"training": 12.3, "prediction": 1.2}, "mechanism": mechanism,
         "provenance": {
@@ -78,7 +78,7 @@ def fabricate_targets(root, paper: Paper, variant: str, corpus="simulated", prof
         },
         "recordings": [], "unusable": [],
         "chats": {name: f"{name[:-2]}{(int(name[-2:]) + 1) // 2}" for name in names},
-        "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345, "history": {"loss": [0.9, 0.8]},
+        "parameters": 12345, "history": {"loss": [0.9, 0.8]},
         "seconds": {"training": 12.3}, "mechanism": None,
     }  # fmt: skip
     if variant in ("aed", "emafn"):
@@ -118,7 +118,7 @@ def fabricate_frames(root, paper: Paper, variant: str, corpus="simulated", profi
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": "devel", "seed": seed, "settings": values,
         "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef", "scores": scores,
-        "recordings": [], "unusable": [], "architecture": ARCHITECTURES["lstm-ta"], "parameters": 12345,
+        "recordings": [], "unusable": [], "parameters": 12345,
         "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3}, "provenance": {"processor": "invented"},
     }  # fmt: skip
     record.update(changes)
@@ -165,7 +165,7 @@ def fabricate_classes(root, paper: Paper, variant: str, corpus="simulated", prof
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": "all", "variant": variant, "fold": paper.protocol.fold, "seed": seed,
         "settings": values, "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
-        "scores": {target: scores}, "recordings": recordings, "unusable": [], "architecture": ARCHITECTURES["lstm-ta"],
+        "scores": {target: scores}, "recordings": recordings, "unusable": [],
         "parameters": 12345, "history": {"loss": [0.9, 0.8]}, "seconds": {"training": 12.3},
         "mechanism": {
             "perception": {"auc": 0.6, "interval": [0.55, 0.66], "chance": 0.5, "frames": 800},
@@ -267,73 +267,6 @@ def _face(k):
     return frame
 
 
-def _layer(name, kind, shape, parameters, *inputs):
-    return {"name": name, "kind": kind, "shape": shape, "parameters": parameters, "inputs": list(inputs)}
-
-
-def _audio():
-    layers = [
-        _layer("audio", "InputLayer", [16, 88], 0),
-        _layer("attention_hidden", "Dense", [16, 32], 2848, "audio"),
-        _layer("attention_score", "Dense", [16, 1], 33, "attention_hidden"),
-        _layer("temporal_softmax", "TemporalSoftmax", [16, 1], 0, "attention_score"),
-        _layer("boosted", "Multiply", [16, 88], 0, "audio", "temporal_softmax"),
-    ]
-    before = "boosted"
-    for n in range(1, 5):
-        layers.append(_layer(f"lstm_{n}", "LSTM", [16, 32] if n < 4 else [32], 8320, before))
-        before = f"lstm_{n}"
-    return layers
-
-
-def _video():
-    layers, before, size = [_layer("video", "InputLayer", [16, 48, 48, 3], 0)], "video", 48
-    for n, width in enumerate((8, 16, 32), 1):
-        layers.append(_layer(f"encoder_conv_{n}", "TimeDistributed(Conv2D)", [16, size, size, width], 224 * n, before))
-        layers.append(_layer(f"encoder_relu_{n}", "Activation", [16, size, size, width], 0, f"encoder_conv_{n}"))
-        size //= 2
-        before = f"encoder_pool_{n}"
-        layers.append(_layer(before, "TimeDistributed(MaxPooling2D)", [16, size, size, width], 0, f"encoder_relu_{n}"))
-    for n, width in enumerate((16, 8, 4), 1):
-        size *= 2
-        layers.append(
-            _layer(f"deconv_{n}", "TimeDistributed(Conv2DTranspose)", [16, size, size, width], 4624 // n, before)
-        )
-        layers.append(_layer(f"convlstm_{n}", "ConvLSTM2D", [16, size, size, width], 18496 // n, f"deconv_{n}"))
-        layers.append(_layer(f"decoder_tanh_{n}", "Activation", [16, size, size, width], 0, f"convlstm_{n}"))
-        before = f"decoder_tanh_{n}"
-    layers += [
-        _layer("attention_map", "TimeDistributed(Conv2D)", [16, 48, 48, 1], 5, before),
-        _layer("spatial_softmax", "SpatialSoftmax", [16, 48, 48, 1], 0, "attention_map"),
-        _layer("conv3d_1", "Conv3D", [16, 48, 48, 8], 656, "video"),
-        _layer("gated", "Multiply", [16, 48, 48, 8], 0, "conv3d_1", "spatial_softmax"),
-        _layer("pool3d_1", "MaxPooling3D", [8, 24, 24, 8], 0, "gated"),
-        _layer("conv3d_2", "Conv3D", [8, 24, 24, 16], 3472, "pool3d_1"),
-        _layer("pool3d_2", "MaxPooling3D", [4, 12, 12, 16], 0, "conv3d_2"),
-        _layer("conv3d_3", "Conv3D", [4, 12, 12, 32], 13856, "pool3d_2"),
-        _layer("pool3d_3", "MaxPooling3D", [2, 6, 6, 32], 0, "conv3d_3"),
-        _layer("conv3d_4", "Conv3D", [2, 6, 6, 64], 55360, "pool3d_3"),
-        _layer("flatten", "Flatten", [4608], 0, "conv3d_4"),
-        _layer("fc_1", "Dense", [64], 294976, "flatten"),
-        _layer("fc_dropout", "Dropout", [64], 0, "fc_1"),
-        _layer("fc_2", "Dense", [32], 2080, "fc_dropout"),
-    ]
-    return layers
-
-
-ARCHITECTURES = {
-    "lstm-ta": [*_audio(), _layer("valence", "Dense", [1], 33, "lstm_4")],
-    "cnn3d-sta": [*_video(), _layer("valence", "Dense", [1], 33, "fc_2")],
-    "fused": [
-        *_audio(), *_video(),
-        _layer("concatenate", "Concatenate", [64], 0, "lstm_4", "fc_2"),
-        _layer("fusion", "Dense", [32], 2080, "concatenate"),
-        _layer("fusion_dropout", "Dropout", [32], 0, "fusion"),
-        _layer("valence", "Dense", [1], 33, "fusion_dropout"),
-    ],
-}  # fmt: skip
-
-
 def draw(paper: Paper, files: list) -> list:
     """All figures of a paper, drawn here."""
-    return [drawing for make in figures.makers(paper) for drawing in figures.drawn(make, files)]
+    return [drawing for make in makers.list_makers(paper) for drawing in makers.run_maker(make, files)]

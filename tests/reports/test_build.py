@@ -15,23 +15,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from common.errors import EXIT_INTERRUPTED, InputError
 from common.evidence.cells import VERDICTS, fill_cells
 from common.evidence.claims import judge_claims
 from common.evidence.paper import format_value
 from common.evidence.reading import load_papers
-from common.evidence.runs import select_runs
 from common.running import cli, results
-from reports import architecture, audit, build, drawing, figures, page, tables
+from replications import architectures
+from reports import build, drawing, page, tables
+from reports.audit.findings import Finding
+from reports.audit.papers import audit_paper
+from reports.audit.statements import Statement, evaluate_statements
 from tests.reports.fabricate import (
-    ARCHITECTURES,
     CLASSES,
     draw,
     fabricate,
     fabricate_all,
     fabricate_classes,
-    fabricate_frames,
 )
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
@@ -48,7 +50,7 @@ def evaluated(root, paper=LEE):
 
 def page_of(root, drawings=()):
     paper, files, cells, directions = evaluated(root)
-    return page.paper_page(paper, cells, directions, files, list(drawings))
+    return page.render_paper(paper, cells, directions, files, list(drawings))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def small(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     for variant in ("lstm-ta", "cnn3d-sta"):
         fabricate(root / "results", LEE, variant)
-    build.write([build.audited(*evaluated(root / "results", SMALL))], root / "report")
+    build.write([build.add_audit(*evaluated(root / "results", SMALL))], root / "report")
     return root
 
 
@@ -112,7 +114,7 @@ class TestReport:
         assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
 
     def test_same_results_same_bytes(self, small):
-        build.write([build.audited(*evaluated(small / "results", SMALL))], small / "again")
+        build.write([build.add_audit(*evaluated(small / "results", SMALL))], small / "again")
         first, second = (
             {p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again")
         )
@@ -161,10 +163,10 @@ class TestReport:
         def stopped(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(tables, "exhibits", stopped)
-        monkeypatch.setattr(build, "drawn", lambda *_: {SMALL.id: ("", [])})
+        monkeypatch.setattr(tables, "format_exhibits", stopped)
+        monkeypatch.setattr(build, "draw_figures", lambda *_: {SMALL.id: ("", [])})
         with pytest.raises(KeyboardInterrupt):
-            build.write([build.audited(*evaluated(small / "results", SMALL))], out)
+            build.write([build.add_audit(*evaluated(small / "results", SMALL))], out)
         assert (out / "index.html").is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -172,7 +174,7 @@ class TestOut:
     def test_foreign_folder_is_not_replaced(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("years of work")
         with pytest.raises(InputError, match="no report"):
-            build.write([build.audited(*evaluated(tmp_path))], tmp_path)
+            build.write([build.add_audit(*evaluated(tmp_path))], tmp_path)
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
     @pytest.mark.parametrize("more", [[], ["--check"]])
@@ -219,7 +221,7 @@ class TestOut:
         code = (
             "import sys\ntry:\n    from reports import build; build.main(['--help'])\nexcept SystemExit: pass\n"
             "assert not {'numpy', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
-            "import reports.page, reports.figures, reports.check\nassert not {'tensorflow', 'keras'} & set(sys.modules)"
+            "import reports.page, reports.figures.makers, reports.check\nassert not {'tensorflow', 'keras'} & set(sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=LEE.path.parents[2])
         assert done.returncode == 0, done.stderr
@@ -239,17 +241,17 @@ class TestPage:
         text = page_of(tmp_path)
         assert self.HOSTILE in "".join(Reader(text).text) and text.count("<script") == 1
 
-    def test_hostile_layer_names(self, tmp_path):
+    def test_hostile_layer_names(self, tmp_path, monkeypatch):
         layers = [{"name": "<script>--></svg>", "kind": "<b>&", "shape": [None, 1], "parameters": 0, "inputs": []}]
-        fabricate(tmp_path, LEE, "lstm-ta", architecture=layers)
-        only = dataclasses.replace(LEE, figures=LEE.figures[1:2])
-        made = draw(only, list(results.find(tmp_path, LEE.id)))[0]
+        fabricate(tmp_path, LEE, "lstm-ta")
+        monkeypatch.setattr(architectures, "read", lambda _: {"lstm-ta": {"paper": layers, "quick": layers}})
+        made = draw(dataclasses.replace(LEE, figures=LEE.figures[1:2]), [])[0]
         xml.etree.ElementTree.fromstring(made.svg)
         assert page_of(tmp_path, [made]).count("<script") == 1
 
     def test_hostile_corpus_in_the_id_of_a_figure(self):
         for name in (self.HOSTILE, r"simulated-\g<9>"):
-            made = drawing.finished(name, "title", "caption", "paper", figures.Canvas())
+            made = drawing.finish(name, "title", "caption", "paper", Canvas())
             assert re.fullmatch(r"[\w-]+", made.id) and f'id="{made.id}-' in made.inline
 
     @pytest.mark.parametrize("variant", ["lstm-ta", "cnn3d-sta"])
@@ -323,7 +325,7 @@ class TestPage:
 
     def test_sentences(self, tmp_path):
         def sentence():
-            return page.scored(LEE, evaluated(tmp_path)[2]).sentence
+            return page.score_paper(LEE, evaluated(tmp_path)[2]).sentence
 
         assert sentence() == "Nothing was run yet."
         fabricate(tmp_path, LEE, "lstm")
@@ -336,8 +338,8 @@ class TestPage:
     def test_scorecard_by_paper_and_evidence(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         fabricate(tmp_path, LEE, "cnn2d")
-        scores = [page.scored(LEE, evaluated(tmp_path)[2]), page.scored(WANG, evaluated(tmp_path, WANG)[2])]
-        text = page.index(scores, [])
+        scores = [page.score_paper(LEE, evaluated(tmp_path)[2]), page.score_paper(WANG, evaluated(tmp_path, WANG)[2])]
+        text = page.render_index(scores, [])
         rows = [re.findall(r"<td(?: class=.n.)?>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", text)]
         counts = {row[0]: list(map(int, row[1:])) for row in rows[1:4]}
         assert list(counts) == ["real", "simulated", "none"] and [row[0] for row in counts.values()] == [3, 3, 26]
@@ -351,7 +353,7 @@ class TestPage:
 
         entry = Choice(1, "Crop `size`", "nothing", "64 or 96", "96 & more", "habit", "low", "--set crop_size=64")
         paper = dataclasses.replace(LEE, ledger=(entry,))
-        text = page.paper_page(paper, fill_cells(paper, []), judge_claims(paper, []), [], [])
+        text = page.render_paper(paper, fill_cells(paper, []), judge_claims(paper, []), [], [])
         assert '<li id="ledger-1">' in text and '<a href="#ledger-1">1</a>' in text and "<code>size</code>" in text
         assert "96 &amp; more" in text and "#ledger-2" not in text
 
@@ -361,12 +363,12 @@ class TestClaimsAndAudit:
     def checked(self, tmp_path_factory):
         """The paper with most kinds of findings, without any result."""
         paper, files, cells, outcomes = evaluated(tmp_path_factory.mktemp("none"), CHAO)
-        stated = [entry for entry in outcomes if isinstance(entry, audit.Statement)]
-        return paper, files, cells, outcomes, audit.findings(paper, stated)
+        stated = [entry for entry in outcomes if isinstance(entry, Statement)]
+        return paper, files, cells, outcomes, audit_paper(paper, stated)
 
     def page(self, checked):
         paper, files, cells, outcomes, findings = checked
-        return Reader(page.paper_page(paper, cells, outcomes, files, [], findings))
+        return Reader(page.render_paper(paper, cells, outcomes, files, [], findings))
 
     def test_page_has_every_finding_with_its_severity_in_words(self, checked):
         text = "".join(self.page(checked).text)
@@ -378,15 +380,15 @@ class TestClaimsAndAudit:
     def test_page_has_every_claim_with_its_result_in_words(self, checked):
         text = "".join(self.page(checked).text)
         assert all(claim.text in text for claim in CHAO.claims)
-        statements = [entry for entry in checked[3] if isinstance(entry, audit.Statement)]
+        statements = [entry for entry in checked[3] if isinstance(entry, Statement)]
         assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
         assert text.count("◇ unclear") == sum(entry.result == "unclear" for entry in statements) > 0
         assert "◇ undecided" in text and "– not run" in text
 
     def test_page_has_what_is_contradicted(self):
         paper = next(paper for paper in load_papers() if paper.id == "priyasad2019")
-        stated = audit.statements(paper, [])
-        text = "".join(Reader(page.paper_page(paper, [], stated, [], [])).text)
+        stated = evaluate_statements(paper, [])
+        text = "".join(Reader(page.render_paper(paper, [], stated, [], [])).text)
         assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in stated) > 0
 
     @pytest.mark.parametrize(
@@ -396,11 +398,11 @@ class TestClaimsAndAudit:
          ("does not hold in simulation", "not_comparable"), ("undecided in simulation", "not_comparable")],
     )  # fmt: skip
     def test_simulation_confirms_no_claim(self, result, style):
-        assert page._claim_mark(result)[1] == style
+        assert page._choose_mark(result)[1] == style
 
     def test_tables(self, checked):
         paper, _, cells, outcomes, findings = checked
-        written = tables.exhibits(paper, cells, outcomes, findings)
+        written = tables.format_exhibits(paper, cells, outcomes, findings)
         rows = list(csv.DictReader(io.StringIO(written["chao2016-audit.csv"])))
         assert [tuple(row.values()) for row in rows] == [
             tuple(map(str, dataclasses.astuple(finding)[:6])) for finding in findings
@@ -413,30 +415,30 @@ class TestClaimsAndAudit:
 
     def test_hostile_strings_are_text(self, checked):
         paper, files, cells, outcomes, _ = checked
-        hostile = audit.Finding("p", *[TestPage.HOSTILE] * 4, "error")
-        text = page.paper_page(paper, cells, outcomes, files, [], [hostile])
+        hostile = Finding("p", *[TestPage.HOSTILE] * 4, "error")
+        text = page.render_paper(paper, cells, outcomes, files, [], [hostile])
         assert TestPage.HOSTILE in "".join(Reader(text).text) and text.count("<script") == 1  # our own
 
     def test_index_counts_the_findings(self, checked):
-        score = page.scored(CHAO, checked[2], checked[4])
+        score = page.score_paper(CHAO, checked[2], checked[4])
         assert sum(score.audit.values()) == len(checked[4]) and list(score.audit) == [
             "none",
             "slip",
             "unclear",
             "error",
         ]
-        assert "Audit of the printed numbers: " in "".join(Reader(page.index([score], [])).text)
+        assert "Audit of the printed numbers: " in "".join(Reader(page.render_index([score], [])).text)
 
 
 class TestTables:
     def test_latex_escapes(self):
-        assert tables.latex_escape("50%_&#{}$") == r"50\%\_\&\#\{\}\$"
-        assert tables.latex_escape("-0.5") == "$-$0.5" and tables.latex_escape("[a]") == "{[}a{]}"
-        row = tables.latex(["a_b"], "l", [("x & y",)])
+        assert tables.escape_latex("50%_&#{}$") == r"50\%\_\&\#\{\}\$"
+        assert tables.escape_latex("-0.5") == "$-$0.5" and tables.escape_latex("[a]") == "{[}a{]}"
+        row = tables.format_latex(["a_b"], "l", [("x & y",)])
         assert r"a\_b \tabularnewline" in row and r"x \& y \tabularnewline" in row
 
     def test_markdown_escapes(self):
-        assert tables.markdown(["a"], "l", [("x | <b>",)]) == "| a |\n| --- |\n| x \\| &lt;b> |\n"
+        assert tables.format_markdown(["a"], "l", [("x | <b>",)]) == "| a |\n| --- |\n| x \\| &lt;b> |\n"
 
     def test_same_numbers_in_all_formats(self, small):
         folder = small / "report/tables"
@@ -455,43 +457,8 @@ class TestTables:
         assert rows == [row for row in everything if row[1] != "text"]
 
 
-class TestSeriesOfRecordings:
-    """The figures of wang2017: traces and bars of one target out of two."""
-
-    @pytest.fixture(scope="class")
-    def files(self, tmp_path_factory):
-        root = tmp_path_factory.mktemp("wang")
-        fabricate_frames(root, WANG, "ast-net")
-        return list(results.find(root, WANG.id))
-
-    def drawn(self, files, number):
-        paper = dataclasses.replace(WANG, figures=(WANG.figures[number - 1],))
-        return [d for d in draw(paper, files) if d.section == "paper"]
-
-    def test_traces_behind_a_median_filter(self, files):
-        (drawing,) = self.drawn(files, 5)
-        assert drawing.id == "wang2017-figure5" and "median filter" in drawing.caption
-        assert "post-processed" not in drawing.caption and "gold standard" in drawing.caption
-
-    def test_missing_recordings_give_way_to_others(self):
-        there = ["devel_001", "devel_002", "devel_003"]
-        assert figures._replaced(["devel_001", "devel_022", "devel_003"], there) == [
-            "devel_001",
-            "devel_002",
-            "devel_003",
-        ]
-        assert figures._replaced(["devel_022", "devel_023"], ["devel_001"]) == ["devel_001", "devel_023"]
-
-    def test_bars(self, files):
-        (drawing,) = self.drawn(files, 6)
-        assert drawing.id == "wang2017-figure6" and "valence" in drawing.caption
-
-    def test_nothing_without_results(self):
-        assert [d for number in (2, 6) for d in self.drawn([], number)] == []
-
-
 class TestClasses:
-    """Confusion matrices, attention maps and projections, of an invented paper on three classes."""
+    """The page and the tables of an invented paper on three classes."""
 
     @pytest.fixture(scope="class")
     def root(self, tmp_path_factory):
@@ -500,100 +467,9 @@ class TestClasses:
             fabricate_classes(root, CLASSES, "proposed", seed=seed)
         return root
 
-    @pytest.fixture(scope="class")
-    def drawn(self, root):
-        """The drawings by their ids, what is written above them, and the images in them, with their options."""
-        written, images = [], []
-        suptitle, imshow = figures.Canvas.suptitle, figures.Axes.imshow
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(figures.Canvas, "suptitle", lambda c, t, **k: (written.append(t), suptitle(c, t, **k))[1])
-            patch.setattr(figures.Axes, "imshow", lambda a, i, **k: (images.append((i, k)), imshow(a, i, **k))[1])
-            drawings = {d.id: d for d in draw(CLASSES, list(results.find(root, CLASSES.id)))}
-        return drawings, written, images
-
-    def only(self, *kinds):
-        return dataclasses.replace(CLASSES, figures=tuple(f for f in CLASSES.figures if f.kind in kinds))
-
-    def changed(self, root, tmp_path, arrays):
-        record = results.read(next(root.rglob("train-seed0.json")))
-        path = tmp_path / "classes/simulated/quick/all/proposed/train-seed0.json"
-        results.write(path, record, arrays)
-        return list(results.find(tmp_path, CLASSES.id))
-
-    def test_figures(self, drawn):
-        drawings, written, _ = drawn
-        assert {f"classes-figure{n}" for n in (2, 4, 5)} | {"classes-mechanism"} <= set(drawings)
-        assert "first row below" in drawings["classes-figure2"].caption
-        assert all(drawings[f"classes-figure{n}"].section == "paper" for n in (2, 4, 5))
-        assert len(written) == 5 and all(text.startswith("SIMULATED data: ") for text in written)
-        assert sum("mean of 2 seeds" in text for text in written) == 1
-
-    def test_same_bytes(self, root, drawn):
-        again = draw(self.only("confusion"), list(results.find(root, CLASSES.id)))
-        assert all(drawing == drawn[0][drawing.id] for drawing in again)
-
-    def test_mechanism_is_explained_as_far_as_it_is_shown(self, drawn):
-        caption = drawn[0]["classes-mechanism"].caption
-        assert "perception" in caption and "keeps its distance in time" in caption and "raters" not in caption
-        assert "control" not in caption
-        assert figures.MARKS.keys() == figures.MEASURES.keys()
-
-    def test_up_to_eight_maps_each_row_by_its_maximum(self, drawn):
-        maps = [image for image, options in drawn[2] if options.get("origin") == "lower"]
-        assert len(maps) == 8 and all(image.max(axis=1) == pytest.approx(np.ones(4)) for image in maps)
-
-    def test_confusion_beside_the_printed_one(self, root, drawn):
-        ours, printed = [image for image, options in drawn[2] if options.get("cmap") == "Blues"]
-        cells = [cell for cell in evaluated(root, CLASSES)[2] if cell.exhibit == "figure5"]
-        assert ours.ravel() == pytest.approx([cell.ours for cell in cells], abs=0.005)
-        assert printed.ravel() == pytest.approx([float(cell.published) for cell in cells])
-
-    def test_maps_of_chosen_recordings(self, root):
-        files = list(results.find(root, CLASSES.id))
-        figure = next(f for f in CLASSES.figures if f.kind == "maps")
-        runs = select_runs(CLASSES, files, "proposed")
-        chosen = dataclasses.replace(figure, recordings=("Test/*4", "Test/*2"))
-        assert list(figures._examples(runs, chosen)) == ["Test/000000002", "Test/000000004"]
-
-    @pytest.mark.parametrize(
-        "arrays", [{"alignment/Test/1": np.ones(9)}, {"alignment/Test/1": np.ones((4, 0))},
-                   {f"embeddings/{stage}": np.ones((1, 3, 8)) for stage in ("before", "after")}],
-    )  # fmt: skip
-    def test_arrays_of_another_shape(self, root, tmp_path, arrays):
-        with pytest.raises(InputError, match="train-seed0.npz: .* has the shape"):
-            list(draw(self.only("maps", "projection"), self.changed(root, tmp_path, arrays)))
-
-    def test_rows_under_other_settings(self):
-        figure = self.only("maps").figures[0]
-        assert figures._rows(figure, np.ones((4, 9))) == figure.rows
-        assert figures._rows(figure, np.ones((6, 9))) == ["1", "2", "3", "4", "5", "6"]
-
-    def test_nothing_without_arrays(self, root, tmp_path):
-        files = self.changed(root, tmp_path, {"other": np.zeros(1)})
-        drawn = [d for d in draw(self.only("maps", "projection"), files) if d.section == "paper"]
-        assert drawn == [] == list(draw(CLASSES, []))
-
-    def test_projection_keeps_the_distances_of_a_plane(self):
-        generator = np.random.default_rng(0)
-        plane = generator.normal(size=(7, 2)) @ np.linalg.qr(generator.normal(size=(8, 2)))[0].T + 3
-        points, share = figures.principal(plane)
-        distances = [np.linalg.norm(p[:, None] - p[None], axis=2) for p in (plane, points)]
-        assert distances[0] == pytest.approx(distances[1]) and share == pytest.approx(1)
-        assert points.var(axis=0)[0] >= points.var(axis=0)[1]
-        assert figures.principal(plane[:, :1])[0].shape == (7, 2)  # one number each: on a line
-        assert np.isnan(figures.principal(np.ones((7, 8)))[1])
-
-    def test_projection_is_that_of_the_covariance(self):
-        vectors = np.random.default_rng(1).normal(size=(7, 8))
-        points, share = figures.principal(vectors)
-        values = np.sort(np.linalg.eigvalsh(np.cov(vectors.T)))[::-1]
-        assert np.cov(points.T) == pytest.approx(np.diag(values[:2])) and share == pytest.approx(
-            values[:2].sum() / values.sum()
-        )
-
     def test_page_has_the_matrix(self, root):
         paper, files, cells, directions = evaluated(root, CLASSES)
-        text = page.paper_page(paper, cells, directions, files, [])
+        text = page.render_paper(paper, cells, directions, files, [])
         shown = "".join(Reader(text).text)
         own = [cell for cell in cells if cell.evidence != "none"]
         assert "Figure 5" in shown and len(own) == 12  # a verdict in words for each number of Table 1, one for Figure 5
@@ -606,56 +482,14 @@ class TestClasses:
 
     def test_page_lists_the_class_of_each_recording(self, root):
         paper, files, cells, directions = evaluated(root, CLASSES)
-        text = page.paper_page(paper, cells, directions, files, [])
+        text = page.render_paper(paper, cells, directions, files, [])
         assert '<td>Test/000000001</td><td>Happy</td><td class="n">50</td>' in text
 
     def test_tables_keep_the_long_form(self, root):
-        written = tables.exhibits(*(evaluated(root, CLASSES)[k] for k in (0, 2, 3)))
+        written = tables.format_exhibits(*(evaluated(root, CLASSES)[k] for k in (0, 2, 3)))
         lines = written["classes-figure5.md"].splitlines()
         assert sum(line.startswith(("| Angry |", "| Happy |", "| Sad |")) for line in lines) == 9
         assert "+3.71" in written["classes-claims.md"]
-
-
-class TestArchitecture:
-    def test_no_boxes_overlap_and_arrows_go_down(self):
-        for layers in ARCHITECTURES.values():
-            boxes = architecture.folded(layers)
-            architecture.place(boxes)
-            for box in boxes.values():
-                assert all(boxes[source].bottom < box.top for source in box.inputs)
-                same = [b for b in boxes.values() if b.column == box.column and b is not box]
-                assert all(b.bottom <= box.top or b.top >= box.bottom for b in same)
-
-    def test_no_parameter_is_lost(self):
-        for layers in ARCHITECTURES.values():
-            assert sum(b.parameters for b in architecture.folded(layers).values()) == sum(
-                layer["parameters"] for layer in layers
-            )
-
-    def test_small_layers_join_only_their_sole_predecessor(self):
-        layers = [
-            {"name": "a", "kind": "InputLayer", "shape": [4], "parameters": 0, "inputs": []},
-            {"name": "b", "kind": "Dense", "shape": [2], "parameters": 9, "inputs": ["a"]},
-            {"name": "b_relu", "kind": "Activation", "shape": [2], "parameters": 0, "inputs": ["b"]},
-            {"name": "c", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
-            {"name": "d", "kind": "Dropout", "shape": [2], "parameters": 0, "inputs": ["b_relu"]},
-        ]
-        boxes = architecture.folded(layers)
-        assert list(boxes) == ["a", "b", "c", "d"] and boxes["b"].kind == "Dense + relu"
-        assert boxes["c"].inputs == boxes["d"].inputs == ["b"]
-
-    @pytest.mark.parametrize(
-        ("name", "kind", "family"),
-        [
-            ("convlstm_1", "ConvLSTM2D", "recurrent"),
-            ("pool3d_1", "MaxPooling3D", "conv"),
-            ("attention_hidden", "Dense", "attention"),
-            ("fc_1", "Dense", "dense"),
-            ("audio", "InputLayer", "other"),
-        ],
-    )
-    def test_families(self, name, kind, family):
-        assert architecture._Box(name, kind, [1], 0, []).family == family
 
 
 class TestColours:
@@ -723,11 +557,11 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
             self.returncode = codes.get(self.name, 0)
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
-    assert build.run(["a", "wang2017"], "there") == 0
+    assert build.run_papers(["a", "wang2017"], "there") == 0
     assert called == [("a", ["--results", "there"]), ("wang2017", ["--seeds", "0", "--results", "there"])]
     assert "[2/2] wang2017: 0 min since the start\n" in capfd.readouterr().err
     called.clear()
-    assert build.run(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
+    assert build.run_papers(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -741,7 +575,7 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
     ],
 )
 def test_what_is_left_is_guessed_from_the_papers_run_anew(took, says):
-    assert build._so_far(took, 5 - len(took)) == says
+    assert build._describe_progress(took, 5 - len(took)) == says
 
 
 def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
@@ -756,4 +590,4 @@ def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
             self.returncode = EXIT_INTERRUPTED
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
-    assert build.run(["a", "b"], "there") == EXIT_INTERRUPTED
+    assert build.run_papers(["a", "b"], "there") == EXIT_INTERRUPTED

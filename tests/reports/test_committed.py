@@ -72,13 +72,13 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
     _, _, cells, *_ = build.evaluate(raju, tmp_path, FOLDER)
     (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
-    note = page._row_note([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
+    note = page._join_notes([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
     assert "from the run that comes with the suite, of 2026-" in note
     assert re.search(r"Baseline \[24\]: [^:]*the predictions behind it are not stored", note)
     simulated = next(part for part in note.split("; ") if part.endswith("simulated corpus"))
     assert "EMAFN" in simulated and "Baseline" not in simulated
-    assert page._margins(raju, cells) == [("Baseline [24]", 0.0005)]
-    assert page.scored(raju, cells).sentence == (
+    assert page._list_margins(raju, cells) == [("Baseline [24]", 0.0005)]
+    assert page.score_paper(raju, cells).sentence == (
         "Of 9 printed numbers that we could compare on avec2019-public, all in the column Baseline [24], "
         "which the authors quote, 8 match, 1 cannot be right as printed."
     )
@@ -86,10 +86,12 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
 
 def test_what_arithmetic_says_is_no_simulated_result(tmp_path):
     (chao,) = (paper for paper in load_papers() if paper.id == "chao2016")
-    paper, files, cells, checked, findings = build.audited(*build.evaluate(chao, tmp_path, FOLDER))
-    text = page.paper_page(paper, cells, checked, files, [], findings)
+    paper, files, cells, checked, findings = build.add_audit(*build.evaluate(chao, tmp_path, FOLDER))
+    text = page.render_paper(paper, cells, checked, files, [], findings)
     assert "<b>–</b><small>1.03, right: 10.34 " in text and '<b class="ours">10.34</b>' not in text
 
 
 def test_code_in_markdown_is_as_it_is():
-    assert tables.markdown(["a"], "l", [("`x <= 2` < 3 | `y`",)]).splitlines()[-1] == "| `x <= 2` &lt; 3 \\| `y` |"
+    assert (
+        tables.format_markdown(["a"], "l", [("`x <= 2` < 3 | `y`",)]).splitlines()[-1] == "| `x <= 2` &lt; 3 \\| `y` |"
+    )

@@ -9,7 +9,8 @@ import pytest
 from common import storage
 from common.evidence import scores
 from common.evidence.reading import load_papers
-from reports import build, drawing, figures, former
+from reports import build, drawing, former
+from reports.figures import makers
 from tests.reports.fabricate import fabricate
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
@@ -17,7 +18,7 @@ SMALL = dataclasses.replace(LEE, figures=LEE.figures[:1])
 
 
 def written(root, paper=SMALL):
-    build.write([build.audited(*build.evaluate(paper, root / "results"))], root / "report")
+    build.write([build.add_audit(*build.evaluate(paper, root / "results"))], root / "report")
     return {path.name: path.read_bytes() for path in (root / "report").rglob("*") if path.is_file()}
 
 
@@ -30,8 +31,8 @@ def root(tmp_path):
 @pytest.fixture
 def drawings(monkeypatch):
     """How often something was drawn."""
-    calls, draw = [], figures.drawn
-    monkeypatch.setattr(figures, "drawn", lambda make, files: calls.append(make) or draw(make, files))
+    calls, draw = [], makers.run_maker
+    monkeypatch.setattr(makers, "run_maker", lambda make, files: calls.append(make) or draw(make, files))
     return calls
 
 
@@ -90,11 +91,11 @@ def test_another_paper_is_drawn_anew(root, drawings):
 
 
 def test_other_code_draws_anew(monkeypatch):
-    code = former._code()
-    assert {storage.digest_file(Path(module.__file__)) for module in (figures, drawing, scores)} <= set(code)
-    before = former.key(LEE, [])
-    monkeypatch.setattr(former, "_code", lambda: [*code[:-1], "other"])
-    assert former.key(LEE, []) != before
+    code = former._digest_code()
+    assert {storage.digest_file(Path(module.__file__)) for module in (makers, drawing, scores)} <= set(code)
+    before = former.compute_key(LEE, [])
+    monkeypatch.setattr(former, "_digest_code", lambda: [*code[:-1], "other"])
+    assert former.compute_key(LEE, []) != before
 
 
 @pytest.mark.parametrize("where", ["", "../../"])
@@ -105,6 +106,6 @@ def test_figures_are_read_from_the_report_alone(tmp_path, where):
     for kind in (b"svg", b"png"):
         (folder / where / f"one.{kind.decode()}").write_bytes(kind)
     one = drawing.Drawing(f"{where}one", "title", "caption", "paper", b"svg", b"png")
-    (tmp_path / "report" / former.INDEX).write_text(former.index({"lee2018": ("k", [one])}))
-    assert former.figures(tmp_path / "report", "lee2018", "k") == (None if where else [one])
-    assert former.figures(tmp_path / "report", "lee2018", "other") is None
+    (tmp_path / "report" / former.INDEX).write_text(former.format_index({"lee2018": ("k", [one])}))
+    assert former.read_figures(tmp_path / "report", "lee2018", "k") == (None if where else [one])
+    assert former.read_figures(tmp_path / "report", "lee2018", "other") is None

@@ -30,7 +30,7 @@ def compiled(folder, inputs) -> str:
 
 def tables_of(paper, root) -> list[str]:
     _, _, cells, directions = build.evaluate(paper, root)
-    return [text for name, text in tables.exhibits(paper, cells, directions).items() if name.endswith(".tex")]
+    return [text for name, text in tables.format_exhibits(paper, cells, directions).items() if name.endswith(".tex")]
 
 
 def pages(log) -> int:
@@ -59,7 +59,7 @@ def test_tables_with_numbers(tmp_path):
 
 def test_every_character_of_a_keyboard(tmp_path):
     texts = [*string.punctuation, *(2 * letter for letter in string.punctuation), "-0.5", "[1]", "*", "é š ä"]
-    log = compiled(tmp_path, [tables.latex(["a_b", "c"], "lr", [(text, text) for text in texts], texts)])
+    log = compiled(tmp_path, [tables.format_latex(["a_b", "c"], "lr", [(text, text) for text in texts], texts)])
     assert "Missing character" not in log and pages(log) >= 1
 
 

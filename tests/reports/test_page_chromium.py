@@ -132,7 +132,7 @@ def evaluated(tmp_path_factory):
     fabricate_classes(root, CLASSES, "proposed", **undrawn)
     others = [drawn_less(paper) for paper in load_papers() if paper.id != LEE.id]
     suite = (drawn_less(LEE, LEE.figures[1:2]), *others, drawn_less(CLASSES))
-    return [build.audited(*build.evaluate(paper, root)) for paper in suite]
+    return [build.add_audit(*build.evaluate(paper, root)) for paper in suite]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from common.evidence.cells import fill_cells
 from common.evidence.claims import judge_claims
 from common.evidence.reading import load_papers
 from common.running import results
-from reports import figures, page
+from reports import page
+from reports.figures import clips, matrices, mechanism
 from tests.reports.fabricate import class_scores, draw, fabricate_classes
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
@@ -54,13 +55,14 @@ def drawn(root, *names: str, monkeypatch=None):
     """The drawings by their ids, and what each draws: titles, images, lines of every panel."""
     panels = []
     if monkeypatch is not None:
-        finished = figures.finished
+        finish = mechanism.finish
 
         def kept(name, title, caption, section, canvas):
             panels.append((name, canvas))
-            return finished(name, title, caption, section, canvas)
+            return finish(name, title, caption, section, canvas)
 
-        monkeypatch.setattr(figures, "finished", kept)
+        for module in (clips, matrices, mechanism):
+            monkeypatch.setattr(module, "finish", kept)
     found = {drawing.id: drawing for drawing in draw(only(*names), list(results.find(root, PAPER.id)))}
     return (found, dict(panels)) if monkeypatch is not None else found
 
@@ -158,8 +160,8 @@ def test_measures_are_found_on_all_corpora(tmp_path):
     files = list(results.find(tmp_path, PAPER.id))
     both = ["enterface", "simulated", "simulated-enterface"]
     for measure, corpora in (("speech", both[1:]), ("modalities", both), ("kfold", both), ("kfold-segments", [])):
-        assert [runs.corpus for runs in figures.with_mechanism(PAPER, files, measure)] == corpora
-    assert not figures.with_mechanism(PAPER, [], "speech")
+        assert [runs.corpus for runs in mechanism.select_with_mechanism(PAPER, files, measure)] == corpora
+    assert not mechanism.select_with_mechanism(PAPER, [], "speech")
 
 
 def test_measures_are_drawn_and_listed(tmp_path, monkeypatch):
@@ -168,7 +170,7 @@ def test_measures_are_drawn_and_listed(tmp_path, monkeypatch):
     drawings, canvases = drawn(tmp_path, monkeypatch=monkeypatch)
     drawing, canvas = drawings["priyasad2019-mechanism"], canvases["priyasad2019-mechanism"]
     assert [axes.get_title(loc="left") for axes in canvas.axes] == [
-        figures.MEASURES[measure][1] for measure in ("speech", "modalities", "kfold")
+        mechanism.MEASURES[measure][1] for measure in ("speech", "modalities", "kfold")
     ]
     labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in canvas.axes]
     both = ["proposed, enterface", "proposed, simulated"]
@@ -182,7 +184,7 @@ def test_measures_are_drawn_and_listed(tmp_path, monkeypatch):
 
     files = list(results.find(tmp_path, PAPER.id))
     cells, claims = fill_cells(PAPER, files), judge_claims(PAPER, files)
-    text = page.paper_page(PAPER, cells, claims, files, [])
-    for _, heading, _ in (figures.MEASURES[measure] for measure in ("speech", "modalities", "kfold")):
+    text = page.render_paper(PAPER, cells, claims, files, [])
+    for _, heading, _ in (mechanism.MEASURES[measure] for measure in ("speech", "modalities", "kfold")):
         assert heading in text
-    assert figures.MEASURES["kfold-segments"][1] not in text
+    assert mechanism.MEASURES["kfold-segments"][1] not in text
