@@ -13,7 +13,7 @@ def describe(variant: str, settings: dict) -> list[dict]:
     widths = {  # Sections 3.1 to 3.3
         "audio": settings["audio_dimensions"], "shape": settings["shape_dimensions"], "appearance": settings["selected"],
     }  # fmt: skip
-    rows = architecture.describe(models.network(variant, settings, widths, len(CLASSES)))
+    rows = architecture.describe(models.build_network(variant, settings, widths, len(CLASSES)))
     kept = [row for row in rows if not row["name"].endswith(("steps", "valid"))]
     names = {row["name"] for row in kept}
     return [row | {"inputs": [name for name in row["inputs"] if name in names]} for row in kept]

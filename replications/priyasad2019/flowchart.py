@@ -16,7 +16,7 @@ def describe(variant: str, settings: dict) -> list[dict]:
     """
     *cnn, fc6, _ = vgg.join_blocks(architecture.describe(vgg19.build_graph(settings)))
     cnn.append(fc6 | {"name": "fc6"})
-    model = models.whole(variant, settings, len(CLASSES))
+    model = models.build_whole(variant, settings, len(CLASSES))
     rows, found = architecture.describe(model), []
     streams = sorted((row for row in rows if row["kind"] == "InputLayer"), key=lambda row: row["name"])
     for row in streams:

@@ -17,7 +17,7 @@ from common.evidence.runs import ALL_TARGETS
 from common.networks import training
 from common.running import provenance, results, tasks
 from common.running.experiment import Clock
-from datasets import avec2019, avec2019_public
+from datasets import avec2019, avec2019_public, sewa
 from datasets.sewa import Labels
 from replications.raju2021 import experiment, fusion
 from replications.raju2021.experiment import NAME, TARGETS

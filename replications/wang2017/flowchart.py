@@ -9,8 +9,8 @@ def describe(variant: str, settings: dict) -> list[dict]:
 
     `variant` is a loss; all have the same layers.
     """
-    cnn = vgg.join_blocks(architecture.describe(attributes.extractor(attributes.network(settings))))
-    stack = architecture.describe(models.stacked(settings, settings["fc_units"]))
+    cnn = vgg.join_blocks(architecture.describe(attributes.build_extractor(attributes.build_network(settings))))
+    stack = architecture.describe(models.build_stack(settings, settings["fc_units"]))
     found = [*cnn]
     for clip in ("earlier", "later"):
         for row in stack:

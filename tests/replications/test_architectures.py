@@ -81,7 +81,7 @@ def test_vgg19_of_priyasad2019_is_counted_once():
     settings = quick("priyasad2019")
     with keras.StatelessScope(initialize_variables=False):
         rows = by_name(priyasad2019.describe("proposed", settings))
-        whole = priyasad2019_models.whole("proposed", settings, 6)
+        whole = priyasad2019_models.build_whole("proposed", settings, 6)
     behind = sum(row["parameters"] for name, row in rows.items() if "block" not in name and "fc6" not in name)
     assert behind == whole.count_params()
     assert rows["audio_block5"]["kind"] == "4 × Conv2D + MaxPooling2D" and rows["audio_block5"]["shape"] == [2, 2, 128]
