@@ -1,8 +1,7 @@
 """Figure 2 as data: VGG19 on the audio image and on each face, the network behind it, and its attention."""
 
-import numpy as np
-
 from common.networks import architecture, vgg
+from common.networks.architecture import make_row
 from replications.priyasad2019 import models, vgg19
 from replications.priyasad2019.features import CLASSES
 from replications.priyasad2019.layers import AttentionFusion
@@ -48,15 +47,11 @@ def describe_stream(name: str, images: list[int], cnn: list[dict]) -> list[dict]
 
 def open_attention(row: dict, layer: AttentionFusion) -> list[dict]:
     """Eq. 5 to 7, one by one."""
-
-    def part(name: str, kind: str, shape: list, weights: tuple, inputs: list) -> dict:
-        parameters = sum(int(np.prod(weight.shape)) for weight in weights)
-        return {"name": name, "kind": kind, "shape": shape, "parameters": parameters, "inputs": inputs, "within": end}
-
-    end, (tokens,) = row["name"], row["inputs"]
-    hidden, beta = f"{end}_hidden", f"{end}_softmax"
-    return [
-        part(hidden, "h = tanh(W c + b)", [2, layer.units], (layer.kernel, layer.bias), [tokens]),
-        part(beta, "Softmax of h · ĥ: β", [2], (layer.context,), [hidden]),
-        part(end, "Sum of β c", row["shape"], (), [beta, tokens]),
+    name, (tokens,), units = row["name"], row["inputs"], layer.units
+    hidden, softmax = f"{name}_hidden", f"{name}_softmax"
+    parts = [
+        make_row(hidden, "h = tanh(W c + b)", [2, units], (layer.kernel, layer.bias), [tokens]),
+        make_row(softmax, "Softmax of h · ĥ: β", [2], (layer.context,), [hidden]),
+        make_row(name, "Sum of β c", row["shape"], (), [softmax, tokens]),
     ]
+    return [part | {"within": name} for part in parts]

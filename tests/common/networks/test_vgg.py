@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from common.networks import vgg
+from common.networks import architecture, vgg
 
 
 def network(depth, width=1.0, size=32, **options):
@@ -40,3 +40,14 @@ def test_five_halvings_drop_what_is_left_over(size, side):
 def test_options_reach_every_convolution():
     model = network(16, 1 / 64, kernel_initializer="zeros", bias_initializer="ones")
     assert np.asarray(model(np.zeros((1, 32, 32, 3)))).tolist() == [[1.0] * 8]
+
+
+@pytest.mark.parametrize("depth", [16, 19])
+def test_a_row_for_each_block(depth):
+    model = network(depth, 1 / 32)
+    rows = vgg.join_blocks(architecture.describe(model))
+    assert [row["name"] for row in rows[1:]] == [f"block{number}" for number in range(1, 6)]
+    assert [row["inputs"] for row in rows[1:]] == [[row["name"]] for row in rows[:-1]]
+    assert [row["shape"] for row in rows[1:]] == [[16, 16, 2], [8, 8, 4], [4, 4, 8], [2, 2, 16], [1, 1, 16]]
+    assert [int(row["kind"][0]) for row in rows[1:]] == list(vgg.CONVOLUTIONS[depth])
+    assert sum(row["parameters"] for row in rows) == model.count_params()
