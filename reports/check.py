@@ -24,22 +24,21 @@ SEED = 0  # the seed of a run without arguments
 ACCEPT = "If this change is meant: python -m reports.build --accept, and say in the commit why the numbers moved."
 
 
-def numbers(files: Sequence[File]) -> dict[str, dict]:
+def gather_numbers(files: Sequence[File]) -> dict[str, dict]:
     """What a reference locks: place of the result file -> its settings digest and its numbers by name."""
     locked = {}
     for path, record in check_files(files):
         if record["evidence"] == "simulated" and record["profile"] == "quick" and record["seed"] == SEED:
             place = "/".join(path.with_suffix("").parts[-5:])
-            locked[place] = {"settings_digest": record["settings_digest"], "numbers": dict(_numbers(record))}
+            locked[place] = {"settings_digest": record["settings_digest"], "numbers": dict(_list_numbers(record))}
     return dict(sorted(locked.items()))
 
 
-def _numbers(record: dict) -> Iterator[tuple[str, float | None]]:
+def _list_numbers(record: dict) -> Iterator[tuple[str, float | None]]:
     yield "parameters", record.get("parameters")
-    if loss := record.get("history", {}).get(
-        "loss"
-    ):  # of few steps: it tells data, network and optimiser, not rounding
-        yield "history/loss/first", loss[0]
+    for name, trained in (("", record), ("cnn/", record.get("cnn") or {})):
+        if loss := trained.get("history", {}).get("loss"):  # of few steps: data, network and optimiser, not rounding
+            yield f"{name}history/loss/first", loss[0]
     for fitted, poolings in sorted(record["scores"].items()):
         for pooling, scores in sorted(poolings.items()):
             for metric, value in sorted(scores.items()):
@@ -63,7 +62,7 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
     reference = _read((folder or REFERENCE) / f"{paper.id}.json")
     if reference is None or not reference["results"]:
         return [f"{paper.id}: there is no reference to compare with"], 0
-    now, findings, count = numbers(files), [], 0
+    now, findings, count = gather_numbers(files), [], 0
     if not now:
         command = f"python -m replications.{paper.id}.run"
         return [f"{paper.id}: no number was compared, there is no simulated quick run; {command} makes it"], 0
@@ -79,18 +78,18 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
             if name not in old["numbers"]:
                 findings.append(f"{paper.id}/{place} {name}: {new['numbers'][name]} is not in the reference yet")
                 continue
-            rule = _rule(place, name, reference["tolerances"])
-            tolerance = rule["value"] if _locked(rule) else math.inf  # it has to be there, whatever it is
+            rule = _find_rule(place, name, reference["tolerances"])
+            tolerance = rule["value"] if _is_locked(rule) else math.inf  # it has to be there, whatever it is
             finding = _compare(name, old["numbers"], new["numbers"], tolerance)
             findings += [f"{paper.id}/{place} {finding}"] if finding else []
-            count += _locked(rule) and _finite(old["numbers"].get(name))
+            count += _is_locked(rule) and _is_finite(old["numbers"].get(name))
     findings += [f"{paper.id}/{place}: not in the reference yet" for place in now if place not in reference["results"]]
     findings += [
         f"{paper.id}, {c.exhibit}, {c.row}, {c.column}: {UNSOUND}; delete its result and run it again"
         for c in cells
         if UNSOUND in c.note
     ]
-    filled = filled_cells(cells)
+    filled = count_filled_cells(cells)
     if filled < reference["cells"]:
         findings.append(f"{paper.id}: {filled} printed numbers have a result, {reference['cells']} had one before")
     if not count:
@@ -98,11 +97,11 @@ def check(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path |
     return findings, count
 
 
-def filled_cells(cells: list[Cell]) -> int:
+def count_filled_cells(cells: list[Cell]) -> int:
     return sum(cell.evidence != "none" for cell in cells if cell.published)  # an undefined score is a result too
 
 
-def _locked(rule: dict) -> bool:
+def _is_locked(rule: dict) -> bool:
     return rule.get("locked", True)
 
 
@@ -111,19 +110,19 @@ def _compare(name: str, old: dict, new: dict, tolerance: float) -> str:
     if name not in new:
         return f"{name}: was {old[name]}, is gone"
     before, now = old[name], new[name]
-    if not _finite(before) or not _finite(now):
-        return f"{name}: was {before}, is {now}" if _finite(before) or _finite(now) else ""
+    if not _is_finite(before) or not _is_finite(now):
+        return f"{name}: was {before}, is {now}" if _is_finite(before) or _is_finite(now) else ""
     difference = now - before
     if abs(difference) <= tolerance:
         return ""
     return f"{name}: was {before:.6g}, is {now:.6g}, difference {difference:+.6g}, tolerance {tolerance:g}"
 
 
-def _finite(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _rule(place: str, name: str, tolerances: dict) -> dict:
+def _find_rule(place: str, name: str, tolerances: dict) -> dict:
     """The first tolerance whose pattern fits the number: a quantity such as CCC, or a pattern of place and name."""
     quantity = name.rpartition("/")[2]
     for pattern, rule in tolerances.items():
@@ -142,9 +141,9 @@ def accept(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path 
     reference = _read(path)
     if reference is None:
         raise InputError(f"{path}: missing; write its tolerances first, then accept the numbers")
-    now = numbers(files)
+    now = gather_numbers(files)
     rules = [
-        (_rule(place, name, reference["tolerances"]), value)
+        (_find_rule(place, name, reference["tolerances"]), value)
         for place, result in now.items()
         for name, value in result["numbers"].items()
     ]
@@ -152,8 +151,8 @@ def accept(paper: Paper, files: Sequence[File], cells: list[Cell], folder: Path 
         raise InputError(
             f"{paper.id}: no simulated quick results with seed {SEED} to accept; run the replication first"
         )
-    storage.write_json(path, {**reference, "cells": filled_cells(cells), "results": now})
-    return sum(_locked(rule) and _finite(value) for rule, value in rules)
+    storage.write_json(path, {**reference, "cells": count_filled_cells(cells), "results": now})
+    return sum(_is_locked(rule) and _is_finite(value) for rule, value in rules)
 
 
 def _read(path: Path) -> dict | None:

@@ -297,4 +297,4 @@ def test_shipped_references_state_their_tolerances():
 
 def test_all_results_are_locked(tmp_path):
     fabricate_all(tmp_path, LEE)
-    assert len(check.numbers(list(results.find(tmp_path, LEE.id)))) == 16
+    assert len(check.gather_numbers(list(results.find(tmp_path, LEE.id)))) == 16
