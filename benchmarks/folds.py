@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
+from common import results, storage
 from common.errors import EXIT_DIFFERS, EXIT_INPUT
-from common.running import cli, dispatch, results, tasks
+from common.running import cli, dispatch, tasks
 
 SEQUENCES, STEPS, INPUTS, UNITS, CLASSES, BATCH = 256, 20, 128, 64, 6, 16
 WORKERS = (1, 2)

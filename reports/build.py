@@ -115,10 +115,10 @@ def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tupl
     Results in the folder `committed` join for those corpora that `results_folder` has none of. Raises InputError for
     a damaged result file.
     """
+    from common import results
     from common.evidence.cells import fill_cells, fill_own_cells
     from common.evidence.claims import judge_claims
     from common.evidence.runs import check_files
-    from common.running import results
     from reports.audit.statements import evaluate_statements
 
     files = check_files(results.find(results_folder, paper.id))

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from common import results
 from common.evidence.paper import Figure
 from common.evidence.runs import Runs
-from common.running import results
 
 # One hex value per meaning: a page finds it in the SVG and puts its own colour there (`inline`).
 COLOURS = {

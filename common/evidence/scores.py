@@ -18,11 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics
+from common import metrics, results
 from common.errors import InputError
 from common.evidence.paper import PERCENT, Paper, Part
 from common.evidence.runs import ALL_TARGETS, Runs
-from common.running import results
 
 RESAMPLES = 1000
 UNDEFINED = 0.05  # with so many draws without a score, or more, there is no interval

@@ -1,1 +1,1 @@
-"""From a command line to result files: options, tasks in processes or on a cluster, files written whole."""
+"""From a command line to results: options, corpora with their features, tasks in processes or on a cluster."""

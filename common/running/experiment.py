@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import storage
-from common.running import dispatch, results, tasks
+from common import results, storage
+from common.running import dispatch, tasks
 from common.running.corpora import Corpus
 
 

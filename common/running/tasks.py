@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common import results
 from common.errors import InputError
-from common.running import results
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics
+from common import metrics, results
 from common.networks import training
-from common.running import provenance, results, tasks
+from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import afew

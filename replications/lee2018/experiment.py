@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics, postprocess, splits
+from common import metrics, postprocess, results, splits
 from common.errors import InputError
 from common.networks import training
 from common.networks.moments import Moments
-from common.running import provenance, results, tasks
+from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import sewa

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
+from common import results, storage
 from common.errors import InputError
 from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
-from common.running import cli, corpora, dispatch, options, results, tasks
+from common.running import cli, corpora, dispatch, options, tasks
 from common.running.corpora import Corpus, RawCorpus
 from datasets import enterface, rml
 from datasets.simulate import write_cached

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics, splits
+from common import metrics, results, splits
 from common.errors import InputError
 from common.networks import training
 from common.networks.moments import Moments
-from common.running import provenance, results, tasks
+from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import avec2019, sewa

@@ -11,11 +11,11 @@ from functools import partial
 
 import numpy as np
 
-from common import splits, storage
+from common import results, splits, storage
 from common.errors import InputError
 from common.evidence.runs import ALL_TARGETS
 from common.networks import training
-from common.running import provenance, results, tasks
+from common.running import provenance, tasks
 from common.running.experiment import Clock
 from datasets import avec2019, avec2019_public, sewa
 from datasets.sewa import Labels

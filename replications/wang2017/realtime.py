@@ -27,12 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
+from common import results, storage
 from common.errors import EXIT_INTERRUPTED, InputError, WriteError
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces, video
-from common.running import cli, options, provenance, results, tasks
+from common.running import cli, options, provenance, tasks
 from replications.wang2017 import attributes
 
 NAME = "wang2017"

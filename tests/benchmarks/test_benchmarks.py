@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import folds, recurrent, streaming
+from common import results
 from common.errors import EXIT_DIFFERS, WriteError
-from common.running import results, tasks
+from common.running import tasks
 
 
 def test_recurrent(monkeypatch, capsys):

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common import results
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.networks import training
-from common.running import results, tasks
+from common.running import tasks
 from common.running.corpora import Corpus
 from datasets import afew
 from replications.chao2016 import experiment, models

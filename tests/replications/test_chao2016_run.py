@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common import results
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE, InputError
 from common.evidence.reading import load_paper
 from common.evidence.runs import CONTROL
 from common.evidence.settings import resolve_settings
-from common.running import results
 from datasets import afew, layout, sfew
 from replications.chao2016 import run
 from tests.processes import interrupt, kill, started, wait_for

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from common import storage
+from common import results, storage
 from common.errors import EXIT_INPUT, EXIT_USAGE
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.networks.moments import Moments
-from common.running import cli, results
+from common.running import cli
 from datasets import avec2017, sewa
 from replications.lee2018 import experiment, features, run
 from tests.common.media.test_video import write as write_video

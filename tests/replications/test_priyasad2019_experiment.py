@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import storage
+from common import results, storage
 from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from common.networks import training
-from common.running import results, tasks
+from common.running import tasks
 from common.running.corpora import Corpus, Unusable
 from replications.priyasad2019 import experiment
 from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome

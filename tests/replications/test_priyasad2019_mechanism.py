@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common import results
 from common.errors import InputError
-from common.running import results
 from replications.priyasad2019 import mechanism
 
 

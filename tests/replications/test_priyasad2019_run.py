@@ -13,12 +13,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common import results
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE
 from common.evidence.paper import resolve_number
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import audio, video
-from common.running import results
 from common.running.corpora import Corpus
 from datasets import enterface, layout, rml
 from replications.priyasad2019 import features, run

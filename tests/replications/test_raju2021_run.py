@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common import results
 from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
-from common.running import results
 from datasets import avec2019, avec2019_public, sewa
 from datasets.sewa import LABEL_HOP, Labels
 from datasets.simulated import avec2019 as simulated

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import metrics
+from common import metrics, results
 from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
-from common.running import results, tasks
+from common.running import tasks
 from common.running.corpora import Corpus
 from datasets.avec2012 import RATE
 from datasets.simulated import avec2012

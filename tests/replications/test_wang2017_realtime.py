@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from common import storage
+from common import results, storage
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE, InputError
 from common.media import faces, video
-from common.running import cli, results
+from common.running import cli
 from replications.wang2017 import attributes, realtime
 
 SETTINGS = {

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from common.running import results
+from common import results
 from datasets import fer2013
 from replications.wang2017 import layers, run
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import metrics, storage
+from common import metrics, results, storage
 from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
-from common.running import results
 from reports.figures import makers
 
 CLASSES = load_paper(Path(__file__).with_name("classes.toml"))

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
+from common import results
 from common.errors import EXIT_INTERRUPTED, InputError
 from common.evidence.cells import VERDICTS, fill_cells
 from common.evidence.claims import judge_claims
 from common.evidence.paper import format_value
 from common.evidence.reading import load_papers
-from common.running import cli, results
+from common.running import cli
 from replications import architectures
 from reports import build, drawing, page, tables
 from reports.audit.findings import Finding

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
+from common import results
 from common.errors import EXIT_DIFFERS, InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_papers
-from common.running import results
 from reports import build, check
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from common import results
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
-from common.running import results
 from reports import build, check, page, tables
 
 FOLDER = Path(build.__file__).parent / "results"

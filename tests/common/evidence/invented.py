@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from common import results
 from common.errors import InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper, load_papers
-from common.running import results
 from tests.reports.fabricate import fabricate
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")

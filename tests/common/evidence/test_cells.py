@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import metrics
+from common import metrics, results
 from common.errors import InputError
 from common.evidence.cells import fill_own_cells
-from common.running import results
 from tests.common.evidence.invented import LEE, RAJU, WANG, fabricate_real, fill, find_cell
 from tests.reports.fabricate import (
     CLASSES,

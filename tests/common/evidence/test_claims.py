@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from common import results
 from common.evidence.claims import judge_claims
 from common.evidence.runs import CONTROL
-from common.running import results
 from tests.common.evidence.invented import LEE, RAJU
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes, fabricate_targets
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import metrics
+from common import metrics, results
 from common.errors import InputError
 from common.evidence.paper import Part
 from common.evidence.scores import estimate_interval, score_classes, score_concatenated
-from common.running import results
 from tests.common.evidence.invented import LEE, fill, find_cell
 from tests.reports.fabricate import CLASSES, class_scores, fabricate, fabricate_classes
 

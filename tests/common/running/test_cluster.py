@@ -20,8 +20,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common import results
 from common.errors import EXIT_INPUT, InputError
-from common.running import cli, dispatch, results, tasks
+from common.running import cli, dispatch, tasks
 from tests.common.running import test_tasks
 from tests.common.running.test_tasks import ROOT, calls, planned, wait_for, work
 

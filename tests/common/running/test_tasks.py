@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common import results
 from common.errors import EXIT_INPUT
-from common.running import cli, dispatch, results, tasks
+from common.running import cli, dispatch, tasks
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common import metrics
+from common import metrics, results
 from common.networks import training
 from common.networks.moments import Moments
-from common.running import provenance, results, tasks
+from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from replications.sixth.features import Features

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from common import results
 from common.evidence.cells import fill_cells
 from common.evidence.claims import judge_claims
 from common.evidence.reading import load_papers
-from common.running import results
 from reports import page
 from reports.figures import clips, matrices, mechanism
 from tests.reports.fabricate import class_scores, draw, fabricate_classes

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from common import results
 from common.errors import InputError
 from common.evidence.runs import select_runs
-from common.running import results
 from reports import build
 from reports.figures import matrices, mechanism
 from tests.reports.fabricate import CLASSES, draw, fabricate_classes

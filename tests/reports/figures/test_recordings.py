@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from common import results
 from common.evidence.reading import load_papers
-from common.running import results
 from reports.figures import recordings
 from tests.reports.fabricate import draw, fabricate_frames
 

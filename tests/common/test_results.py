@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import storage
+from common import results, storage
 from common.errors import InputError, WriteError
-from common.running import results
 
 RECORD = {"paper": "lee2018", "scores": {"CCC": 0.5, "CC": None}, "words": ["ü"]}
 ARRAYS = {
