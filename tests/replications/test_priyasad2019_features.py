@@ -332,7 +332,7 @@ import numpy as np
 from datasets.acted import Clip
 from replications.priyasad2019 import features
 video, cache, mine, other, deed = sys.argv[1:]
-def computed(*_):
+def compute(*_):
     Path(mine).touch()
     while not Path(other).exists():
         time.sleep(0.01)
@@ -341,7 +341,7 @@ def half(file, **arrays):
     file.write(b"half")
     file.flush()
     os.kill(os.getpid(), 9)
-features.computed = computed
+features.compute = compute
 if deed == "killed":
     np.savez = half
 print(features.load(Clip("s1/an1", "s1", "Anger", Path(video)), {}, None, "shaped", Path(cache)).digest)
