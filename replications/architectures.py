@@ -22,10 +22,15 @@ Architectures = dict[str, dict[str, list[dict]]]  # variant -> profile -> layers
 
 def main(arguments: Sequence[str] | None = None) -> None:
     description = __doc__.partition(": ")[2].partition(".")[0]
-    argparse.ArgumentParser(prog="python -m replications.architectures", description=description).parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m replications.architectures", description=description)
+    parser.add_argument("papers", nargs="*", metavar="PAPER", help="by default all, which takes about half a minute")
+    asked = parser.parse_args(arguments).papers
     from common.evidence.reading import load_papers  # numpy loads in seconds, --help should not
 
-    for paper in load_papers():
+    papers = {paper.id: paper for paper in load_papers()}
+    if unknown := [name for name in asked if name not in papers]:
+        parser.error(f"{unknown[0]} is no paper of the suite; there are {', '.join(papers)}")
+    for paper in (papers[name] for name in asked or papers):
         found, path = describe(paper), locate(paper.id)
         text = format_text(found).encode()
         storage.write_atomically(path, lambda file, text=text: file.write(text))

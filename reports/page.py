@@ -198,14 +198,17 @@ def _list_mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     ]  # fmt: skip
 
 
-def _list_recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, int, int]]]]:
-    """By corpus and profile: recordings, class, number of frames looked at, the most without a face in any run."""
-    places: dict[str, dict[str, tuple[str, int, int]]] = {}
+def _list_recordings(files: Sequence[File]) -> list[tuple[str, list[tuple[str, str, int, int | None]]]]:
+    """By corpus and profile: recordings, class, number of frames looked at, the most without a face in any run.
+
+    The latter is None where no run looked for faces.
+    """
+    places: dict[str, dict[str, tuple[str, int, int | None]]] = {}
     for _, record in files:
         place = places.setdefault(f"{record['corpus']}, {record['profile']} profile", {})
         for entry in record.get("recordings", []):
-            *_, before = place.get(entry["name"], (0,))
-            faceless = max(before, entry.get("frames_without_face") or 0)
+            *_, before = place.get(entry["name"], (None,))
+            faceless = max((n for n in (before, entry.get("frames_without_face")) if n is not None), default=None)
             frames = entry["frames"] if "frames" in entry else entry["labels"]
             place[entry["name"]] = (entry.get("label") or "", frames, faceless)
     return [(place, [(name, *counts) for name, counts in sorted(entries.items())]) for place, entries in places.items()]

@@ -43,13 +43,14 @@ def run(suite: Path) -> str:
 def test_its_run_its_network_and_its_report(suite):
     assert re.search(r"LSTM +CCC +0\.300 +-?0\.\d{3} .* NOT_COMPARABLE", out := run(suite)), out
     assert run(suite).startswith("0 of 1 results computed, 1 were there")
-    assert "sixth/architectures.json: lstm" in call(suite, "replications.architectures")
+    assert "sixth/architectures.json: lstm" in call(suite, "replications.architectures", "sixth")
     assert "sixth: 1 printed numbers: " in call(suite, "reports.build")
     (cell,) = csv.DictReader((suite / "report" / "cells.csv").open())
     assert (cell["paper"], cell["published"], cell["verdict"]) == ("sixth", "0.300", "NOT_COMPARABLE")
     assert cell["evidence"] == "simulated" and cell["ours"]
     page = (suite / "report" / "sixth.html").read_text()
     assert "The Louder, the More Aroused" in page and "Batches" in page
+    assert "8 recordings</summary>" in page and "without a face" not in page  # nobody looked for one
     assert (suite / "report" / "figures" / "sixth-figure1.svg").is_file()
 
 
