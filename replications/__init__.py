@@ -12,12 +12,13 @@ from pathlib import Path
 def check_neighbours() -> None:
     """Exit with code 3 where `common` or `datasets` is not the package beside this one."""
     for name in ("common", "datasets"):
-        ours = Path(__file__).resolve().parents[1] / name / "__init__.py"
+        ours = (Path(__file__).resolve().parents[1] / name / "__init__.py").resolve()
         spec = find_spec(name)
-        found = Path(spec.origin).resolve() if spec and spec.origin else None
+        places = [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations) if spec else [ours]
+        found = Path(places[0]).resolve()  # a file, or a folder without one, which comes first all the same
         if found != ours or b"avemotion" not in ours.read_bytes():  # pip lets one package overwrite another's files
             print(
-                f"error: {found or ours}: is no package {name} of this suite, but perhaps another one of that name; run "
+                f"error: {found}: is no package {name} of this suite, but perhaps another one of that name; run "
                 f"the suite from its own folder, or install it in an environment of its own",
                 file=sys.stderr,
             )

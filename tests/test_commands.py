@@ -1,5 +1,6 @@
 """Every command of the suite: its --help comes at once, without the packages that take seconds to load."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,10 @@ def test_help_loads_nothing_heavy(command):
         f"atexit.register(lambda: print('LOADED', *sorted({set(HEAVY)!r} & set(sys.modules))))\n"
         f"runpy.run_module({command!r}, run_name='__main__', alter_sys=True)"
     )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert done.stdout.startswith(f"usage: python -m {command}")
     assert done.stdout.splitlines()[-1] == "LOADED"
+    assert spent < 1  # second of the processor's time; a third is usual

@@ -16,7 +16,8 @@ class ScaledSGD(keras.optimizers.SGD):
         self.factors = factors or {}
 
     def apply(self, grads, trainable_variables):
-        scaled = [g * self.factors.get(v.path, 1) for g, v in zip(grads, trainable_variables, strict=True)]
+        pairs = zip(grads, trainable_variables, strict=True)
+        scaled = [g * self.factors[v.path] if v.path in self.factors else g for g, v in pairs]
         super().apply(scaled, trainable_variables)
 
     def get_config(self):

@@ -51,7 +51,8 @@ def test_a_package_that_pip_has_written_over_ours_is_named(tmp_path, name):
     answer = call("-c", "import replications", folder=tmp_path)
     assert answer.returncode == 3 and answer.stderr.startswith(f"error: {file}: ")
     file.unlink()  # of a folder alone Python makes a package without a file
-    assert call("-c", "import replications", folder=tmp_path).returncode == 3
+    answer = call("-c", "import replications", folder=tmp_path)
+    assert answer.returncode == 3 and answer.stderr.startswith(f"error: {file.parent}: ")
 
 
 def test_pytest_finds_the_suite_first_unless_a_plugin_has_brought_the_other(tmp_path):
