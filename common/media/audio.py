@@ -128,7 +128,7 @@ def extract_lld(signal: np.ndarray, rate: int, kind: str) -> tuple[np.ndarray, n
         "mfcc": (str(Path(__file__).with_name("mfcc12_0_d_a.conf")), "lld"),
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in _smile
+        warnings.simplefilter("ignore")  # as in _build_smile
         smile = opensmile.Smile(*sets[kind])
     table = smile.process_signal(signal, rate)
     time = table.index.get_level_values("start").total_seconds().to_numpy()

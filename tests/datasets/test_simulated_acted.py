@@ -37,7 +37,7 @@ WRITERS = {"rml": rml, "enterface": enterface}
 
 
 def unseen(camera: Camera, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """Instead of Camera.shot: an empty picture."""
+    """Instead of Camera.shoot: an empty picture."""
     return BLANK, np.zeros((68, 2), np.float32)
 
 

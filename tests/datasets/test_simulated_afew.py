@@ -32,7 +32,7 @@ CLIPS = afew.draw_clips(DEFAULT)
 
 
 def unseen(camera: Camera, now: Expression, state: Nuisance, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """As Camera.shot, of which only the landmarks are worked out: the picture is empty."""
+    """As Camera.shoot, of which only the landmarks are worked out: the picture is empty."""
     place = camera.place(state, i)
     points = place_landmarks(camera.jaw, turn_head(shape_parts(camera.who, now), state.turn[i]))
     points = (points * UNIT + ORIGIN) @ place[:, :2].T + place[:, 2]

@@ -22,7 +22,7 @@ def raising(error):
 
 
 def test_success_and_codes_of_main(capsys):
-    assert [cli.run(lambda: code) for code in (None, 0, EXIT_DIFFERS)] == [0, 0, 1]
+    assert [cli.run(lambda code=code: code) for code in (None, 0, EXIT_DIFFERS)] == [0, 0, 1]
     assert capsys.readouterr() == ("", "")
 
 
