@@ -12,7 +12,8 @@ from common.networks.moments import Moments
 from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
-from replications.priyasad2019.features import CLASSES, Clip, Segments
+from datasets.acted import CLASSES
+from replications.priyasad2019.features import Clip, Segments
 from replications.priyasad2019.protocols import Split
 
 NAME = "priyasad2019"

@@ -17,10 +17,10 @@ from common.errors import InputError
 from common.media import audio
 from common.running.corpora import Unusable, extract_all
 from datasets import acted
+from datasets.acted import CLASSES
 from replications.priyasad2019 import faces, images, vad, vgg19
 
 VERSION = 1  # raise when the features change for the same settings
-CLASSES = acted.CLASSES  # of both corpora
 SETTINGS = (  # on which the features of a clip depend
     *("vad", "vad_window", "vad_step", "vad_low", "vad_high", "vad_threshold", "vad_comparison", "vad_median"),
     *("vad_before", "vad_after", "audio_rate", "image", "image_scaling", "segment_frames", "face_size"),

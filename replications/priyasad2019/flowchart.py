@@ -2,8 +2,8 @@
 
 from common.networks import architecture, vgg
 from common.networks.architecture import make_row
+from datasets.acted import CLASSES
 from replications.priyasad2019 import models, vgg19
-from replications.priyasad2019.features import CLASSES
 from replications.priyasad2019.layers import AttentionFusion
 
 

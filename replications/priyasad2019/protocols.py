@@ -11,7 +11,8 @@ import numpy as np
 
 from common import splits
 from common.errors import InputError
-from replications.priyasad2019.features import CLASSES, Clip
+from datasets.acted import CLASSES
+from replications.priyasad2019.features import Clip
 
 PROTOCOLS = ("loso", "kfold", "kfold-segments")
 

@@ -28,6 +28,7 @@ from common.evidence.text import format_tables
 from common.running import cli, corpora, dispatch, options, tasks
 from common.running.corpora import Corpus, RawCorpus
 from datasets import enterface, rml
+from datasets.acted import CLASSES
 from datasets.simulate import write_cached
 from replications.priyasad2019 import faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import (
@@ -40,7 +41,7 @@ from replications.priyasad2019.experiment import (
     train,
     vote,
 )
-from replications.priyasad2019.features import CLASSES, Segments, Source
+from replications.priyasad2019.features import Segments, Source
 from replications.priyasad2019.protocols import PROTOCOLS
 
 PAPER = Path(__file__).with_name("paper.toml")

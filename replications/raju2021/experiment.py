@@ -14,12 +14,11 @@ from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import avec2019, sewa
+from datasets.sewa import LABEL_HOP, TARGETS
 from replications.raju2021 import mechanism
 from replications.raju2021.features import STREAMS, Features
-from replications.raju2021.grid import HOP
 
 NAME = "raju2021"
-TARGETS = sewa.TARGETS
 SUBSETS = {"Devel_DE_*": ("DE",), "Devel_HU_*": ("HU",), "*": avec2019.CULTURES}  # as in paper.toml
 
 
@@ -41,7 +40,7 @@ def train(
     golds = {target: [read_gold(recording, target, settings) for recording in devel] for target in TARGETS}
     measured, examples = mechanism.measure_alignment(model, corpus, scored)
     clock.stop("mechanism")
-    arrays = {f"time/{r.name}": select_rows(r, settings) * HOP for r in devel}
+    arrays = {f"time/{r.name}": select_rows(r, settings) * LABEL_HOP for r in devel}
     for target in TARGETS:
         arrays |= {f"gold/{target}/{r.name}": g.astype(np.float32) for r, g in zip(devel, golds[target], strict=True)}
         arrays |= {f"raw/{target}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series[target], strict=True)}
@@ -178,7 +177,7 @@ def compile_model(model, settings: dict, groups: int) -> None:
 
 def select_rows(recording: Features, settings: dict) -> np.ndarray:
     """The labels, by index, at which a recording is read and scored: every `hop`."""
-    return np.arange(0, len(recording.labels.time), round(settings["hop"] / HOP))
+    return np.arange(0, len(recording.labels.time), round(settings["hop"] / LABEL_HOP))
 
 
 def read_gold(recording: Features, target: str, settings: dict) -> np.ndarray:
@@ -199,7 +198,7 @@ class Sequences:
 
     def __init__(self, recordings: list[Features], settings: dict, moments: dict[str, Moments], delay: float):
         self.recordings, self.settings, self.moments = recordings, settings, moments
-        self.delay = round(delay / HOP)
+        self.delay = round(delay / LABEL_HOP)
         self.rows = [select_rows(recording, settings) for recording in recordings]
         length = round(settings["segment"] / settings["hop"])
         self.spans = [
@@ -237,7 +236,7 @@ class Sequences:
         pieces: list[list] = [[] for _ in self.recordings]
         for (owner, start, end), output in zip(self.spans, outputs, strict=True):
             pieces[owner].append(output[: end - start])
-        late = round(self.delay * HOP / self.settings["hop"])
+        late = round(self.delay * LABEL_HOP / self.settings["hop"])
         found = {target: [] for target in TARGETS}
         for parts in pieces:
             whole = np.concatenate(parts).astype(np.float64)

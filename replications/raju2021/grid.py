@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
-from datasets import avec2019, sewa
+from datasets import avec2019
+from datasets.sewa import LABEL_HOP
 
-HOP = sewa.LABEL_HOP
 TOLERANCE = 1e-4  # seconds; times that differ by less are the same
 
 
@@ -18,7 +18,7 @@ def read_grid(path: Path, width: int, count: int) -> np.ndarray:
     Raises InputError.
     """
     values = read_table(path, width).values
-    if (count - len(values)) * HOP > avec2019.SLACK + TOLERANCE:
+    if (count - len(values)) * LABEL_HOP > avec2019.SLACK + TOLERANCE:
         raise InputError(f"{path}: has {len(values)} rows for {count} labels; restore it from the distribution")
     return values[np.minimum(np.arange(count), len(values) - 1)]
 

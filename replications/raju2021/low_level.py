@@ -18,8 +18,9 @@ from common.errors import InputError
 from common.media import audio
 from common.running.corpora import Unusable, try_all
 from datasets import avec2019, openface, sewa
+from datasets.sewa import LABEL_HOP
 from replications.raju2021 import bags
-from replications.raju2021.grid import HOP, TOLERANCE, read_grid, read_table
+from replications.raju2021.grid import TOLERANCE, read_grid, read_table
 
 VERSION = 1  # raise when the features change for the same settings
 STREAMS = {"audio": ("egemaps", "mfcc"), "visual": ("aus",)}
@@ -181,7 +182,7 @@ def put_on_grid(
     visual LLD (18, or 17 without confidence), functionals (36 or 34) and bags. Raises InputError.
     """
     lld, functionals, words = [], [], []
-    centres, window = HOP * np.arange(count), settings["summary_window"]
+    centres, window = LABEL_HOP * np.arange(count), settings["summary_window"]
     composition = settings["video_composition"].split("+")
     for stream, (time, values) in frames.items():
         given = recording.features
@@ -193,7 +194,7 @@ def put_on_grid(
         if f"{stream}_bags" in given:
             words.append(read_grid(given[f"{stream}_bags"], settings["bag_size"], count))
         else:
-            words.append(bags.make_bags(codebooks[stream], time, values, bags.space_centres(count, HOP), window))
+            words.append(bags.make_bags(codebooks[stream], time, values, bags.space_centres(count, LABEL_HOP), window))
         if stream == "aus" and "17" in composition:
             lld[-1] = _drop_confidence(lld[-1])
         if stream == "aus" and "34" in composition:
@@ -208,10 +209,10 @@ def _drop_confidence(values: np.ndarray) -> np.ndarray:
 def bring_to_grid(time: np.ndarray, values: np.ndarray, centres: np.ndarray, how: str) -> np.ndarray:
     """Frames (n, d) at the ascending `time` (n,) brought to `centres` (m,): (m, d).
 
-    how "nearest": the frame nearest to each. "mean": the mean over HOP around each, the nearest where there is none.
+    how "nearest": the frame nearest to each. "mean": the mean over LABEL_HOP around each, the nearest where there is none.
     """
     if how == "mean":
-        return summarise(time, values, centres, HOP)[:, : values.shape[1]]
+        return summarise(time, values, centres, LABEL_HOP)[:, : values.shape[1]]
     return values[np.searchsorted((time[1:] + time[:-1]) / 2, centres)]
 
 

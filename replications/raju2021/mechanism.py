@@ -10,7 +10,7 @@ import numpy as np
 from common.evidence.bootstrap import bootstrap_ratio
 from common.networks import training
 from common.running.corpora import Corpus
-from replications.raju2021.grid import HOP
+from datasets.sewa import LABEL_HOP
 
 EXAMPLE_STEPS = 600  # a longer recording is shown up to here
 
@@ -32,7 +32,7 @@ def measure_alignment(model, corpus: Corpus, sequences) -> tuple[dict | None, di
     offsets, spreads = zip(*(measure_offset(shares) for shares in maps))
     delay = read_planted(corpus, [recording.name for recording in sequences.recordings])
     if delay is not None:
-        delay -= sequences.delay * HOP  # labels that were moved to the front are that much nearer
+        delay -= sequences.delay * LABEL_HOP  # labels that were moved to the front are that much nearer
     offset, interval = bootstrap_ratio(np.array(offsets) * hop, np.ones(len(offsets)))
     measured = {
         "offset": offset,

@@ -18,9 +18,9 @@ from common.networks import training
 from common.running import provenance, tasks
 from common.running.experiment import Clock
 from datasets import avec2019, avec2019_public, sewa
-from datasets.sewa import Labels
+from datasets.sewa import TARGETS, Labels
 from replications.raju2021 import experiment, fusion
-from replications.raju2021.experiment import NAME, TARGETS
+from replications.raju2021.experiment import NAME
 
 CORPUS = "avec2019-public"
 VERSION = 1  # raise when results change for the same settings

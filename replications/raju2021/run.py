@@ -21,10 +21,10 @@ from common.evidence.text import format_tables
 from common.running import cli, corpora, experiment, options
 from common.running.corpora import Corpus
 from datasets import avec2019
+from datasets.sewa import LABEL_HOP
 from datasets.simulate import write_cached
 from replications.raju2021 import features, public
 from replications.raju2021.experiment import NAME, train
-from replications.raju2021.grid import HOP
 
 PAPER = Path(__file__).with_name("paper.toml")
 READERS = {"avec2019": avec2019}
@@ -94,8 +94,8 @@ def validate(settings: dict) -> None:
     if settings["weights"] not in ("", "random") and not Path(settings["weights"]).is_dir():
         raise InputError(f"{settings['weights']}: no such folder; name the folder with the networks' weights")
     rules = {
-        "hop": multiple("hop", HOP),
-        "fusion_hop": multiple("fusion_hop", HOP),
+        "hop": multiple("hop", LABEL_HOP),
+        "fusion_hop": multiple("fusion_hop", LABEL_HOP),
         "delay": multiple("delay", settings["hop"]),
         "baseline_delay": multiple("baseline_delay", settings["hop"]),
         "eaf_units": (len(settings["eaf_units"]) == 2, "two"),

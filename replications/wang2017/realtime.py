@@ -34,11 +34,11 @@ from common.evidence.settings import resolve_settings
 from common.media import faces, video
 from common.running import cli, options, provenance, tasks
 from replications.wang2017 import attributes
+from replications.wang2017.attributes import RANDOM
 
 NAME = "wang2017"
 PAPER = Path(__file__).with_name("paper.toml")
 TARGETS = ("arousal", "valence")
-RANDOM = attributes.RANDOM
 CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 1
 
 

@@ -126,7 +126,7 @@ def eq_2(clip: np.ndarray, layer: PeepholeConvLSTM2D) -> np.ndarray:
     states = []
     for x in clip.astype(np.float64):
 
-        def drive(gate: str) -> np.ndarray:
+        def drive(gate: str, x=x, h=h) -> np.ndarray:
             return (
                 convolved(x, w["input_kernel"][..., gates[gate]])
                 + convolved(h, w["state_kernel"][..., gates[gate]])

@@ -16,9 +16,10 @@ from common.evidence.settings import resolve_settings
 from common.networks import training
 from common.running import tasks
 from common.running.corpora import Corpus, Unusable
+from datasets.acted import CLASSES
 from replications.priyasad2019 import experiment
 from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome
-from replications.priyasad2019.features import CLASSES, Clip, Segments
+from replications.priyasad2019.features import Clip, Segments
 from replications.priyasad2019.protocols import Split, divide
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")

@@ -20,8 +20,8 @@ from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running.corpora import Unusable
 from datasets import acted, enterface, layout, rml
+from datasets.acted import CLASSES
 from replications.priyasad2019 import faces, features, images, run, vad, vgg19
-from replications.priyasad2019.features import CLASSES
 from tests.common.media import test_ssd
 from tests.processes import made_once
 from tests.replications.test_chao2016_features import RATE, film

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.errors import InputError
 from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
-from replications.priyasad2019.features import CLASSES
+from datasets.acted import CLASSES
 from replications.priyasad2019.protocols import PROTOCOLS, Split, divide
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")

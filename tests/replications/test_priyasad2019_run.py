@@ -21,9 +21,10 @@ from common.evidence.settings import resolve_settings
 from common.media import audio, video
 from common.running.corpora import Corpus
 from datasets import enterface, layout, rml
+from datasets.acted import CLASSES
 from replications.priyasad2019 import features, run
 from replications.priyasad2019.experiment import VARIANTS
-from replications.priyasad2019.features import CLASSES, Clip, Segments
+from replications.priyasad2019.features import Clip, Segments
 from tests.common.media import test_ssd
 from tests.processes import INTERRUPTED, interrupt, kill, started, wait_for
 from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, film, hand, voice

@@ -13,9 +13,9 @@ from common.evidence.reading import load_papers
 from common.evidence.settings import resolve_settings
 from common.running import tasks
 from common.running.corpora import Corpus
-from datasets.sewa import LABEL_HOP, Labels
+from datasets.sewa import LABEL_HOP, TARGETS, Labels
 from replications.raju2021 import experiment, mechanism
-from replications.raju2021.experiment import TARGETS, Sequences
+from replications.raju2021.experiment import Sequences
 from replications.raju2021.features import Features
 
 PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")

@@ -12,7 +12,7 @@ from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
 from datasets import avec2019, avec2019_public, sewa
-from datasets.sewa import LABEL_HOP, Labels
+from datasets.sewa import LABEL_HOP, TARGETS, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
@@ -67,7 +67,7 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     assert sorted(found) == ["aed/devel-seed0", "aed/heldout-seed0"]
     path, record = found["aed/devel-seed0"]
     assert (record["corpus"], record["evidence"], record["target"]) == ("simulated", "simulated", "all")
-    assert set(record["scores"]) == set(experiment.TARGETS) and len(record["recordings"]) == 12
+    assert set(record["scores"]) == set(TARGETS) and len(record["recordings"]) == 12
     assert record["mechanism"]["alignment"]["planted"] > 1 and len(set(record["chats"].values())) == 2
     arrays = results.read_arrays(path, record)
     assert len(arrays["raw/liking/Devel_HU_02"]) == len(arrays["gold/liking/Devel_HU_02"])
@@ -175,7 +175,7 @@ class TestPublic:
         path, record = self.computed(invented, tmp_path, variant, fold)
         arrays = results.read_arrays(path, record)
         for name, labels in invented.labels.items():
-            for target in experiment.TARGETS:
+            for target in TARGETS:
                 assert len(arrays[f"raw/{target}/{name}"]) == len(labels.time)
                 assert np.array_equal(arrays[f"gold/{target}/{name}"], getattr(labels, target))
         assert record["evidence"] == "real" and record["profile"] == "paper" and len(set(record["chats"].values())) == 8
@@ -186,7 +186,7 @@ class TestPublic:
 
         def fitted(task, progress, training_set, chosen_on, scored):
             seen.append([{r.name for r in part.recordings} for part in (training_set, chosen_on, scored)])
-            made = {t: [np.zeros(len(index)) for index in scored.rows] for t in experiment.TARGETS}
+            made = {t: [np.zeros(len(index)) for index in scored.rows] for t in TARGETS}
             return experiment.training, {}, made
 
         monkeypatch.setattr(experiment, "fit_network", fitted)
@@ -228,7 +228,7 @@ def test_the_published_baseline_and_its_erratum(real_data, tmp_path, called, mon
     own = {(c.row, c.column): c.ours for c in fill_own_cells(PAPER, files) if c.exhibit == "systems"}
     assert len(own) == 90
     for system, scores in REAL.items():
-        rows = [f"{t}: {p}" for t in experiment.TARGETS for p in ("German + Hungarian", "German", "Hungarian")]
+        rows = [f"{t}: {p}" for t in TARGETS for p in ("German + Hungarian", "German", "Hungarian")]
         assert [round(1000 * own[row, system]) for row in rows] == list(scores)
 
 
