@@ -63,12 +63,8 @@ def format_exhibits(
 
 def format_row(cell: Cell) -> tuple[str, ...]:
     """A cell as shown: numbers of ours at the printed decimals, empty where there is none."""
-    numbers = (
-        format_value(cell.ours, cell.published),
-        format_interval(cell),
-        format_value(cell.difference, cell.published, True),
-    )
-    return cell.row, cell.column, cell.published, *numbers, WORDS[cell.verdict]
+    ours, difference = format_value(cell.ours, cell.published), format_value(cell.difference, cell.published, True)
+    return cell.row, cell.column, cell.published, ours, format_interval(cell), difference, WORDS[cell.verdict]
 
 
 def format_claim(checked: Direction | Statement) -> tuple[str, ...]:
@@ -90,18 +86,13 @@ def _format_statement(statement: Statement) -> tuple[str, ...]:
 
 def _format_direction(direction: Direction) -> tuple[str, ...]:
     pattern = "0.00" if direction.claim.metric in PERCENT else "0.000"
-    interval = ""
-    if direction.ci_low is not None:
-        interval = (
-            f"[{format_value(direction.ci_low, pattern, True)}, {format_value(direction.ci_high, pattern, True)}]"
-        )
-    numbers = (
-        format_value(direction.published, pattern, True),
-        format_value(direction.advantage, pattern, True),
-        interval,
+    low, high, *numbers = (
+        format_value(value, pattern, True)
+        for value in (direction.ci_low, direction.ci_high, direction.published, direction.advantage)
     )
+    interval = "" if direction.ci_low is None else f"[{low}, {high}]"
     place = f"{direction.corpus}, {count_noun(direction.seeds, 'seed')}" if direction.seeds else ""
-    return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, direction.result
+    return direction.claim.text, "; ".join(filter(None, [place, direction.note])), *numbers, interval, direction.result
 
 
 def format_markdown(head: Iterable[str], align: str, rows: Iterable[tuple[str, ...]]) -> str:

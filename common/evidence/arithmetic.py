@@ -204,10 +204,9 @@ class _Reader:
             case ast.Call(func=ast.Name(id="diagonal"), args=[ast.Name(id=table)], keywords=[]) if table in self.tables:
                 return _read_diagonal(self.tables[table])
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS and arguments:
-                several = (
-                    self.read_numbers(arguments[0]) if len(arguments) == 1 else [self.read_number(a) for a in arguments]
-                )
-                return _FUNCTIONS[name](several)
+                if len(arguments) == 1:
+                    return _FUNCTIONS[name](self.read_numbers(arguments[0]))
+                return _FUNCTIONS[name]([self.read_number(argument) for argument in arguments])
         raise Refused(f"`{self.quote(node)}` is not accepted")
 
     def read_cells(self, table: str, row: ast.expr, column: ast.expr) -> Value | list[Value]:

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_WRITE, UserError
 
+UNWRITABLE = {  # what the user can mend
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM),
+    *(errno.EROFS, errno.ENOTDIR, errno.EEXIST),
+}
+
 
 def choose_cache_folder() -> Path:
     """Where simulated corpora, features and downloads are kept unless the user says otherwise."""
@@ -26,26 +31,16 @@ def run(main: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EEXIST,
-        ):
+        if error.errno not in UNWRITABLE:
             raise
-        message, code = (
-            f"{error.filename or 'a file'}: {error.strerror}; free some space or choose another folder",
-            EXIT_WRITE,
-        )
+        code = EXIT_WRITE
+        message = f"{error.filename or 'a file'}: {error.strerror}; free some space or choose another folder"
     except Exception as error:
         if type(error).__name__ != "TerminatedWorkerError":  # joblib's, which is not imported for its name alone
             raise
-        message, code = (
-            "a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less",
-            EXIT_INPUT,
+        code = EXIT_INPUT
+        message = (
+            "a worker process was killed, perhaps for want of memory; the same command goes on, --jobs 1 needs less"
         )
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -33,9 +33,8 @@ def build_parser(paper: str, description: str, corpus: str, variants: Sequence[s
         help="quick: minutes on two cores; paper: every stated size",
     )
     add("--seeds", type=int, nargs="+", default=[0], metavar="N", help="a run for each (default: %(default)s)")
-    add(
-        "--variants", nargs="+", default=list(variants), choices=variants, metavar="NAME", help=", ".join(variants)
-    )  # fmt: skip
+    names = ", ".join(variants)
+    add("--variants", nargs="+", default=list(variants), choices=variants, metavar="NAME", help=names)
     add(
         "--set",
         action="append",

@@ -17,16 +17,8 @@ def collect() -> dict:
         return done.stdout.strip() if done.returncode == 0 else None
 
     packages = (
-        "tensorflow",
-        "keras",
-        "numpy",
-        "scipy",
-        "scikit-learn",
-        "opensmile",
-        "dlib-bin",
-        "opencv-python-headless",
-        "av",
-        "praat-parselmouth",
+        *("tensorflow", "keras", "numpy", "scipy", "scikit-learn"),
+        *("opensmile", "dlib-bin", "opencv-python-headless", "av", "praat-parselmouth"),
     )
     status = git("status", "--porcelain")
     return {

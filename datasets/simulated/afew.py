@@ -72,9 +72,7 @@ class Clip:
     label: str
     person: str  # whose face, room and voice
     first: int  # sentence that it begins with
-    strength: (
-        float  # of the action units, from emotions.WEAKEST to 1; the voice, the fainter cue, is always at its most
-    )
+    strength: float  # of the action units, from emotions.WEAKEST to 1; the voice, the fainter cue, is never weaker
     plan: Script
 
     @property

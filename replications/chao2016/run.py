@@ -50,9 +50,8 @@ def main() -> int:
     arguments = parse()
     check_set(arguments)
     paper = load_paper(PAPER)
-    implied = (
-        [] if arguments.weights is None else [f"cnn_weights={'random' if arguments.weights == RANDOM else 'faces'}"]
-    )
+    kind = "random" if arguments.weights == RANDOM else "faces"
+    implied = [] if arguments.weights is None else [f"cnn_weights={kind}"]
     settings = options.choose_settings(paper, arguments, implied)
     for name in TRAINING:
         settings.pop(name)
@@ -167,10 +166,8 @@ def choose_appearance(arguments: argparse.Namespace, settings: dict, found: Sequ
     if lacking := [label for label in sfew.CLASSES if label not in {face.label for face in static}]:
         raise InputError(f"{root}: no training faces of {', '.join(lacking)}; see `python -m datasets.check sfew`")
     weights = arguments.weights or RANDOM
-    shape = {name: settings[name] for name in ("cnn_order", "cnn_width")} | {
-        "cnn_dropout": 0.0,
-        "cnn_weight_decay": 0.0,
-    }
+    shape = {name: settings[name] for name in ("cnn_order", "cnn_width")}
+    shape |= {"cnn_dropout": 0.0, "cnn_weight_decay": 0.0}
     chosen = {name: settings[name] for name in ("selected", "forest_trees")}
     files = [(storage.digest_file(face.path), face.label) for face in static]
     drawn = RANDOM if weights == RANDOM else storage.digest_file(Path(weights))

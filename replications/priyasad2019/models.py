@@ -17,7 +17,6 @@ from common.networks.recurrent import LSTM
 from replications.priyasad2019.layers import AttentionFusion
 
 EXTRACTORS = ("audio", "visual")
-FUSIONS = ("proposed", "concatenation")
 ATTENTION = "attention"
 
 

@@ -78,9 +78,8 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = options.build_parser(NAME, __doc__, "the folder of RML or of eNTERFACE'05", VARIANTS)
     add = parser.add_argument
-    add(
-        "--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS)
-    )  # fmt: skip
+    names = ", ".join(PROTOCOLS)
+    add("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, metavar="NAME", help=names)
     add(
         "--weights", metavar="FILE", help="VGG19's: an .h5 file of keras.applications, `imagenet` (fetched) or `random`"
     )
@@ -180,7 +179,10 @@ def prepare(found: RawCorpus, arguments: argparse.Namespace, settings: dict, sou
         print(f"{found.name}: left out, no face for too long: {', '.join(moving)}", file=sys.stderr)
     clips = [clip for clip in clips if clip.name not in moving]
     if lacking := [name for label, name in enumerate(CLASSES) if not any(clip.label == label for clip in clips)]:
-        raise InputError(f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with --set max_missing=N")  # fmt: skip
+        raise InputError(
+            f"{found.root}: no usable clip of the class {lacking[0]}; add some, or allow more frames without a face with "
+            f"--set max_missing=N"
+        )
     corpus = Corpus(found.name, found.reader.locate(found.root), clips, unusable)
     return Prepared(corpus, features.join_segments(clips, settings, source, arguments.cache), moving)
 

@@ -288,12 +288,8 @@ class Networks:
     """
 
     def __init__(self, extractor, steppers: dict, settings: dict, batch: int, stages: Stages):
-        self.embed, self.steppers, self.stages, self.batch = (
-            compile_embedding(extractor, batch),
-            steppers,
-            stages,
-            batch,
-        )
+        self.embed, self.steppers = compile_embedding(extractor, batch), steppers
+        self.stages, self.batch = stages, batch
         self.blocks = 0
         self.clip = settings["clip_frames"] if settings["inference"] == "clips" else np.inf
         self(np.zeros((batch, *extractor.input_shape[1:]), np.uint8))  # what TensorFlow does once is not measured

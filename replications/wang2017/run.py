@@ -42,9 +42,8 @@ VERSION = 1  # raise when results change for the same settings
 def main() -> int:
     arguments = parse()
     paper = load_paper(PAPER)
-    implied = (
-        [] if arguments.weights is None else [f"weights={'random' if arguments.weights == 'random' else 'vggface'}"]
-    )
+    kind = "random" if arguments.weights == "random" else "vggface"
+    implied = [] if arguments.weights is None else [f"weights={kind}"]
     settings = options.choose_settings(paper, arguments, implied)
     validate(settings)
     check_files(arguments, settings)
@@ -153,11 +152,8 @@ def fine_tune_cnn(arguments: argparse.Namespace, settings: dict, found: Sequence
 
     images = {"images": settings["simulated_faces"]}
     root = arguments.fer2013 or write_cached("fer2013", arguments.cache, arguments.jobs, **images)
-    data, weights, simulated = (
-        fer2013.read(root),
-        arguments.weights or "random",
-        fer2013.read_simulation(root) is not None,
-    )
+    data, weights = fer2013.read(root), arguments.weights or "random"
+    simulated = fer2013.read_simulation(root) is not None
     problems = [f"{root}: is simulated; name the real one"] if simulated else fer2013.check(root)
     if problems and not all(corpus.simulation for corpus in found):  # evidence is real all the way or not at all
         raise InputError(problems[0])

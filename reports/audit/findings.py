@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from common.evidence.arithmetic import Value
-from common.evidence.paper import (
-    Table,
-    count_decimals,
-)
+from common.evidence.paper import Table, count_decimals
 
 SEVERITIES = ("none", "slip", "unclear", "error")  # agrees, last digit, cannot be settled, cannot be right
 

@@ -20,11 +20,7 @@ MEASURES = {  # measure -> its number, its title, what it is held against
     "alignment": ("offset", "Alignment: seconds by which attention lies before the predicted label", "planted"),
     "perception": ("auc", "Perception: AUC of attention for the frames that show the emotion", "chance"),
     "synchrony": ("offset", "Synchrony: seconds by which the attended sound lies behind the picture", "planted"),
-    "drift": (
-        "slope",
-        "Drift: places that attention moves for each audio frame lost by rounding",
-        "predicted",
-    ),
+    "drift": ("slope", "Drift: places that attention moves for each audio frame lost by rounding", "predicted"),
     "speech": ("within", "Voice activity: share of onsets and offsets of speech found within 0.1 s", "all"),
     "modalities": ("sound", "Fusion: mean weight of the sound beside the faces", "equal"),
     "kfold": ("points", "Points of accuracy that a K-fold of clips is above subjects left out", "none"),

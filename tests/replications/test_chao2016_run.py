@@ -287,6 +287,20 @@ def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):
     assert written == [("afew", tmp_path, 2, [("control", c), *sizes]) for c in ("salient", "uniform")]
 
 
+def test_sizes_of_the_simulated_faces(tmp_path, monkeypatch):
+    written = []
+
+    def write(*words, **sizes):
+        written.append((*words, sizes))
+        raise InputError("that is all")
+
+    monkeypatch.setattr(run, "write_cached", write)
+    settings = resolve_settings(load_paper(run.PAPER), "quick", ["simulated_faces=42"])
+    with pytest.raises(InputError, match="that is all"):
+        run.choose_appearance(SimpleNamespace(cache=tmp_path, jobs=2, sfew=None), settings, [])
+    assert written == [("sfew", tmp_path, 2, {"train": 42, "val": 0})]
+
+
 def test_a_real_corpus_is_real_and_its_test_clips_have_no_label(places, tmp_path, called, corpora):
     assert called(*arguments(places, tmp_path, corpus="REAL", faces="SFEW"))[0] == EXIT_INTERRUPTED
     corpus = corpora["afew"]

@@ -103,7 +103,7 @@ def test_extractors(name):
     assert [tensor.name for tensor in model.inputs] == [name]
 
 
-@pytest.mark.parametrize("name", models.FUSIONS)
+@pytest.mark.parametrize("name", ["proposed", "concatenation"])
 def test_fusions(name):
     model, tokens = kept(name), TOKENS.astype(float)
     np.testing.assert_allclose(model(TOKENS), [scored(name, segment, model) for segment in tokens], atol=1e-4)
@@ -192,7 +192,7 @@ def test_the_lstm_of_the_paper():
 # Figure 2 in one network
 
 
-@pytest.mark.parametrize("name", models.FUSIONS)
+@pytest.mark.parametrize("name", ["proposed", "concatenation"])
 def test_the_whole_network_is_its_parts(name, tmp_path):
     """With the weights of phase 1 and phase 2 it gives what they give one after the other; also behind a file."""
     training.prepare(0)

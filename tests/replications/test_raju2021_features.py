@@ -26,6 +26,7 @@ NAMES = ("Train_DE_01", "Train_HU_01", "Devel_DE_01")
 ROWS = 46  # labels at 0, 0.1, ... 4.5 s
 WIDTHS = {"egemaps": 23, "mfcc": 39, "aus": 18}
 FOLDERS = {kind: folders[0] for kind, folders in avec2019.FEATURES.items()}
+COMPUTED = ((audio, "extract_lld"), (audio, "read"), (openface, "read"), (bags, "fit"), (bags, "make_bags"))
 
 
 def with_(**changes) -> dict:
@@ -198,13 +199,7 @@ def refuse(*_, **__):
 def test_with_the_distribution_nothing_is_computed(copy, tmp_path, monkeypatch):
     distribute(copy)
     shutil.rmtree(copy / "audio"), shutil.rmtree(copy / "openface")
-    for module, name in (
-        (audio, "extract_lld"),
-        (audio, "read"),
-        (openface, "read"),
-        (bags, "fit"),
-        (bags, "make_bags"),
-    ):
+    for module, name in COMPUTED:
         monkeypatch.setattr(module, name, refuse)
     found, unusable = extract(copy, SETTINGS, tmp_path / "store")
     assert not unusable and [item.name for item in found] == list(NAMES)
@@ -347,13 +342,7 @@ def test_codebooks_are_made_from_all_training_recordings_and_no_other(extracted,
 
 
 def test_the_second_time_nothing_is_computed(extracted, made, store, monkeypatch):
-    for module, name in (
-        (audio, "extract_lld"),
-        (audio, "read"),
-        (openface, "read"),
-        (bags, "fit"),
-        (bags, "make_bags"),
-    ):
+    for module, name in COMPUTED:
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(low_level, "summarise", refuse)
     again, _ = extract(made, SETTINGS, store)
