@@ -41,7 +41,7 @@ FEATURES = {  # kind -> names of its folder, in any case; the first that is ther
     "affwild_resnet50": ("visual_features_resnet", "visual_features_resnet50"),
     "openface": ("openface",),  # not distributed: the CSV files of OpenFace itself
 }
-SLACK = layout.SLACK  # seconds by which features may begin later, and end earlier or later, than the labels
+SLACK = 1.0  # seconds by which features may begin later, and end earlier or later, than the labels
 ACCESS = (
     "SEWA is licensed: sign the end-user agreement at db.sewaproject.eu and ask the organisers of AVEC 2019 for "
     "AVEC2019_CES_traindevel; `--corpus simulated` needs nothing, `--corpus avec2019-public` what "

@@ -113,6 +113,16 @@ def refuse_unusable(unusable: Sequence[Unusable], skip: bool) -> None:
         )
 
 
+def require_partitions(found: RawCorpus, recordings: Sequence, partitions: Sequence[str]) -> None:
+    """Raise InputError for the first of `partitions` of which no recording is left."""
+    for partition in partitions:
+        if not any(recording.partition == partition for recording in recordings):
+            kind = found.reader.__name__.rpartition(".")[2]
+            raise InputError(
+                f"{found.root}: no usable {partition} recording; see `python -m datasets.check {kind} {found.root}`"
+            )
+
+
 def extract_all(items: Sequence, load: Callable, jobs: int, threads: int, unit: str) -> tuple[list, list[Unusable]]:
     """load(item) for all `items`, each with a name, in their order, and the items that cannot be used.
 

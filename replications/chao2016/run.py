@@ -219,11 +219,7 @@ def prepare(
         corpora.refuse_unusable(unusable, arguments.skip_unusable)
         faceless = [clip.name for clip in clips if clip.partition != "Test" and not clip.found.any()]
         clips = [clip for clip in clips if clip.name not in faceless]
-        for partition in (FITTED_ON, "Val"):
-            if not any(clip.partition == partition for clip in clips):
-                raise InputError(
-                    f"{corpus.root}: no usable {partition} clip; see `python -m datasets.check afew {corpus.root}`"
-                )
+        corpora.require_partitions(corpus, clips, (FITTED_ON, "Val"))
         prepared.append(Corpus(corpus.name, afew.locate(corpus.root), features.whiten(clips, settings), unusable))
         left_out[corpus.name] = faceless
         if faceless:

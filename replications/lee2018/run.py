@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from common import postprocess
-from common.errors import InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
 from common.evidence.runs import CONTROL
@@ -105,12 +104,8 @@ def prepare(arguments: argparse.Namespace, settings: dict, landmarks: Path) -> l
             found.recordings, settings, landmarks, arguments.cache, arguments.jobs, arguments.threads
         )
         corpora.refuse_unusable(unusable, arguments.skip_unusable)
+        corpora.require_partitions(found, recordings, ("Train", "Devel"))
         prepared.append(Corpus(found.name, avec2017.locate(found.root), recordings, unusable))
-        for partition in ("Train", "Devel"):
-            if not prepared[-1].partition(partition):
-                raise InputError(
-                    f"{found.root}: no usable {partition} recording; see `python -m datasets.check avec2017 {found.root}`"
-                )
     return prepared
 
 

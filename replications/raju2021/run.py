@@ -114,13 +114,8 @@ def prepare(arguments: argparse.Namespace, settings: dict) -> list[Corpus]:
         found.recordings, settings, arguments.cache, arguments.jobs, arguments.threads
     )
     corpora.refuse_unusable(unusable, arguments.skip_unusable)
-    corpus = Corpus(found.name, avec2019.locate(found.root), recordings, unusable)
-    for partition in ("Train", "Devel"):
-        if not corpus.partition(partition):
-            raise InputError(
-                f"{found.root}: no usable {partition} recording; see `python -m datasets.check avec2019 {found.root}`"
-            )
-    return [corpus]
+    corpora.require_partitions(found, recordings, ("Train", "Devel"))
+    return [Corpus(found.name, avec2019.locate(found.root), recordings, unusable)]
 
 
 def simulate(arguments: argparse.Namespace, settings: dict) -> Path:

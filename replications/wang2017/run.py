@@ -191,9 +191,8 @@ def prepare(
             arguments.threads,
         )
         corpora.refuse_unusable(unusable, arguments.skip_unusable)
+        corpora.require_partitions(corpus, recordings, (TRAINED_ON,))
         prepared.append(Corpus(corpus.name, corpus.reader.locate(corpus.root), recordings, unusable))
-        if not prepared[-1].partition(TRAINED_ON):
-            raise InputError(f"{corpus.root}: no usable training recording; see `python -m datasets.check`")
     return prepared
 
 

@@ -419,7 +419,9 @@ def test_a_partition_without_a_usable_clip(places, copied, tmp_path, called, par
     film(clip_of(copied, f"{partition}/000000001").video)
     code, _, err = called(*arguments(places, tmp_path / "r", "--skip-unusable", corpus=copied, faces="SFEW"))
     assert code == EXIT_INPUT
-    assert told(err)[-1].startswith(f"error: {copied}: no usable {partition} clip; see `python -m datasets.check afew ")
+    assert told(err)[-1].startswith(
+        f"error: {copied}: no usable {partition} recording; see `python -m datasets.check afew "
+    )
 
 
 def test_a_clip_in_two_classes(places, copied, tmp_path, called):

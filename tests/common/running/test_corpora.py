@@ -1,5 +1,6 @@
 """Corpora before their features and after: names, readers, what cannot be used."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -79,3 +80,13 @@ def test_what_cannot_be_used_stops_a_run_unless_it_is_to_be_left_out(capsys):
         corpora.refuse_unusable(unusable, skip=False)
     corpora.refuse_unusable(unusable, skip=True)
     assert capsys.readouterr().err == "unusable: bad.wav: is empty\n" * 2
+
+
+def test_a_partition_of_which_nothing_is_left(tmp_path):
+    reader = SimpleNamespace(__name__="datasets.avec2017")
+    found = corpora.RawCorpus("avec2017", reader, tmp_path, [], None)
+    there = [SimpleNamespace(partition="Train")]
+    corpora.require_partitions(found, there, ("Train",))
+    words = f"{tmp_path}: no usable Devel recording; see `python -m datasets.check avec2017 {tmp_path}`"
+    with pytest.raises(InputError, match=re.escape(words)):
+        corpora.require_partitions(found, there, ("Train", "Devel"))
