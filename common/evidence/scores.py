@@ -20,10 +20,10 @@ import numpy as np
 
 from common import metrics, results
 from common.errors import InputError
+from common.evidence.bootstrap import RESAMPLES
 from common.evidence.paper import PERCENT, Paper, Part
 from common.evidence.runs import ALL_TARGETS, Runs
 
-RESAMPLES = 1000
 UNDEFINED = 0.05  # with so many draws without a score, or more, there is no interval
 EXTREMES = {"CC_max": np.max, "CC_min": np.min}  # of the recordings
 UNSOUND = "our score does not follow from the predictions stored beside it"
