@@ -40,4 +40,4 @@ def test_help_loads_nothing_heavy(command):
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert done.stdout.startswith(f"usage: python -m {command}")
     assert done.stdout.splitlines()[-1] == "LOADED"
-    assert spent < 1  # second of the processor's time; a third is usual
+    assert spent < 2  # seconds of the processor's time; a third is usual, more where nothing was compiled before
