@@ -1,6 +1,6 @@
 """`python -m replications.architectures`: the networks that figures of the papers show, as data that reports draw.
 
-Of each network the layers in the sizes of the paper and in the quick ones, from the functions that build it for an
+Of each network the layers in the sizes of the paper and in those of the study, from the functions that build it for an
 experiment. Nothing is trained, and no weight takes memory. Run it again after a change of a network or a size; a test
 says when that was forgotten.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from common import storage
 from common.running import cli
 
-PROFILES = ("paper", "quick")
+PROFILES = ("paper", "study")
 KINDS = ("architecture", "overview")  # of figures, in paper.toml
 
 Architectures = dict[str, dict[str, list[dict]]]  # variant -> profile -> layers, see common.networks.architecture

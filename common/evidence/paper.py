@@ -6,7 +6,7 @@ from typing import Any
 
 PERCENT = ("accuracy", "UAR", "share")  # of classes; in percent, as papers print them
 METRICS = ("RMSE", "CC", "CCC", "CC_max", "CC_min", "FPS", *PERCENT)  # _max, _min: the best and the worst recording
-PROFILES = ("paper", "quick")
+PROFILES = ("quick", "study", "paper")  # from small to large
 SOURCES = ("stated", "inferred", "assumed")
 
 
@@ -19,6 +19,8 @@ class Protocol:
     postprocess: str  # the set on which the post-processing was fitted, or "none"
     pooling: str  # "per_recording" or "concatenated"
     seeds: int = 1
+    study_seeds: int = 5  # of every network in the study
+    study_minutes: int = 0  # what all of the study took, on two cores; 0 where nobody knows
     classes: tuple[str, ...] = ()  # in the order of the labels' numbers, where classes are predicted
 
 
@@ -115,6 +117,7 @@ class Claim(Part):
     better: str = ""
     worse: str = ""
     holds: str = ""
+    margin: float | None = None  # a smaller difference counts as none; by default a third of the printed one
     loose: bool = False  # the words or the facts leave room: what contradicts `holds` need not be an error
     note: str = ""
 
@@ -136,15 +139,24 @@ class Audit:
 
 @dataclass(frozen=True)
 class Setting:
-    """A value of ours, where it comes from, its value in the quick profile and what else it may be."""
+    """A value of ours, where it comes from, its values in smaller profiles and what else it may be.
+
+    A profile for which there is no value has that of the next larger one.
+    """
 
     name: str
     value: Any
     source: str
     where: str
+    study: Any = None
     quick: Any = None
     choices: tuple[Any, ...] = ()
     about_files: bool = False  # says how the user's files are, nothing of the method: any value is comparable
+
+    def find_value(self, profile: str) -> Any:
+        """The value in `profile`."""
+        larger = [getattr(self, name) for name in PROFILES[PROFILES.index(profile) : -1]]
+        return next((value for value in larger if value is not None), self.value)
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,8 @@ class Paper:
     claims: tuple[Claim, ...]
     settings: dict[str, Setting]
     ledger: tuple[Choice, ...]
+    skill: tuple[Part, ...] = ()  # by which scores, on which recordings, it is judged whether a network has learnt
+    ceilings: dict[str, str] = field(default_factory=dict)  # variant -> what it sees, a name that its room knows
     errata: tuple[Erratum, ...] = ()
     audit: tuple[Audit, ...] = ()
     recordings: dict[str, dict[str, int]] = field(default_factory=dict)  # scored at least in a match: corpus, pattern
@@ -230,8 +244,13 @@ def _list_published(table: Table, row: Row) -> list[tuple[str, str]]:
 
 
 def list_shrunk(paper: Paper) -> list[Setting]:
-    """The settings that the quick profile changes."""
-    return [s for s in paper.settings.values() if s.quick is not None and s.quick != s.value]
+    """The settings that smaller profiles change."""
+    return [s for s in paper.settings.values() if any(s.find_value(name) != s.value for name in PROFILES)]
+
+
+def count_seeds(paper: Paper, profile: str) -> int:
+    """How many seeds every network has in `profile`, where nobody says otherwise."""
+    return {"quick": 1, "study": paper.protocol.study_seeds, "paper": paper.protocol.seeds}[profile]
 
 
 def count_decimals(published: str) -> int:

@@ -39,6 +39,10 @@ def check_paper(paper: Paper) -> None:
             _check_row(paper, table, row)
     for figure in paper.figures:
         _check_figure(paper, figure)
+    for number, part in enumerate(paper.skill, 1):
+        _check_skill(paper, part, f"skill {number}")
+    if unknown := paper.ceilings.keys() - set(paper.variants):
+        raise Invalid(f"ceilings: variant {min(unknown)!r} stands in no table")
     for number, claim in enumerate(paper.claims, 1):
         _check_claim(paper, claim, f"claims {number}")
     for number, entry in enumerate(paper.audit, 1):
@@ -63,8 +67,8 @@ def _check_protocol(paper: Paper) -> None:
     for name, words in accepted.items():
         if getattr(paper.protocol, name) not in words:
             raise Invalid(f"protocol: `{name}` is not one of {', '.join(words)}")
-    if paper.protocol.seeds < 1:
-        raise Invalid("protocol: `seeds` must be 1 or more")
+    if min(paper.protocol.seeds, paper.protocol.study_seeds) < 1:
+        raise Invalid("protocol: `seeds` and `study_seeds` must be 1 or more")
     if len(set(paper.protocol.classes)) < len(paper.protocol.classes):
         raise Invalid("protocol: `classes` names one twice")
     if paper.protocol.classes and (paper.protocol.postprocess, paper.protocol.pooling) != ("none", "concatenated"):
@@ -134,8 +138,21 @@ def _check_figure(paper: Paper, figure: Figure) -> None:
         raise Invalid(f"{figure.id}: `table` is {figure.table!r}, which is no confusion matrix of the paper")
 
 
+_FLOORS = ("CC", "CCC", "accuracy", "UAR")  # metrics of which it is known what one scores who knows nothing
+
+
+def _check_skill(paper: Paper, part: Part, where: str) -> None:
+    if part.metric not in _FLOORS:
+        raise Invalid(f"{where}: `metric` is not one of {', '.join(_FLOORS)}")
+    if part.variant or part.quoted:
+        raise Invalid(f"{where}: every variant is judged by it; leave out `variant` and `quoted`")
+    _check_classes(paper, part, where)
+
+
 def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
     if claim.holds:
+        if claim.margin is not None:
+            raise Invalid(f"{where}: `margin` goes with `better` and `worse`")
         _check_statement(paper, claim, where)
         return
     if claim.loose or claim.note:
@@ -187,12 +204,12 @@ def _check_setting(setting: Setting) -> None:
     where = f"settings.{setting.name}"
     if setting.source not in SOURCES:
         raise Invalid(f"{where}: `source` is {setting.source!r}, not one of {', '.join(SOURCES)}")
-    for key in ("value", "quick"):
+    for key in ("value", "study", "quick"):
         value = getattr(setting, key)
         if setting.choices and value is not None and value not in setting.choices:
             raise Invalid(f"{where}: `{key}` is not among its `choices`")
-    if setting.quick is not None and not is_alike(setting.value, setting.quick):
-        raise Invalid(f"{where}: `quick` is of another type than `value`")
+        if value is not None and not is_alike(setting.value, value):
+            raise Invalid(f"{where}: `{key}` is of another type than `value`")
 
 
 def _check_ledger(paper: Paper) -> None:

@@ -1,7 +1,7 @@
 """Which result files stand for a network: those that count, of one corpus, one profile and one set of settings.
 
 Several runs may exist for one network. There counts, in this order: the paper's own corpus before any other, real
-before simulated, the paper profile before the quick one, then by name. The `uniform` control never counts for a
+before simulated, the larger profile before the smaller one, then by name. The `uniform` control never counts for a
 number. Of runs under different settings the newest group of equal ones does, and `Runs` says how many were left out.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError
-from common.evidence.paper import Paper, Part, resolve_number
+from common.evidence.paper import PROFILES, Paper, Part, resolve_number
 from common.evidence.settings import resolve_settings
 
 ALL_TARGETS = "all"  # the target of a network that predicts several
@@ -91,7 +91,12 @@ def select_runs(
         return None
     chosen = min(
         groups,
-        key=lambda key: (not is_of_paper(number, key[0]), key[0].startswith("simulated"), key[1] != "paper", key),
+        key=lambda key: (
+            not is_of_paper(number, key[0]),
+            key[0].startswith("simulated"),
+            -PROFILES.index(key[1]),
+            key,
+        ),
     )
     return _take_newest(variant, groups[chosen])
 
@@ -137,6 +142,6 @@ def _take_newest(variant: str, files: list[File]) -> Runs:
 
 def list_changed_settings(paper: Paper, runs: Runs) -> dict:
     """The settings of the runs that are not those declared for their profile: name -> value."""
-    declared = resolve_settings(paper, "paper" if runs.profile == "paper" else "quick")
+    declared = resolve_settings(paper, runs.profile)
     method = {k: v for k, v in runs.first["settings"].items() if k not in declared or not paper.settings[k].about_files}
     return {k: v for k, v in method.items() if k not in declared or declared[k] != v}

@@ -11,15 +11,14 @@ from common.evidence.paper import PROFILES, Paper, Setting
 
 
 def resolve_settings(paper: Paper, profile: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The value of every setting in `profile` ("paper" or "quick"), changed by `overrides` ("name=value").
+    """The value of every setting in `profile` ("quick", "study" or "paper"), changed by `overrides` ("name=value").
 
     A value is read as TOML (`0.5`, `true`, `[2, 2, 2]`), else taken as text, so `colour=grey` needs no quotes.
     Raises InputError naming the setting, what was given and what is accepted.
     """
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r}: give one of {', '.join(PROFILES)}")
-    quick = profile == "quick"
-    values = {s.name: s.quick if quick and s.quick is not None else s.value for s in paper.settings.values()}
+    values = {s.name: s.find_value(profile) for s in paper.settings.values()}
     for override in overrides:
         name, equals, text = override.partition("=")
         name = name.strip()

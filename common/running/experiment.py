@@ -2,11 +2,11 @@
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import results, storage
+from common import ceiling, results, storage
 from common.running import dispatch, tasks
 from common.running.corpora import Corpus
 
@@ -20,25 +20,35 @@ def plan_tasks(
     target: str,
     variants: Sequence[str],
     folds: Sequence[str],
+    ceilings: Mapping[str, str],
     skip: Callable[[Corpus, str], bool] = lambda corpus, variant: False,
 ) -> dict[tasks.Task, Corpus]:
     """A task for each variant, corpus, seed and fold, with its corpus; in the order of `variants`, the longest first.
 
     No core waits for the last task then. `variants` that are not asked for have none, nor have those that
-    skip(corpus, variant). `version` is raised when results change for the same settings.
+    skip(corpus, variant). `version` is raised when results change for the same settings. `ceilings`, from paper.toml,
+    says what each variant sees: on a corpus whose truth is known there follow the learners that are given that truth.
     """
+    asked = [name for name in variants if name in arguments.variants]
+    chosen = [(name, corpus, arguments.seeds) for name in asked for corpus in corpora if not skip(corpus, name)]
     planned = {}
-    for variant in variants:
-        for corpus in corpora:
-            if variant not in arguments.variants or skip(corpus, variant):
-                continue
-            folder = arguments.results / paper / corpus.name / arguments.profile / target / variant
-            digest = storage.digest([version, settings, corpus.digest, [item.recording for item in corpus.unusable]])
-            for seed in arguments.seeds:
-                for fold in folds:
-                    task = tasks.Task(variant, fold, seed, folder / f"{fold}-seed{seed}.json", digest)
-                    planned[task] = corpus
+    for variant, corpus, seeds in chosen + list_ceilings(chosen, ceilings):
+        folder = arguments.results / paper / corpus.name / arguments.profile / target / variant
+        digest = storage.digest([version, settings, corpus.digest, [item.recording for item in corpus.unusable]])
+        for seed in seeds:
+            for fold in folds:
+                task = tasks.Task(variant, fold, seed, folder / f"{fold}-seed{seed}.json", digest)
+                planned[task] = corpus
     return planned
+
+
+def list_ceilings(chosen: Sequence[tuple[str, Corpus, Any]], ceilings: Mapping[str, str]) -> list[tuple]:
+    """The plain learners that belong to the chosen (variant, corpus, ...): (variant, corpus, [0]), each once."""
+    found = {}
+    for variant, corpus, *_ in chosen:
+        if variant in ceilings and (corpus.root / "truth").is_dir():
+            found[ceilings[variant], corpus.name] = (ceiling.name_ceiling(ceilings[variant]), corpus, [0])
+    return list(found.values())
 
 
 def complete_tasks(

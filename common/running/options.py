@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from common import storage
 from common.errors import InputError, WriteError
-from common.evidence.paper import Paper
+from common.evidence.paper import PROFILES, Paper, count_seeds
 from common.evidence.settings import resolve_settings
 from common.running import cli
 
@@ -29,10 +29,12 @@ def build_parser(paper: str, description: str, corpus: str, variants: Sequence[s
     add(
         "--profile",
         default="quick",
-        choices=["quick", "paper"],
-        help="quick: minutes on two cores; paper: every stated size",
+        choices=PROFILES,
+        help="quick: minutes on two cores; study: hours, and the networks learn; paper: every stated size",
     )
-    add("--seeds", type=int, nargs="+", default=[0], metavar="N", help="a run for each (default: %(default)s)")
+    add(
+        "--seeds", type=int, nargs="+", metavar="N", help="a run for each (default: 0, in the study and the paper more)"
+    )
     names = ", ".join(variants)
     add("--variants", nargs="+", default=list(variants), choices=variants, metavar="NAME", help=names)
     add(
@@ -63,7 +65,7 @@ def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         parser.error("--jobs is 1 or more")
     if arguments.threads is not None and arguments.threads < 1:
         parser.error("--threads is 1 or more")
-    if min(arguments.seeds) < 0:
+    if min(arguments.seeds or [0]) < 0:
         parser.error("--seeds are 0 or more")
     if arguments.engine == "dask" and not arguments.scheduler:
         parser.error("--engine dask wants the address of a cluster: --scheduler tcp://HOST:8786")
@@ -71,7 +73,7 @@ def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         parser.error("--scheduler is for --engine dask; add that, or go without a cluster")
     if arguments.scheduler:
         probe_scheduler(arguments.scheduler)
-    arguments.seeds = list(dict.fromkeys(arguments.seeds))
+    arguments.seeds = list(dict.fromkeys(arguments.seeds or []))
     arguments.threads = arguments.threads or max(1, count_cores() // arguments.jobs)
     return arguments
 
@@ -93,7 +95,11 @@ def count_cores() -> int:
 
 
 def choose_settings(paper: Paper, arguments: argparse.Namespace, overrides: Sequence[str] = ()) -> dict:
-    """The settings of a run. Raises InputError: unknown ones, and changed ones without a --results of their own."""
+    """The settings of a run; where no seeds were named, `arguments.seeds` become those of its profile.
+
+    Raises InputError: unknown settings, and changed ones without a --results of their own.
+    """
+    arguments.seeds = arguments.seeds or list(range(count_seeds(paper, arguments.profile)))
     settings = resolve_settings(paper, arguments.profile, [*arguments.set, *overrides])
     declared = resolve_settings(paper, arguments.profile)
     changed = [name for name in settings if settings[name] != declared[name] and not paper.settings[name].about_files]

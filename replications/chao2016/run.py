@@ -62,7 +62,7 @@ def main() -> int:
     found = locate(arguments, settings)
     cnn, report = choose_appearance(arguments, settings, found)
     prepared, left_out = prepare(arguments, settings, found, cnn, landmarks)
-    planned = plan(prepared, settings, arguments)
+    planned = plan(prepared, settings, arguments, paper.ceilings)
     work = partial(train, corpora=planned, settings=settings, profile=arguments.profile, cnn=report, left_out=left_out)
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     cells = [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]
@@ -230,14 +230,18 @@ def prepare(
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+def plan(
+    prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace, ceilings: dict[str, str]
+) -> dict[tasks.Task, Corpus]:
     """A task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
 
     def skip(corpus: Corpus, variant: str) -> bool:
         is_control = corpus.name == CONTROL and arguments.corpus == "simulated"
         return is_control and variant not in CONTROLLED
 
-    return experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["val"], skip)
+    return experiment.plan_tasks(
+        NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["val"], ceilings, skip
+    )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def main() -> int:
     landmarks = faces.locate_landmark_file(arguments.landmarks)
     options.probe_writable(arguments.results)
     prepared = prepare(arguments, settings, landmarks)
-    planned = plan(prepared, settings, arguments)
+    planned = plan(prepared, settings, arguments, paper.ceilings)
     work = partial(
         train,
         corpora=planned,
@@ -119,7 +119,9 @@ def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+def plan(
+    prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace, ceilings: dict[str, str]
+) -> dict[tasks.Task, Corpus]:
     """A task for each variant and seed; the control corpus has those variants whose mechanism it checks."""
 
     def skip(corpus: Corpus, variant: str) -> bool:
@@ -127,7 +129,7 @@ def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespa
         return is_control and variant not in CONTROLLED
 
     return experiment.plan_tasks(
-        NAME, VERSION, prepared, settings, arguments, arguments.target, VARIANTS, ["devel"], skip
+        NAME, VERSION, prepared, settings, arguments, arguments.target, VARIANTS, ["devel"], ceilings, skip
     )
 
 

@@ -51,7 +51,9 @@ def main() -> int:
         planned, work = public.plan(arguments, settings)
     else:
         prepared = prepare(arguments, settings)
-        planned = experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, FOLDS)
+        planned = experiment.plan_tasks(
+            NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, FOLDS, paper.ceilings
+        )
         work = partial(train, corpora=planned, settings=settings, profile=arguments.profile)
     print(fill_tables(paper, experiment.complete_tasks(planned, work, arguments, NAME)))
     return 0

@@ -29,6 +29,7 @@ import numpy as np
 
 from common import results, storage
 from common.errors import EXIT_INTERRUPTED, InputError, WriteError
+from common.evidence.paper import PROFILES
 from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces, video
@@ -90,7 +91,7 @@ def parse() -> argparse.Namespace:
     add("--precision", default="float32", choices=["float32", "bfloat16"], help="in which the CNN computes")
     add("--weights", choices=[RANDOM], help="untrained networks, to measure the speed; default: those of the run")
     add("--corpus", default="simulated", help="whose networks: a folder in the results of the run (default: simulated)")
-    add("--profile", default="quick", choices=["quick", "paper"])
+    add("--profile", default="quick", choices=PROFILES)
     add("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
     add("--results", type=Path, default=options.RESULTS)
     add("--cache", type=Path, default=cli.choose_cache_folder())

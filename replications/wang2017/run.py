@@ -35,7 +35,6 @@ VARIANTS = (  # longest first; the last two stand in Figure 2 only
     "ast-net", "la", "t", "la-t", "la-s", "la-t-s", "la-t-g", "la-t-lo", "la-lo-g", "la-t-lo-g", "la-t-g-s", "la-t-lo-s",
 )  # fmt: skip
 READERS = {"avec2012": avec2012, "recola": recola}
-SEEDS = list(range(5))
 VERSION = 1  # raise when results change for the same settings
 
 
@@ -52,7 +51,7 @@ def main() -> int:
     found = locate(arguments, settings)
     cnn, report = fine_tune_cnn(arguments, settings, found)
     prepared = prepare(arguments, settings, found, cnn, landmarks)
-    planned = plan(prepared, settings, arguments)
+    planned = plan(prepared, settings, arguments, paper.ceilings)
     work = partial(train, corpora=planned, settings=settings, profile=arguments.profile, cnn=report)
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     print(format_tables(paper, [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]))
@@ -68,7 +67,6 @@ def parse() -> argparse.Namespace:
         help="VGG-Face as published (.caffemodel, .mat or .h5), or `random` to train the CNN from scratch",
     )
     parser.add_argument("--landmarks", type=Path, help="dlib's 68-landmark model, instead of the packaged one")
-    parser.set_defaults(seeds=SEEDS)
     return options.parse_arguments(parser)
 
 
@@ -199,13 +197,17 @@ def prepare(
 # --------------------------------------------------------------------------------------------------- the tasks
 
 
-def plan(prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace) -> dict[tasks.Task, Corpus]:
+def plan(
+    prepared: Sequence[Corpus], settings: dict, arguments: argparse.Namespace, ceilings: dict[str, str]
+) -> dict[tasks.Task, Corpus]:
     """A task for each variant and seed; the losses are compared on AVEC 2012 only (Table 1)."""
 
     def skip(corpus: Corpus, variant: str) -> bool:
         return "recola" in corpus.name and variant != BOTH_TARGETS
 
-    return experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["devel"], skip)
+    return experiment.plan_tasks(
+        NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, ["devel"], ceilings, skip
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The network of a paper as it is built, with its layers and arrows.
 
-Drawn from what `python -m replications.architectures` wrote, in the sizes of the paper; where the quick profile has
+Drawn from what `python -m replications.architectures` wrote, in the sizes of the paper; where the study profile has
 others, these stand below, in grey.
 """
 
@@ -47,7 +47,7 @@ class Box:
     before: list[str] = field(default_factory=list)  # what it takes from the step before
     within: str = ""  # the layer that it is a part of
     shared: bool = False  # its parameters are another box's
-    quick: str = ""  # shape and parameters in the quick profile, if they are others
+    study: str = ""  # shape and parameters in the study profile, if they are others
     column: int = 0
     top: float = 0.0
 
@@ -81,7 +81,7 @@ class Box:
 
     @property
     def height(self) -> float:
-        return (SLIM if self.slim else BOX) + (LINE if self.quick else 0)
+        return (SLIM if self.slim else BOX) + (LINE if self.study else 0)
 
     @property
     def bottom(self) -> float:
@@ -98,7 +98,7 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
     if not profiles:
         return
     boxes = fold_layers(profiles["paper"])
-    compare_sizes(boxes, fold_layers(profiles["quick"]))
+    compare_sizes(boxes, fold_layers(profiles["study"]))
     place_boxes(boxes)
     width = max(box.column for box in boxes.values()) * (WIDTH + LANE) + WIDTH
     height = max(box.bottom for box in boxes.values())
@@ -114,11 +114,11 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
         for source in box.inputs:
             _draw_arrow(axes, boxes[source], box, boxes.values(), turns)
     _draw_loops(axes, boxes)
-    left, differ = -spare + 0.12, any(box.quick for box in boxes.values())
+    left, differ = -spare + 0.12, any(box.study for box in boxes.values())
     heading = f"{figure.variant}: {_count_parameters(profiles['paper'])}, sizes of the paper"
     axes.text(left, -0.8, heading, weight="bold", va="center")
-    quick = f"quick profile: {_count_parameters(profiles['quick'])}, {'sizes in grey' if differ else 'the same sizes'}"
-    axes.text(left, -0.6, quick, size=7, va="center", color=COLOURS["muted"])
+    study = f"study profile: {_count_parameters(profiles['study'])}, {'sizes in grey' if differ else 'the same sizes'}"
+    axes.text(left, -0.6, study, size=7, va="center", color=COLOURS["muted"])
     _draw_families(axes, {box.family for box in boxes.values()}, left)
     caption = f"The network `{figure.variant}` as built for the sizes of the paper. {SIZES}."
     if any(box.before for box in boxes.values()):
@@ -153,15 +153,15 @@ def _shorten_kind(layer: dict) -> str:
     return layer["kind"].lower()
 
 
-def compare_sizes(boxes: dict[str, Box], quick: dict[str, Box]) -> None:
-    """Give each box the sizes that it has among the `quick` ones, where they differ."""
+def compare_sizes(boxes: dict[str, Box], study: dict[str, Box]) -> None:
+    """Give each box the sizes that it has among the `study` ones, where they differ."""
     for name, box in boxes.items():
-        if name in quick and quick[name].sizes != box.sizes:
-            box.quick = f"quick: {quick[name].sizes}"
-    inputs = [name for name, box in boxes.items() if not box.inputs and not box.before and name in quick]
-    if any(boxes[name].quick for name in inputs):  # they stand side by side, and are equally high
+        if name in study and study[name].sizes != box.sizes:
+            box.study = f"study: {study[name].sizes}"
+    inputs = [name for name, box in boxes.items() if not box.inputs and not box.before and name in study]
+    if any(boxes[name].study for name in inputs):  # they stand side by side, and are equally high
         for name in inputs:
-            boxes[name].quick = f"quick: {quick[name].sizes}"
+            boxes[name].study = f"study: {study[name].sizes}"
 
 
 def place_boxes(boxes: dict[str, Box]) -> None:
@@ -223,7 +223,7 @@ def _draw_box(axes: Axes, box: Box) -> None:
         axes.text(left, second, cut_text(box.label, room), size=6.5, va="center", zorder=3)
     axes.text(right, second, box.sizes, size=6.5, ha="right", va="center", zorder=3)
     grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 3}
-    axes.text(right, second + LINE, box.quick, **grey)
+    axes.text(right, second + LINE, box.study, **grey)
 
 
 def cut_text(text: str, length: int) -> str:

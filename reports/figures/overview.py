@@ -22,7 +22,7 @@ def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Itera
         return
     networks = {title: join_parts(profiles["paper"]) for title, profiles in built.items()}
     for title, profiles in built.items():
-        compare_sizes(networks[title], join_parts(profiles["quick"]))
+        compare_sizes(networks[title], join_parts(profiles["study"]))
     height = ROW + max(sum(map(_find_height, _select_weighted(boxes))) for boxes in networks.values())
     total = len(built) * (PANEL + SPACE) - SPACE
     canvas = Canvas(figsize=(total + 0.5, height + 1.85))
@@ -44,8 +44,8 @@ def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Itera
         for start, end in ((-0.55 + ROW, 0), (height, height + 0.3)):
             at = left + PANEL / 2
             axes.annotate("", (at, end), (at, start), arrowprops=ARROW, zorder=1)
-    small = any(box.quick for boxes in networks.values() for box in boxes.values())
-    heading = f"Sizes of the paper; {'grey: of the quick profile' if small else 'the quick profile has the same'}"
+    small = any(box.study for boxes in networks.values() for box in boxes.values())
+    heading = f"Sizes of the paper; {'grey: of the study profile' if small else 'the study profile has the same'}"
     axes.text(0, -0.85, heading, size=8, weight="bold", va="center")
     caption = f"The networks as built: layers that have weights, and how many. {SIZES}."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
@@ -69,7 +69,7 @@ def _select_weighted(boxes: dict[str, Box]) -> list[Box]:
 
 
 def _find_height(box: Box) -> float:
-    return ROW + (LINE if box.quick else 0)
+    return ROW + (LINE if box.study else 0)
 
 
 def _draw_rows(axes: Axes, boxes: Sequence[Box], left: float) -> None:
@@ -80,5 +80,5 @@ def _draw_rows(axes: Axes, boxes: Sequence[Box], left: float) -> None:
         axes.text(left + 0.08, middle, cut_text(box.head, 46 - len(box.sizes)), size=6.5, va="center", zorder=4)
         axes.text(left + width - 0.08, middle, box.sizes, size=6.5, ha="right", va="center", zorder=4)
         grey = {"color": COLOURS["muted"], "size": 6.5, "ha": "right", "va": "center", "zorder": 4}
-        axes.text(left + width - 0.08, middle + LINE, box.quick, **grey)
+        axes.text(left + width - 0.08, middle + LINE, box.study, **grey)
         top += _find_height(box)

@@ -3,16 +3,28 @@
 import pytest
 
 from common.errors import InputError
+from common.evidence.paper import Setting
 from common.evidence.settings import resolve_settings
 from tests.common.evidence.invented import LEE
 
 
 def test_profiles():
     assert resolve_settings(LEE, "paper")["crop_size"] == 96
-    assert resolve_settings(LEE, "quick")["crop_size"] == LEE.settings["crop_size"].quick
-    assert resolve_settings(LEE, "quick")["clip_frames"] == 16
-    with pytest.raises(InputError, match="paper, quick"):
+    assert resolve_settings(LEE, "study")["crop_size"] == LEE.settings["crop_size"].study < 96
+    assert resolve_settings(LEE, "quick")["crop_size"] <= resolve_settings(LEE, "study")["crop_size"]
+    assert resolve_settings(LEE, "quick")["clip_frames"] == resolve_settings(LEE, "study")["clip_frames"] == 16
+    with pytest.raises(InputError, match="quick, study, paper"):
         resolve_settings(LEE, "fast")
+
+
+def test_a_profile_without_a_value_has_that_of_the_next_larger_one():
+    def values(**given):
+        setting = Setting("size", 96, "assumed", "", **given)
+        return [setting.find_value(profile) for profile in ("quick", "study", "paper")]
+
+    assert values() == [96, 96, 96] and values(study=48) == [48, 48, 96]
+    assert values(quick=8) == [8, 96, 96] and values(study=48, quick=8) == [8, 48, 96]
+    assert values(study=0) == [0, 0, 96]  # a value, too
 
 
 @pytest.mark.parametrize(
@@ -58,4 +70,4 @@ def test_override_refused(override, accepted):
 
 def test_overrides_leave_the_paper_alone():
     resolve_settings(LEE, "quick", ["crop_size=64"])
-    assert resolve_settings(LEE, "quick")["crop_size"] == LEE.settings["crop_size"].quick
+    assert resolve_settings(LEE, "quick")["crop_size"] == LEE.settings["crop_size"].find_value("quick")

@@ -13,9 +13,19 @@ CORPORA = [
 ]
 
 
-def plan(variants=("slow", "fast"), seeds=(0, 3), version=1, settings=(), **more):
+def plan(variants=("slow", "fast"), seeds=(0, 3), version=1, settings=(), ceilings=(), **more):
     arguments = SimpleNamespace(results=Path("results"), profile="quick", variants=["fast", "slow"], seeds=seeds)
-    words = ("lee2018", version, CORPORA, dict(settings), arguments, "valence", variants, ["devel", "heldout"])
+    words = (
+        "lee2018",
+        version,
+        CORPORA,
+        dict(settings),
+        arguments,
+        "valence",
+        variants,
+        ["devel", "heldout"],
+        ceilings,
+    )
     return experiment.plan_tasks(*words, **more)
 
 
@@ -54,3 +64,21 @@ def test_complete_counts_and_reads_all(monkeypatch, tmp_path, capsys):
     assert asked == [(todo, max, 2, 1, "there")]
     assert files == [(task.path, {"from": task.path.name}) for task in todo]
     assert capsys.readouterr().out == f"1 of 3 results computed, 2 were there; in {tmp_path / 'paper'}\n"
+
+
+def test_where_the_truth_is_known_a_plain_learner_is_given_what_a_network_sees(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "one/truth").mkdir()
+    known, unknown = (Corpus(name, tmp_path / name, [RECORDING]) for name in ("one", "two"))
+    chosen = [(variant, corpus, [0, 1, 2]) for variant in ("lstm", "lstm-ta", "cnn") for corpus in (known, unknown)]
+    found = experiment.list_ceilings(chosen, {"lstm": "voice", "lstm-ta": "voice"})
+    assert found == [("ceiling-voice", known, [0])]  # once, with one seed, and only there
+
+
+def test_ceilings_are_tasks_after_those_of_the_networks(tmp_path, monkeypatch):
+    (tmp_path / "truth").mkdir()
+    monkeypatch.setattr(f"{__name__}.CORPORA", [Corpus("simulated", tmp_path, [RECORDING])])
+    planned = plan(ceilings={"slow": "face", "fast": "voice", "other": "both"})
+    assert list(dict.fromkeys(task.variant for task in planned)) == ["slow", "fast", "ceiling-face", "ceiling-voice"]
+    assert [task.seed for task in planned if task.variant == "ceiling-face"] == [0, 0]  # a fold each

@@ -31,7 +31,9 @@ def main() -> int:
     options.check_positive(settings, zero_allowed=())
     options.probe_writable(arguments.results)
     prepared = prepare(arguments, settings)
-    planned = experiment.plan_tasks(NAME, VERSION, prepared, settings, arguments, TARGET, VARIANTS, ["devel"])
+    planned = experiment.plan_tasks(
+        NAME, VERSION, prepared, settings, arguments, TARGET, VARIANTS, ["devel"], paper.ceilings
+    )
     work = partial(train, corpora=planned, settings=settings, profile=arguments.profile)
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     print(format_tables(paper, fill_cells(paper, files)))

@@ -20,7 +20,7 @@ network = pytest.mark.parametrize("profiles", NETWORKS.values(), ids=NETWORKS)
 
 def placed(profiles):
     boxes = fold_layers(profiles["paper"])
-    compare_sizes(boxes, fold_layers(profiles["quick"]))
+    compare_sizes(boxes, fold_layers(profiles["study"]))
     place_boxes(boxes)
     return boxes
 
@@ -69,13 +69,13 @@ def test_arrows_pass_through_no_box_and_hide_no_other(profiles, monkeypatch):
                 assert not (across and top < box.bottom - 0.01 and bottom > box.top + 0.01), (box.name, path)
 
 
-def test_sizes_of_the_quick_profile_stand_below_where_they_differ():
+def test_sizes_of_the_study_profile_stand_below_where_they_differ():
     profiles = {
         "paper": [layer("a", "InputLayer", [None, 4], 0), layer("b", "Dense", [9], 45, "a"), layer("c", "Dense", [1], 10, "b")],
-        "quick": [layer("a", "InputLayer", [None, 4], 0), layer("b", "Dense", [2], 10, "a"), layer("c", "Dense", [1], 10, "b")],
+        "study": [layer("a", "InputLayer", [None, 4], 0), layer("b", "Dense", [2], 10, "a"), layer("c", "Dense", [1], 10, "b")],
     }  # fmt: skip
     boxes = placed(profiles)
-    assert [box.quick for box in boxes.values()] == ["", "quick: 2   10 par.", ""]
+    assert [box.study for box in boxes.values()] == ["", "study: 2   10 par.", ""]
     assert boxes["a"].sizes == "? × 4" and boxes["b"].height > boxes["c"].height
 
 
