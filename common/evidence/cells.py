@@ -34,6 +34,7 @@ from common.evidence.scores import (
     resample_score,
     split_targets,
 )
+from common.evidence.skill import UNLEARNT, judge_number
 
 VERDICTS = ("MATCH", "MISMATCH", "ERRATUM", "NOT_COMPARABLE", "NOT_RUN")
 QUOTED = "quoted by the authors from: "
@@ -124,6 +125,8 @@ def _fill_cell(paper: Paper, files: list[File], table: Table, row: Row, column: 
         verdict, notes = _judge(paper, runs, number, difference, sound)
     if verdict == "MISMATCH" and not notes and (explained := _explain(paper, files, table, row, column, runs)):
         verdict, notes = "ERRATUM", [explained]
+    if any(skill.learnt is False for skill in judge_number(paper, files, runs, number)):
+        notes.append(UNLEARNT)
     if runs.left_out:
         notes.append(
             f"left out: {runs.left_out} older result file(s) under other settings or of another corpus version"

@@ -230,6 +230,37 @@ def resolve_number(paper: Paper, *parts: Part) -> Part:
     )
 
 
+def find_gain(paper: Paper, claim: Claim) -> float | None:
+    """By how much the claim's better variant beats the other one by the printed numbers; None where one is not printed."""
+    number = resolve_number(paper, claim)
+    printed = [_find_published(paper, variant, number) for variant in (claim.better, claim.worse)]
+    if not all(printed):
+        return None
+    sign = -1 if claim.metric == "RMSE" else 1
+    return round(sign * (float(printed[0]) - float(printed[1])), max(map(count_decimals, printed)))
+
+
+def find_margin(paper: Paper, claim: Claim) -> float:
+    """The difference that counts: as declared, a third of the printed one, or what is still a match of two numbers."""
+    gain = find_gain(paper, claim)
+    return claim.margin or (abs(gain) / 3 if gain else paper.tolerance[claim.metric])
+
+
+def _find_published(paper: Paper, variant: str, asked: Part) -> str:
+    """The printed number of `variant` for what a claim is about; "" where none is printed."""
+    for table in paper.tables:
+        for row in table.rows:
+            for column in table.columns:
+                number = resolve_number(paper, row, column)
+                same = all(
+                    getattr(number, k) == getattr(asked, k)
+                    for k in ("metric", "target", "corpus", "fold", "recordings", "truth", "predicted")
+                )
+                if number.variant == variant and same and column.label in row.published:
+                    return row.published[column.label]
+    return ""
+
+
 def collect_numbers(paper: Paper) -> dict[str, dict[tuple[str, str], str]]:
     """The numbers of each printed table, by row and column: what `common.evidence.arithmetic` reads."""
     return {

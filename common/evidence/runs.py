@@ -60,7 +60,7 @@ def _is_complete(record: dict) -> bool:
     """Whether the main entries are of the kind that they are read as. Raises KeyError, TypeError, AttributeError."""
     kinds = {"settings": dict, "settings_digest": str, "corpus_digest": str, "scores": dict}
     optional = {"provenance": dict, "history": dict, "seconds": dict, "chats": dict, "arrays": dict, "left_out": list}
-    optional |= {"mechanism": dict | None, "postprocess": dict | None}
+    optional |= {"mechanism": dict | None, "postprocess": dict | None, "training_scores": dict}
     entries = {"recordings": {"name"}, "unusable": {"recording", "file", "reason"}}  # lists of these
     return (
         all(isinstance(record[name], kind) for name, kind in kinds.items())

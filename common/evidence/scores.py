@@ -73,14 +73,14 @@ def is_sound(paper: Paper, runs: Runs, number: Part) -> bool:
 def _score_again(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
     if number.metric in PERCENT:
         return float(score_classes(number, paper.protocol.classes, pairs, np.ones((1, len(pairs))))[0])
-    function = _choose_metric(runs, number.metric)
+    function = choose_metric(runs, number.metric)
     if number.metric in EXTREMES:
         return float(EXTREMES[number.metric]([function(*pair) for pair in pairs]))
     truths, predictions = zip(*pairs)
     return metrics.score_pooled(function, truths, predictions, pooling=paper.protocol.pooling)
 
 
-def _choose_metric(runs: Runs, metric: str) -> Callable[..., float]:
+def choose_metric(runs: Runs, metric: str) -> Callable[..., float]:
     function = getattr(metrics, metric.partition("_")[0].lower())
     variance = runs.first["settings"].get("variance", "population")
     return function if metric == "RMSE" else partial(function, variance=variance)
@@ -106,7 +106,7 @@ def split_targets(number: Part) -> list[Part]:
 
 def _resample_target(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     seeds = read_paired_predictions(paper, runs, number)
-    units = _number_units(runs, seeds)
+    units = number_units(runs, seeds)
     if len(set(units)) < 2:
         return None
     weights = _draw_weights(tuple(units))
@@ -115,7 +115,7 @@ def _resample_target(paper: Paper, runs: Runs, number: Part) -> np.ndarray | Non
     return np.take_along_axis(scores, drawn_seeds, axis=1).mean(axis=1)
 
 
-def _number_units(runs: Runs, seeds: list[dict] | None) -> list[int]:
+def number_units(runs: Runs, seeds: list[dict] | None) -> list[int]:
     """What is drawn: for each recording its own number, or that of its conversation, counted from 0."""
     numbers: dict[str, int] = {}
     chats = runs.first.get("chats", {})
@@ -137,7 +137,7 @@ def _score_draws(paper: Paper, runs: Runs, number: Part, pairs: list[tuple], wei
     if metric in PERCENT:
         return score_classes(number, paper.protocol.classes, pairs, weights)
     if paper.protocol.pooling == "per_recording":
-        function = _choose_metric(runs, metric)
+        function = choose_metric(runs, metric)
         values = np.array([function(*pair) for pair in pairs])
         return weights @ values / weights.sum(axis=1)
     return score_concatenated(metric, pairs, weights, runs.first["settings"].get("variance", "population"))
@@ -212,7 +212,7 @@ def read_predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, t
     return [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _read_labels(path: Path, sha256: str, kind: str, several: str, classes: int) -> dict[str, tuple]:
     """As `_read_series`, where each series is the number of one class."""
     found = _read_series(path, sha256, kind, several)
@@ -224,7 +224,7 @@ def _read_labels(path: Path, sha256: str, kind: str, several: str, classes: int)
     return found
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _read_series(path: Path, sha256: str, kind: str, several: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Recording -> (gold standard, prediction), by name; `several` is the target and a slash in a file of several."""
     arrays = results.read_arrays(path, {"arrays": {"sha256": sha256}})

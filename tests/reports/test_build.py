@@ -245,7 +245,7 @@ class TestPage:
     def test_hostile_layer_names(self, tmp_path, monkeypatch):
         layers = [{"name": "<script>--></svg>", "kind": "<b>&", "shape": [None, 1], "parameters": 0, "inputs": []}]
         fabricate(tmp_path, LEE, "lstm-ta")
-        monkeypatch.setattr(architectures, "read", lambda _: {"lstm-ta": {"paper": layers, "quick": layers}})
+        monkeypatch.setattr(architectures, "read", lambda _: {"lstm-ta": {"paper": layers, "study": layers}})
         made = draw(dataclasses.replace(LEE, figures=LEE.figures[1:2]), [])[0]
         xml.etree.ElementTree.fromstring(made.svg)
         assert page_of(tmp_path, [made]).count("<script") == 1

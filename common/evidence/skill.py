@@ -1,0 +1,155 @@
+"""Has a network learnt? Its score of people whom it has not seen, between a floor and a ceiling.
+
+The floor is what one scores who knows nothing of a recording: of CC and CCC 0, as the best constant has; of accuracy the
+larger of chance and the most frequent class, of UAR chance; or what the network's own predictions score that are dealt
+out to other recordings, where that is more. The ceiling is the score of `common.ceiling`'s plain learner, on simulated
+corpora. A network has learnt when its 95 % interval, over people and seeds, lies above the floor.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common import metrics
+from common.ceiling import name_ceiling
+from common.evidence.paper import PERCENT, Paper, Part, resolve_number
+from common.evidence.runs import CONTROL, File, Runs, check_files, find_corpus, find_place, select_runs
+from common.evidence.scores import (
+    choose_metric,
+    estimate_interval,
+    find_score,
+    is_sound,
+    read_paired_predictions,
+    resample_score,
+    score_classes,
+    split_targets,
+)
+
+UNLEARNT = "the network has not learnt"
+DEALS = 20  # at most, of the predictions to other recordings
+
+
+@dataclass(frozen=True)
+class Skill:
+    """What a network scores on recordings that it was not trained on. None is a score that is undefined or not known."""
+
+    variant: str
+    number: Part  # of what it is judged by: metric, target, fold, recordings
+    corpus: str
+    profile: str
+    evidence: str
+    seeds: int
+    train: float | None  # on the recordings that it was trained on, where the runs noted it
+    ours: float | None
+    low: float | None
+    high: float | None
+    floor: float | None
+    ceiling: float | None
+    ceiling_low: float | None
+    ceiling_high: float | None
+    learnt: bool | None  # None where the predictions are not stored
+
+    @property
+    def share(self) -> float | None:
+        """How far it is on the way from the floor to the ceiling: 0 to 1."""
+        known = None not in (self.ours, self.floor, self.ceiling) and self.ceiling > self.floor
+        return (self.ours - self.floor) / (self.ceiling - self.floor) if known else None
+
+
+def judge_skills(paper: Paper, files: Iterable[File]) -> list[Skill]:
+    """For each score of `paper.skill` every network that was run, and after them those of the uniform control.
+
+    Raises InputError for a result file that is incomplete, in the wrong folder or apart from its arrays.
+    """
+    files = check_files(files)
+    numbers = [resolve_number(paper, part) for part in paper.skill]
+    asked = [(number, variant, corpus) for number in numbers for corpus in ("", CONTROL) for variant in paper.variants]
+    found = [(number, select_runs(paper, files, variant, corpus, number)) for number, variant, corpus in asked]
+    judged = [judge_skill(paper, files, runs, number) for number, runs in found if runs and has_target(runs, number)]
+    return [skill for skill in judged if skill.learnt is not None]
+
+
+def has_target(runs: Runs, number: Part) -> bool:
+    """Whether the runs scored the target of `number` at all: some networks predict one of several only."""
+    several = runs.first["target"] == "all"
+    return not several or number.target in runs.first["scores"]
+
+
+def judge_number(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -> list[Skill]:
+    """The skill of the network behind `number`, which `runs` are of: for each of its targets, as `paper.skill` has it."""
+    corpus, parts = find_corpus(paper, runs.corpus), [resolve_number(paper, part) for part in paper.skill]
+    return [
+        judge_skill(paper, files, runs, replace(part, fold=runs.first["fold"]))
+        for one in split_targets(number)
+        for part in parts
+        if (part.corpus, part.target) == (corpus, one.target) and has_target(runs, part)
+    ]
+
+
+def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -> Skill:
+    """The skill of the network that `runs` are of, by the score that `number` asks for."""
+    ours, sound = find_score(paper, runs, number), is_sound(paper, runs, number)
+    low, high = estimate_interval(resample_score(paper, runs, number) if sound and ours is not None else None)
+    seeds = read_paired_predictions(paper, runs, number)
+    floor = find_floor(paper, runs, number, seeds) if seeds else None
+    source = (runs.corpus, runs.profile, runs.evidence, len(runs.files))
+    return Skill(
+        runs.variant, number, *source, average_training(runs, number), ours, low, high, floor,
+        *find_ceiling(paper, files, runs, number), None if floor is None else low is not None and low > floor,
+    )  # fmt: skip
+
+
+def average_training(runs: Runs, number: Part) -> float | None:
+    """Mean over the seeds of what the network scores on the recordings that it was trained on."""
+    noted = [record.get("training_scores", {}).get(number.target, {}).get(number.metric) for _, record in runs.files]
+    return None if None in noted else float(np.mean(noted))
+
+
+def find_ceiling(
+    paper: Paper, files: Sequence[File], runs: Runs, number: Part
+) -> tuple[float | None, float | None, float | None]:
+    """What the plain learner scores that is given what this network sees, and its interval; None without one."""
+    if runs.variant not in paper.ceilings:
+        return None, None, None
+    beside = [file for file in files if find_place(file[1]) == find_place(runs.first)]
+    best = select_runs(paper, beside, name_ceiling(paper.ceilings[runs.variant]), runs.corpus, number)
+    ours = find_score(paper, best, number) if best and is_sound(paper, best, number) else None
+    return ours, *estimate_interval(resample_score(paper, best, number) if ours is not None else None)
+
+
+def find_floor(paper: Paper, runs: Runs, number: Part, seeds: Sequence[dict]) -> float:
+    """What one scores who knows nothing of a recording; `seeds` have recording -> (truth, prediction) each."""
+    dealt = [score for seed in seeds for score in score_dealt(paper, runs, number, list(seed.values()))]
+    dealt = [score for score in dealt if np.isfinite(score)]
+    return max(find_constant(paper, number, seeds[0]), float(np.mean(dealt)) if dealt else -np.inf)
+
+
+def find_constant(paper: Paper, number: Part, seed: dict[str, tuple]) -> float:
+    """The score of the best prediction that is the same for all recordings."""
+    if number.metric not in PERCENT:
+        return 0.0
+    chance = 100 / len(paper.protocol.classes)
+    labels = np.concatenate([truth for truth, _ in seed.values()])
+    return chance if number.metric == "UAR" else max(chance, 100 * float(np.bincount(labels).max()) / len(labels))
+
+
+def score_dealt(paper: Paper, runs: Runs, number: Part, pairs: Sequence[tuple]) -> list[float]:
+    """The scores of predictions that are dealt out to other recordings: to the next, to the one after it, and so on."""
+    truths, predictions = zip(*pairs)
+    steps = np.unique(np.linspace(1, len(pairs) - 1, min(DEALS, len(pairs) - 1)).astype(int)) if len(pairs) > 1 else []
+    scores = []
+    for step in steps:
+        dealt = zip(truths, predictions[step:] + predictions[:step])
+        cut = [(truth[: len(other)], other[: len(truth)]) for truth, other in dealt]
+        if number.metric in PERCENT:
+            scores.append(float(score_classes(number, paper.protocol.classes, cut, np.ones((1, len(cut))))[0]))
+        else:
+            function = choose_metric(runs, number.metric)
+            scores.append(metrics.score_pooled(function, *zip(*cut), pooling=paper.protocol.pooling))
+    return scores
+
+
+def count_learnt(skills: Sequence[Skill]) -> str:
+    """In words, how many of the networks have learnt."""
+    return f"{sum(skill.learnt for skill in skills)} of {len(skills)}" if skills else "no network was run"
