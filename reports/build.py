@@ -1,7 +1,7 @@
 """`python -m reports.build`: every table, figure and page from paper.toml and the result files; trains nothing.
 
 Where there are no results of yours for a paper's corpus, those of the run that comes with the suite stand in, and say
-so. `--run` first runs what is missing of all papers in the quick profile. The report is written into a folder beside
+so. `--run` first runs what is missing of all papers, in the quick profile or the one that is named. The report is written into a folder beside
 --out and put in its place when it is complete, so an interrupted build leaves the former report as it was.
 """
 
@@ -16,17 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.errors import EXIT_DIFFERS, InputError, Interrupted, WriteError
+from common.evidence.paper import PROFILES
 from common.running import cli
 from common.running.parallel import parallel
 
-COMMITTED = Path(__file__).parent / "results"
 RESULTS = "results"
-RUN_OPTIONS = {"wang2017": ("--seeds", "0")}  # of five; the reference locks this one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _make_parser().parse_args(arguments)
     from common.evidence.reading import load_papers  # numpy and matplotlib load in seconds, --help should not
+    from reports.evaluation import COMMITTED, add_audit, evaluate_all
 
     suite = load_papers()
     out = Path(options.out)
@@ -34,26 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked and not options.run and not Path(options.results).is_dir():
         raise InputError(f"{options.results}: no such folder of results; run a paper first, or all with --run")
     _refuse(out)
-    if options.run and (code := run_papers([paper.id for paper in suite], options.results)):
+    if options.run and (code := run_papers([paper.id for paper in suite], options.run, options.results)):
         return code
-    evaluated = [add_audit(*entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
+    evaluated = [add_audit(entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
     try:
         write(evaluated, out)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; a report in {out} is as it was") from None
     print(f"report: {out / 'index.html'}")
-    for paper, files, cells, *_ in evaluated:
-        print(
-            format_scorecard(paper, cells)
-            if files
-            else f"{format_scorecard(paper, cells)}; no result files in {options.results}"
-        )
+    for evaluation in evaluated:
+        print(format_scorecard(evaluation))
     if not (options.accept or options.check):
         return 0
-    own = evaluate_all(suite, Path(options.results))  # what is locked must be there
+    # what is locked must be there: the quick run in your folder, and the study that comes with the suite
+    pairs = list(zip(evaluate_all(suite, Path(options.results)), evaluate_all(suite, COMMITTED)))
     if options.accept:
-        _accept(own)
-    return _check(own) if options.check else 0
+        _accept(pairs)
+    return _check(pairs) if options.check else 0
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -66,14 +63,24 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder to write; a report there is replaced (default: %(default)s)",
     )
-    add("--run", action="store_true", help="first run what is missing of all papers: simulated corpora, quick profile")
-    add("--check", action="store_true", help="exit 1 when a number of the simulated quick run has moved or is gone")
-    add("--accept", action="store_true", help="lock the present numbers of the simulated quick run as the reference")
+    add(
+        "--run",
+        nargs="?",
+        const="quick",
+        choices=PROFILES,
+        help="first run what is missing of all papers on simulated corpora, in this profile (default: %(const)s)",
+    )
+    add(
+        "--check",
+        action="store_true",
+        help="exit 1 when a number of the quick run has moved or is gone, or an answer of the study has turned",
+    )
+    add("--accept", action="store_true", help="lock the numbers of the quick run and the answers of the study")
     return parser
 
 
-def run_papers(papers: Sequence[str], results_folder: str) -> int:
-    """Run the quick profile of each paper, one after the other; the exit code of the first that fails, or 0.
+def run_papers(papers: Sequence[str], profile: str, results_folder: str) -> int:
+    """Run a profile of each paper, one after the other; the exit code of the first that fails, or 0.
 
     What is done is not done again. The rooms show how far they are; before each stands which it is.
     """
@@ -81,8 +88,8 @@ def run_papers(papers: Sequence[str], results_folder: str) -> int:
     for number, paper in enumerate(papers, 1):
         print(f"[{number}/{len(papers)}] {paper}: {_describe_progress(took, len(papers) - len(took))}", file=sys.stderr)
         start = time.monotonic()
-        command = [sys.executable, "-m", f"replications.{paper}.run", *RUN_OPTIONS.get(paper, ())]
-        room = subprocess.Popen([*command, "--results", results_folder], stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", f"replications.{paper}.run", "--profile", profile, "--results", results_folder]
+        room = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             room.wait()
         except KeyboardInterrupt:  # it has been told too, and says so
@@ -100,53 +107,21 @@ def _describe_progress(took: Sequence[float], left: int) -> str:
     return f"{sum(took):.0f} min since the start{estimate}"
 
 
-def evaluate_all(suite: Sequence, *folders: Path) -> list[tuple]:
-    """What `evaluate` returns for each paper; on all cores, in the processes that draw afterwards."""
-    from joblib import delayed
-
-    from common.running.options import count_cores
-
-    return list(parallel((delayed(evaluate)(paper, *folders) for paper in suite), min(count_cores(), len(suite))))
-
-
-def evaluate(paper, results_folder: Path, committed: Path | None = None) -> tuple:
-    """(paper, result files, cells of the printed tables and of ours, what became of the claims).
-
-    Results in the folder `committed` join for those corpora that `results_folder` has none of. Raises InputError for
-    a damaged result file.
-    """
-    from common import results
-    from common.evidence.cells import fill_cells, fill_own_cells
-    from common.evidence.claims import judge_claims
-    from common.evidence.runs import check_files
-    from reports.audit.statements import evaluate_statements
-
-    files = check_files(results.find(results_folder, paper.id))
-    if committed:
-        there = {record["corpus"] for _, record in files}
-        others = check_files(results.find(committed, paper.id))
-        files += [(path, record | {"committed": True}) for path, record in others if record["corpus"] not in there]
-    cells = fill_cells(paper, files) + fill_own_cells(paper, files)
-    return paper, files, cells, judge_claims(paper, files) + evaluate_statements(paper, files)
-
-
-def add_audit(paper, files, cells: Sequence, checked: Sequence) -> tuple:
-    """What `evaluate` returns, with the findings of the audit; numbers that these prove wrong are errata."""
-    from reports.audit.papers import audit_paper, correct_cells
-    from reports.audit.statements import Statement
-
-    findings = audit_paper(paper, [entry for entry in checked if isinstance(entry, Statement)])
-    return paper, files, correct_cells(cells, findings), checked, findings
-
-
-def format_scorecard(paper, cells: Sequence) -> str:
-    """One line: the paper, its printed numbers, and how many have which verdict."""
+def format_scorecard(evaluation) -> str:
+    """One paper in a few lines: how many printed numbers have which verdict, what was learnt, and this machine's run."""
+    from common.evidence.text import summarise_skills
     from reports import page, tables
 
-    score = page.score_paper(paper, cells)
+    paper = evaluation.paper
+    score = page.score_paper(evaluation)
     counts = ", ".join(f"{count} {tables.WORDS[verdict]}" for verdict, count in score.verdicts.items())
     evidence = ", ".join(f"{count} {word}" for word, count in score.evidence.items())
-    return f"{paper.id}: {score.total} printed numbers: {counts} (evidence: {evidence})"
+    lines = [f"{paper.id}: {score.total} printed numbers: {counts} (evidence: {evidence})"]
+    lines.append(summarise_skills(evaluation.skills))
+    if here := evaluation.here:
+        lines.append(f"this machine: {here.summary}")
+        lines += [f"  {finding}" for finding in here.findings]
+    return "\n  ".join(lines)
 
 
 def write(evaluated: Sequence[tuple], out: Path) -> None:
@@ -193,18 +168,18 @@ def list_contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[t
     everything, text, names, scores = [], [], [], []
     of_papers = draw_figures(evaluated, former_report)
     yield former.INDEX, former.format_index(of_papers)
-    for paper, files, cells, checked, findings in evaluated:
+    for evaluation in evaluated:
+        paper = evaluation.paper
         _, drawings = of_papers[paper.id]
-        stated = [entry for entry in checked if isinstance(entry, Statement)]
-        exhibits = tables.format_exhibits(paper, cells, checked, findings)
-        written = {f"tables/{name}": text for name, text in exhibits.items()}
+        stated = [entry for entry in evaluation.checked if isinstance(entry, Statement)]
+        written = {f"tables/{name}": text for name, text in tables.format_exhibits(evaluation).items()}
         written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
-        written[f"{paper.id}.html"] = page.render_paper(paper, cells, checked, files, drawings, findings)
+        written[f"{paper.id}.html"] = page.render_paper(evaluation, drawings)
         yield from written.items()
         text += (of_text := make_text_cells(paper, stated))
-        everything += [cell for cell in cells if cell.published] + of_text
+        everything += [cell for cell in evaluation.cells if cell.published] + of_text
         names += [name for name in written if "/" in name]
-        scores.append(page.score_paper(paper, cells, findings))
+        scores.append(page.score_paper(evaluation))
     yield "cells.csv", tables.format_cells_csv(everything)
     yield "index.html", page.render_index(scores, names, text)
 
@@ -222,41 +197,41 @@ def draw_figures(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[st
     from reports.figures import makers
 
     found = {}
-    for paper, files, *_ in evaluated:
-        key = former.compute_key(paper, files)
-        found[paper.id] = key, former.read_figures(report, paper.id, key)
-    missing = [entry for entry in evaluated if found[entry[0].id][1] is None]
-    to_make = [(paper.id, make, files) for paper, files, *_ in missing for make in makers.list_makers(paper)]
+    for entry in evaluated:
+        key = former.compute_key(entry.paper, entry.files)
+        found[entry.paper.id] = key, former.read_figures(report, entry.paper.id, key)
+    missing = [entry for entry in evaluated if found[entry.paper.id][1] is None]
+    to_make = [(e.paper.id, make, e.files) for e in missing for make in makers.list_makers(e.paper)]
     calls = (delayed(makers.run_maker)(make, files) for _, make, files in to_make)
     made = parallel(calls, min(count_cores(), len(to_make) or 1))
     made = list(tqdm(made, total=len(to_make), desc="figures", unit="", leave=False, delay=2))
-    for paper, *_ in missing:
-        of_paper = [d for (name, *_), drawings in zip(to_make, made) if name == paper.id for d in drawings]
-        found[paper.id] = found[paper.id][0], of_paper
+    for paper in (entry.paper.id for entry in missing):
+        found[paper] = found[paper][0], [d for (name, *_), ds in zip(to_make, made) if name == paper for d in ds]
     return found
 
 
-def _check(evaluated: Sequence[tuple]) -> int:
+def _check(pairs: Sequence[tuple]) -> int:
     from reports import check
 
     findings, count = [], 0
-    for paper, files, cells, _ in evaluated:
-        found, compared = check.check(paper, files, cells)
-        findings, count = findings + found, count + compared
+    for here, study in pairs:
+        for found, compared in (check.check(here), check.check_study(here, study)):
+            findings, count = findings + found, count + compared
     for finding in findings:
         print(f"check: {finding}")
     if findings:
         print(f"{len(findings)} finding(s) in {count} numbers checked. {check.ACCEPT if count else ''}".rstrip())
         return EXIT_DIFFERS
-    print(f"{count} numbers checked against the reference, none moved beyond its tolerance; all others are there")
+    print(f"{count} numbers and answers checked against the reference, none moved beyond its tolerance; all are there")
     return 0
 
 
-def _accept(evaluated: Sequence[tuple]) -> None:
+def _accept(pairs: Sequence[tuple]) -> None:
     from reports import check
 
-    for paper, files, cells, _ in evaluated:
-        print(f"{paper.id}: {check.accept(paper, files, cells)} numbers locked in {check.REFERENCE / paper.id}.json")
+    for here, study in pairs:
+        path = check.REFERENCE / f"{here.paper.id}.json"
+        print(f"{here.paper.id}: {check.accept(here, study)} numbers and answers locked in {path}")
 
 
 if __name__ == "__main__":

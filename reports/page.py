@@ -17,15 +17,15 @@ import jinja2
 from markupsafe import Markup, escape
 
 from common.evidence.cells import QUOTED, VERDICTS, Cell
-from common.evidence.claims import Direction
 from common.evidence.paper import METRICS, PERCENT, Paper, format_value, list_shrunk
 from common.evidence.runs import ALL_TARGETS, File, Runs, select_runs
 from common.evidence.scores import average_score
-from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, find_finest
+from common.evidence.skill import UNLEARNT, count_learnt
+from common.evidence.text import MARK_NOTE, SIMULATED_CAVEAT, count_noun, describe_source, find_finest
 from reports import tables
-from reports.audit.findings import SEVERITIES, Finding
-from reports.audit.statements import Statement
+from reports.audit.findings import SEVERITIES
 from reports.drawing import SECTIONS, Drawing
+from reports.evaluation import Evaluation
 from reports.figures.mechanism import MEASURES, WORDS, select_with_mechanism
 
 SYMBOLS = {"MATCH": "✓", "MISMATCH": "≠", "ERRATUM": "!", "NOT_COMPARABLE": "◇", "NOT_RUN": "–"}
@@ -45,18 +45,20 @@ class Score:
     sentence: str
     audit: dict[str, int]  # findings by severity, in their order
     crossed: Counter  # (evidence, verdict) -> how many
+    learnt: str  # how many of the networks, in words; "" where none was run
 
 
-def score_paper(paper: Paper, cells: Sequence[Cell], findings: Sequence[Finding] = ()) -> Score:
-    cells = [cell for cell in cells if cell.published]
+def score_paper(evaluation: Evaluation) -> Score:
+    paper, cells = evaluation.paper, [cell for cell in evaluation.cells if cell.published]
     verdicts = Counter(cell.verdict for cell in cells)
     evidence = Counter(cell.evidence for cell in cells)
     order = {word: evidence[word] for word in ("real", "audit", "measured", "simulated", "none") if evidence[word]}
-    found = Counter(finding.severity for finding in findings)
+    found = Counter(finding.severity for finding in evaluation.findings)
     severities = {severity: found[severity] for severity in SEVERITIES if found[severity]}
     crossed = Counter((cell.evidence, cell.verdict) for cell in cells)
     sentence = _count_errata(crossed["audit", "ERRATUM"]) + _write_sentence(cells, crossed, evidence, paper.corpus)
-    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed)
+    learnt = count_learnt(evaluation.skills) if evaluation.skills else ""
+    return Score(paper, len(cells), {v: verdicts[v] for v in VERDICTS}, order, sentence, severities, crossed, learnt)
 
 
 def _count_errata(count: int) -> str:
@@ -92,25 +94,21 @@ def render_index(scores: Sequence[Score], downloads: Iterable[str], text: Sequen
     )
 
 
-def render_paper(
-    paper: Paper,
-    cells: Sequence[Cell],
-    checked: Sequence[Direction | Statement],
-    files: Sequence[File],
-    drawings: Sequence[Drawing],
-    findings: Sequence[Finding] = (),
-) -> str:
-    """The page of a paper: tables, claims, audit, figures, mechanism, ledger, settings, recordings, provenance."""
+def render_paper(evaluation: Evaluation, drawings: Sequence[Drawing]) -> str:
+    """The page of a paper: what was learnt, tables, claims, audit, figures, mechanism, ledger, settings, provenance."""
+    paper, cells, files = evaluation.paper, evaluation.cells, evaluation.files
     return (
         _make_environment()
         .get_template("paper.html")
         .render(
             paper=paper,
-            score=score_paper(paper, cells),
+            score=score_paper(evaluation),
+            skills=evaluation.skills,
+            here=evaluation.here,
             tables=[_prepare_table(paper, table, cells, files) for table in paper.tables],
             drawings={section: [d for d in drawings if d.section == section] for section in SECTIONS},
-            claims=[(claim, [entry for entry in checked if entry.claim is claim]) for claim in paper.claims],
-            findings=sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
+            claims=[(claim, [e for e in evaluation.checked if e.claim is claim]) for claim in paper.claims],
+            findings=sorted(evaluation.findings, key=lambda finding: -SEVERITIES.index(finding.severity)),
             mechanisms=_list_mechanisms(paper, files),
             margins=_list_margins(paper, cells),
             shrunk=list_shrunk(paper),
@@ -132,32 +130,40 @@ def _list_margins(paper: Paper, cells: Sequence[Cell]) -> list[tuple[str, float]
 def _prepare_table(paper: Paper, table: Any, cells: Sequence[Cell], files: Sequence[File]) -> dict:
     own = [cell for cell in cells if cell.exhibit == table.id]
     runs = [(row, select_runs(paper, files, row.variant)) for row in table.rows if row.variant]
+    shared = find_shared_notes(own)
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
-        rows.append((row, group, _join_notes(group)))
+        rows.append((row, group, _join_notes(group, shared)))
     ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL_TARGETS]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _read_chain(paper, r)]
-    sources = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})]
-    sources += tables.list_quoted(own)
+    origins = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})] + shared
+    if any(UNLEARNT in cell.note for cell in own):
+        origins.append(MARK_NOTE.rstrip("."))
     protocols = [
         (row, [_prepare_protocol(r, metric) for metric in METRICS if metric in _list_metrics(r)]) for row, r in ran
     ]
     counts = Counter(cell.verdict for cell in own)
     verdicts = [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
     return {
-        "table": table, "rows": rows, "sources": sources, "protocols": protocols, "chains": chains,
+        "table": table, "rows": rows, "origins": origins, "sources": tables.list_quoted(own), "protocols": protocols, "chains": chains,
         "verdicts": verdicts, "decimals": find_finest(own),
     }  # fmt: skip
 
 
-def _join_notes(group: Sequence[Cell]) -> str:
-    """The notes of a row's cells, each once, after the columns that have it where not all of ours do."""
+def find_shared_notes(cells: Sequence[Cell]) -> list[str]:
+    """What is noted of every number of ours in a table: it is said once, above the table."""
+    notes = [cell.note.split("; ") for cell in cells if cell.evidence != "none"]
+    return [note for note in (notes[0] if notes else []) if note and all(note in others for others in notes)]
+
+
+def _join_notes(group: Sequence[Cell], shared: Sequence[str] = ()) -> str:
+    """The notes of a row's cells, each once, after the columns that have it where not all of ours do; no `shared` one."""
     own = [cell for cell in group if cell.origin == "own" or cell.evidence != "none"]
     columns: dict[str, list[str]] = {}
     for cell in own:
         for note in cell.note.split("; "):
-            if note and not note.startswith(QUOTED):  # below the table
+            if note and note not in shared and not note.startswith(QUOTED):  # below the table
                 columns.setdefault(note, []).append(cell.column)
     notes: dict[tuple[str, ...], list[str]] = {}
     for note, of in columns.items():
@@ -273,7 +279,7 @@ def _make_environment() -> jinja2.Environment:
         script=Markup(script), script_digest=Markup(f"sha256-{digest}"),
         symbols=SYMBOLS, words=tables.WORDS, caveat=SIMULATED_CAVEAT, fitted=FITTED, poolings=POOLINGS,
         row=tables.format_row, claim_row=tables.format_claim, claim_mark=_choose_mark, shown=format_value, percent=PERCENT,
-        severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
+        skill_row=tables.format_skill, skill_note=tables.SKILLS, severities=tables.SEVERITY, severity_symbols=SEVERITY_SYMBOLS, intervals=tables.INTERVALS,
     )  # fmt: skip
     return environment
 
@@ -287,7 +293,12 @@ def _choose_mark(result: str) -> tuple[str, str]:
     """Symbol and style of what became of a claim. What holds in simulation is neither confirmed nor refuted."""
     if result == "not run":
         return SYMBOLS["NOT_RUN"], "not_run"
-    if result.endswith("simulation") or result in ("undecided", "unclear"):
+    if result.endswith("simulation") or result in (
+        "undecided",
+        "unclear",
+        "not testable",
+        "no difference of that size",
+    ):
         return SYMBOLS["NOT_COMPARABLE"], "not_comparable"
     good = result in ("holds", "follows")
     return (SYMBOLS["MATCH"], "match") if good else (SYMBOLS["MISMATCH"], "mismatch")

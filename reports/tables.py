@@ -9,12 +9,21 @@ from dataclasses import asdict, fields
 from common.evidence import arithmetic
 from common.evidence.cells import QUOTED, Cell
 from common.evidence.claims import Direction
-from common.evidence.paper import PERCENT, Paper, format_value
-from common.evidence.text import SIMULATED_CAVEAT, count_noun, describe_source, format_interval
-from reports.audit.findings import Finding
+from common.evidence.paper import PERCENT, format_value
+from common.evidence.skill import UNLEARNT, Skill
+from common.evidence.text import (
+    MARK_NOTE,
+    SIMULATED_CAVEAT,
+    count_noun,
+    describe_source,
+    format_interval,
+    mark_unlearnt,
+)
 from reports.audit.statements import Statement
+from reports.evaluation import Evaluation
 
 HEAD = ("Row", "Column", "Published", "Ours", "95 % interval", "Difference", "Verdict")
+SKILL_HEAD = ("Network", "On", "Train", "Held out", "Interval", "Floor", "Ceiling", "Way", "Learnt")
 OWN_HEAD = ("Row", "Column", "Ours", "95 % interval")
 CLAIM_HEAD = ("Claim", "Checked on", "Published", "Ours", "Interval", "Result")
 AUDIT_HEAD = ("Place", "Printed", "What follows", "How", "Severity")
@@ -26,6 +35,11 @@ WORDS = {
 ALIGN = "pprrrrp"
 SEVERITY = {"none": "agrees", "slip": "slip", "unclear": "unclear", "error": "error"}
 PLACES = {"audit": "printed numbers", "real": "real recordings"}
+SKILLS = (
+    "Train: on the recordings that it was trained on. Held out: on others, with the 95 % interval over people and seeds. "
+    "Floor: what one scores who knows nothing of the recording. Ceiling: a plain learner that is given the planted truth "
+    "inside the network's window. Way: from the floor to the ceiling. Learnt: the interval lies above the floor."
+)
 INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed numbers, all that those which round to them can give."
 
 
@@ -34,11 +48,9 @@ def format_cells_csv(cells: Iterable[Cell]) -> str:
     return _format_csv([field.name for field in fields(Cell)], (asdict(cell).values() for cell in cells))
 
 
-def format_exhibits(
-    paper: Paper, cells: list[Cell], checked: list[Direction | Statement], findings: Iterable[Finding] = ()
-) -> dict[str, str]:
-    """File name -> content: every table of the paper, its claims and its audit, each as .md, .tex and .csv."""
-    files = {}
+def format_exhibits(evaluation: Evaluation) -> dict[str, str]:
+    """File name -> content: every table of the paper, what was learnt, its claims, its audit: as .md, .tex and .csv."""
+    paper, cells, files = evaluation.paper, evaluation.cells, {}
     for table in paper.tables:
         own = [cell for cell in cells if cell.exhibit == table.id]
         rows, notes = [format_row(cell) for cell in own], _list_notes(own)
@@ -49,12 +61,17 @@ def format_exhibits(
             rows, notes = [(*line[:2], *line[3:5]) for line in rows], [note for note in (table.note, *notes) if note]
             files |= _format_all(name, f"{paper.id}: {table.title}", OWN_HEAD, "pprr", rows, notes)
         files[f"{name}.csv"] = format_cells_csv(own)
-    checked = [entry for claim in paper.claims for entry in checked if entry.claim is claim]
+    rows = [format_skill(skill) for skill in evaluation.skills]
+    files |= _format_all(
+        f"{paper.id}-skill", f"{paper.id}: what the networks learnt", SKILL_HEAD, "pprrrrrrp", rows, [SKILLS]
+    )
+    files[f"{paper.id}-skill.csv"] = _format_csv(_SKILL_COLUMNS, map(_list_skill_values, evaluation.skills))
+    checked = [entry for claim in paper.claims for entry in evaluation.checked if entry.claim is claim]
     rows = [format_claim(entry) for entry in checked]
     notes = [INTERVALS, *([SIMULATED_CAVEAT] if any(entry.evidence == "simulated" for entry in checked) else [])]
     files |= _format_all(f"{paper.id}-claims", f"{paper.id}: claims", CLAIM_HEAD, "pprrrp", rows, notes)
     files[f"{paper.id}-claims.csv"] = _format_csv(_CLAIM_COLUMNS, map(_list_claim_values, checked))
-    found = [tuple(getattr(finding, column) for column in _FINDING) for finding in findings]
+    found = [tuple(getattr(finding, column) for column in _FINDING) for finding in evaluation.findings]
     rows = [(*line, SEVERITY[severity]) for _, *line, severity in found]
     files |= _format_all(f"{paper.id}-audit", f"{paper.id}: audit", AUDIT_HEAD, "ppppp", rows, [])
     files[f"{paper.id}-audit.csv"] = _format_csv(_FINDING, found)
@@ -64,7 +81,26 @@ def format_exhibits(
 def format_row(cell: Cell) -> tuple[str, ...]:
     """A cell as shown: numbers of ours at the printed decimals, empty where there is none."""
     ours, difference = format_value(cell.ours, cell.published), format_value(cell.difference, cell.published, True)
+    ours = mark_unlearnt(cell, ours)
     return cell.row, cell.column, cell.published, ours, format_interval(cell), difference, WORDS[cell.verdict]
+
+
+def format_skill(skill: Skill) -> tuple[str, ...]:
+    """A network as shown: what it is, where it was run, train, held out, interval, floor, ceiling, share, learnt."""
+    pattern = "0.0" if skill.number.metric in PERCENT else "0.000"
+    train, ours, floor, ceiling = (
+        format_value(value, pattern) for value in (skill.train, skill.ours, skill.floor, skill.ceiling)
+    )
+    interval = "" if skill.low is None else f"[{format_value(skill.low, pattern)}, {format_value(skill.high, pattern)}]"
+    if skill.ceiling_low is not None:
+        ceiling += f" [{format_value(skill.ceiling_low, pattern)}, {format_value(skill.ceiling_high, pattern)}]"
+    share = "" if skill.share is None else f"{100 * skill.share:.0f} %"
+    place = f"{skill.corpus}, {skill.number.target}, {skill.number.metric}, {count_noun(skill.seeds, 'seed')}"
+    return skill.variant, place, train, ours, interval, floor, ceiling, share, describe_learnt(skill)
+
+
+def describe_learnt(skill: Skill) -> str:
+    return "learnt" if skill.learnt else "not learnt"
 
 
 def format_claim(checked: Direction | Statement) -> tuple[str, ...]:
@@ -145,7 +181,7 @@ def escape_latex(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "]": "{]}",
-        "≠": r"$\neq$", "≤": r"$\leq$", "≥": r"$\geq$",
+        "†": r"$^\dagger$", "≠": r"$\neq$", "≤": r"$\leq$", "≥": r"$\geq$",
     } | {letter: "\\" + letter for letter in "&%$#_{}"}  # fmt: skip
     text = "".join(special.get(letter, letter) for letter in text)
     # a minus sign is longer than a hyphen; [ after \\ would be read as its optional argument, hence the braces above
@@ -163,7 +199,8 @@ def _format_all(name: str, title: str, head, align: str, rows, notes: list[str])
 def _list_notes(cells: list[Cell]) -> list[str]:
     sources = sorted({describe_source(cell) for cell in cells if cell.evidence != "none"})
     notes = [f"Ours: {words}." for words in sources]
-    caveat = [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
+    caveat = [MARK_NOTE] if any(UNLEARNT in cell.note for cell in cells) else []
+    caveat += [SIMULATED_CAVEAT] if any(cell.evidence == "simulated" for cell in cells) else []
     errata = [f"{cell.row}, {cell.column}: {cell.note}." for cell in cells if cell.verdict == "ERRATUM"]
     return [*notes, *errata, *(f"{words}." for words in list_quoted(cells)), *caveat]
 
@@ -179,20 +216,36 @@ def _describe_quoted(cell: Cell) -> str:
     return next(note for note in cell.note.split("; ") if note.startswith(QUOTED))
 
 
+_SKILL_COLUMNS = (
+    "variant", "corpus", "profile", "evidence", "target", "metric", "fold", "recordings", "seeds", "train", "ours",
+    "ci_low", "ci_high", "floor", "ceiling", "ceiling_ci_low", "ceiling_ci_high", "way", "learnt",
+)  # fmt: skip
+
+
+def _list_skill_values(skill: Skill) -> tuple:
+    number = skill.number
+    return (
+        skill.variant, skill.corpus, skill.profile, skill.evidence, number.target, number.metric, number.fold,
+        number.recordings, skill.seeds, skill.train, skill.ours, skill.low, skill.high, skill.floor, skill.ceiling,
+        skill.ceiling_low, skill.ceiling_high, skill.share, describe_learnt(skill),
+    )  # fmt: skip
+
+
 _CLAIM_COLUMNS = (
     "where", "claim", "better", "worse", "metric", "evidence", "corpus", "profile", "seeds",
-    "published", "ours", "ci_low", "ci_high", "result", "holds", "note",
+    "published", "margin", "ours", "ci_low", "ci_high", "result", "holds", "note",
 )  # fmt: skip
 
 
 def _list_claim_values(checked: Direction | Statement) -> tuple:
-    claim, place, numbers = checked.claim, ("", "", ""), ("", "", "", "")
+    claim, place, numbers = checked.claim, ("", "", ""), ("", "", "", "", "")
     if isinstance(checked, Direction):
         place = (checked.corpus, checked.profile, checked.seeds)
-        numbers = (checked.published, checked.advantage, checked.ci_low, checked.ci_high)
+        numbers = (checked.published, checked.margin, checked.advantage, checked.ci_low, checked.ci_high)
     elif checked.outcome:
         ours, stated = checked.outcome.ours, checked.outcome.stated
-        numbers = tuple(float(number) for number in (stated.face, ours.face, ours.low, ours.high))
+        stated, *found = (float(number) for number in (stated.face, ours.face, ours.low, ours.high))
+        numbers = (stated, "", *found)
     words = (claim.where, claim.text, claim.better, claim.worse, claim.metric, checked.evidence)
     note = checked.note if isinstance(checked, Direction) else claim.note
     return *words, *place, *numbers, checked.result, claim.holds, note

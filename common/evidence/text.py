@@ -1,15 +1,20 @@
 """The tables as text for a terminal, and how a cell is put into words there and on the page."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from common.evidence.cells import VERDICTS, Cell
 from common.evidence.paper import Paper, Table, count_decimals, format_value
+from common.evidence.skill import UNLEARNT, Skill, count_learnt
 
 SIMULATED_CAVEAT = (
     "Simulated numbers show that the replication runs and how its parts behave; "
     "they can neither confirm nor refute a published number."
 )
+
+
+MARK = "\N{DAGGER}"
+MARK_NOTE = f"{MARK} {UNLEARNT}: the number says nothing of what it can do."
 
 
 def format_tables(paper: Paper, cells: Iterable[Cell]) -> str:
@@ -38,7 +43,7 @@ def format_tables(paper: Paper, cells: Iterable[Cell]) -> str:
 def _format_own_table(table: Table, cells: list[Cell]) -> str:
     """A table of ours without its intervals: those rows of which there are cells, those columns that have a result."""
     columns = [c.label for c in table.columns if any(e.column == c.label and e.evidence != "none" for e in cells)]
-    ours = {(cell.row, cell.column): format_value(cell.ours, "") or "-" for cell in cells}
+    ours = {(cell.row, cell.column): mark_unlearnt(cell, format_value(cell.ours, "") or "-") for cell in cells}
     there = dict.fromkeys(cell.row for cell in cells)
     body = [("", *columns), *((row, *(ours.get((row, column), "-") for column in columns)) for row in there)]
     return "\n".join([table.title, *_align(body, "<" + ">" * len(columns)), *_list_sources(cells)])
@@ -71,14 +76,38 @@ def _align(body: list[tuple[str, ...]], align: str) -> list[str]:
 
 
 def _list_sources(cells: list[Cell]) -> list[str]:
-    return [f"ours: {words}" for words in sorted({describe_source(cell) for cell in cells if cell.evidence != "none"})]
+    sources = sorted({describe_source(cell) for cell in cells if cell.evidence != "none"})
+    marked = [MARK_NOTE] if any(UNLEARNT in cell.note for cell in cells) else []
+    return [f"ours: {words}" for words in sources] + marked
 
 
 def _format_row(cell: Cell, before: Cell | None) -> tuple[str, ...]:
     label = "" if before and before.row == cell.row else cell.row
     ours = format_value(cell.ours, cell.published) or "-"
     difference = format_value(cell.difference, cell.published, True)
-    return label, cell.column, cell.published, ours, format_interval(cell), difference, cell.verdict
+    return (
+        label,
+        cell.column,
+        cell.published,
+        mark_unlearnt(cell, ours),
+        format_interval(cell),
+        difference,
+        cell.verdict,
+    )
+
+
+def mark_unlearnt(cell: Cell, ours: str) -> str:
+    """The number of ours, marked where its network has not learnt: it says nothing of the network."""
+    return f"{ours} {MARK}" if UNLEARNT in cell.note and ours else ours
+
+
+def summarise_skills(skills: Sequence[Skill]) -> str:
+    """One line: how many networks have learnt, and which have not."""
+    if not skills:
+        return "learnt: no network with stored predictions"
+    lacking = dict.fromkeys(skill.variant for skill in skills if not skill.learnt)
+    words = f"; not, or not everywhere: {', '.join(lacking)}" if lacking else ""
+    return f"learnt: {count_learnt(skills)} networks and targets, by intervals above the floor{words}"
 
 
 def format_interval(cell: Cell) -> str:

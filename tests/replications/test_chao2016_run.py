@@ -167,16 +167,15 @@ def test_a_clip_without_a_face_has_zeros_after_whitening(places, tmp_path, calle
 
 
 def test_the_report_builds_from_the_results(finished, tmp_path):
-    from reports import build
+    from reports import build, evaluation
 
-    evaluated = [build.evaluate(load_paper(run.PAPER), finished[0])]
-    _, files, cells, _ = evaluated[0]
-    printed = [cell for cell in cells if cell.published]
-    assert len(files) == 2 and len(printed) == 65
+    found = evaluation.evaluate(load_paper(run.PAPER), finished[0])
+    printed = [cell for cell in found.cells if cell.published]
+    assert len(found.files) == 2 and len(printed) == 65
     verdicts = {(cell.exhibit, cell.row, cell.column): cell.verdict for cell in printed}
     assert verdicts["table1", "proposed model", "Test"] == "NOT_COMPARABLE"
     assert verdicts["table1", "last-time encoding", "Test"] == "NOT_RUN"
-    build.write([build.add_audit(*evaluated[0])], tmp_path / "report")
+    build.write([evaluation.add_audit(found)], tmp_path / "report")
     rows = (tmp_path / "report" / "cells.csv").read_text().splitlines()
     assert sum(row.startswith(("chao2016,table", "chao2016,figure5")) for row in rows) == 65
     page = (tmp_path / "report" / "chao2016.html").read_text()

@@ -324,7 +324,7 @@ def test_leaving_one_subject_out_has_as_many_folds_as_subjects(tmp_path):
 
 
 def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, called, invented, monkeypatch):
-    from reports import build
+    from reports import build, evaluation
 
     monkeypatch.setattr(run, "write_cached", lambda kind, *_, **__: apart[kind.upper()])
     code, out, err = called(*arguments(apart, tmp_path / "results", "--variants", "proposed", corpus="simulated"))
@@ -336,15 +336,14 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     mechanism = done["simulated-enterface", "proposed", "loso"]["mechanism"]
     assert "speech" not in mechanism and "kfold" in mechanism  # there is no truth beside this one
 
-    evaluated = build.evaluate(load_paper(run.PAPER), tmp_path / "results")
-    _, found, cells, _ = evaluated
-    printed = {(cell.exhibit, cell.row, cell.column): cell for cell in cells if cell.published}
-    assert len(found) == 6 and len(printed) == 6 + 6 + 36
+    evaluated = evaluation.evaluate(load_paper(run.PAPER), tmp_path / "results")
+    printed = {(cell.exhibit, cell.row, cell.column): cell for cell in evaluated.cells if cell.published}
+    assert len(evaluated.files) == 6 and len(printed) == 6 + 6 + 36
     cell = printed["table2", "RML: Ours", "Accuracy"]
     assert cell.verdict == "NOT_COMPARABLE" and cell.ours == pytest.approx(200 / 3)
     assert printed["figure4", "Anger", "Disgust"].ours == 100  # what `skilled` says of subjects apart
     assert printed["table1", "RML: Zhang et al.", "Accuracy"].verdict == "NOT_RUN"
-    build.write([build.add_audit(*evaluated)], tmp_path / "report")
+    build.write([evaluation.add_audit(evaluated)], tmp_path / "report")
     drawn = {path.stem for path in (tmp_path / "report" / "figures").glob("*.svg")}
     assert {f"priyasad2019-figure{number}" for number in range(1, 8)} <= drawn and "priyasad2019-mechanism" in drawn
     rows = (tmp_path / "report" / "cells.csv").read_text().splitlines()

@@ -139,10 +139,10 @@ def test_result_of_both_targets(corpus, both):
 
 
 def test_the_page_of_the_report_shows_it(both):
-    from reports import build, page
+    from reports import evaluation, page
 
-    _, files, cells, directions = build.evaluate(PAPER, both[0])
-    assert "devel-seed" not in page.render_paper(PAPER, cells, directions, files, []) and len(files) == 1
+    found = evaluation.evaluate(PAPER, both[0])
+    assert "devel-seed" not in page.render_paper(found, []) and len(found.files) == 1
 
 
 def test_the_losses_are_compared_on_valence(corpus, tmp_path):

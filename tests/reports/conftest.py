@@ -2,10 +2,10 @@
 
 import pytest
 
-from reports import build
+from reports import evaluation
 
 
 @pytest.fixture(autouse=True)
 def nothing_committed(monkeypatch, tmp_path):
-    monkeypatch.setattr(build, "COMMITTED", tmp_path / "nothing-committed")
+    monkeypatch.setattr(evaluation, "COMMITTED", tmp_path / "nothing-committed")
     monkeypatch.setattr("common.running.options.count_cores", lambda: 1)

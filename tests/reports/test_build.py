@@ -19,13 +19,12 @@ from matplotlib.figure import Figure as Canvas
 
 from common import results
 from common.errors import EXIT_INTERRUPTED, InputError
-from common.evidence.cells import VERDICTS, fill_cells
-from common.evidence.claims import judge_claims
+from common.evidence.cells import VERDICTS
 from common.evidence.paper import format_value
 from common.evidence.reading import load_papers
 from common.running import cli
 from replications import architectures
-from reports import build, drawing, page, tables
+from reports import build, drawing, evaluation, page, tables
 from reports.audit.findings import Finding
 from reports.audit.papers import audit_paper
 from reports.audit.statements import Statement, evaluate_statements
@@ -46,12 +45,11 @@ SMALL = dataclasses.replace(LEE, figures=LEE.figures[1::2])  # one of each kind:
 
 
 def evaluated(root, paper=LEE):
-    return build.evaluate(paper, root)
+    return evaluation.evaluate(paper, root)
 
 
 def page_of(root, drawings=()):
-    paper, files, cells, directions = evaluated(root)
-    return page.render_paper(paper, cells, directions, files, list(drawings))
+    return page.render_paper(evaluated(root), list(drawings))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +58,7 @@ def small(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     for variant in ("lstm-ta", "cnn3d-sta"):
         fabricate(root / "results", LEE, variant)
-    build.write([build.add_audit(*evaluated(root / "results", SMALL))], root / "report")
+    build.write([evaluation.add_audit(evaluated(root / "results", SMALL))], root / "report")
     return root
 
 
@@ -115,7 +113,7 @@ class TestReport:
         assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
 
     def test_same_results_same_bytes(self, small):
-        build.write([build.add_audit(*evaluated(small / "results", SMALL))], small / "again")
+        build.write([evaluation.add_audit(evaluated(small / "results", SMALL))], small / "again")
         first, second = (
             {p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (small / "report", small / "again")
         )
@@ -167,7 +165,7 @@ class TestReport:
         monkeypatch.setattr(tables, "format_exhibits", stopped)
         monkeypatch.setattr(build, "draw_figures", lambda *_: {SMALL.id: ("", [])})
         with pytest.raises(KeyboardInterrupt):
-            build.write([build.add_audit(*evaluated(small / "results", SMALL))], out)
+            build.write([evaluation.add_audit(evaluated(small / "results", SMALL))], out)
         assert (out / "index.html").is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -175,7 +173,7 @@ class TestOut:
     def test_foreign_folder_is_not_replaced(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("years of work")
         with pytest.raises(InputError, match="no report"):
-            build.write([build.add_audit(*evaluated(tmp_path))], tmp_path)
+            build.write([evaluation.add_audit(evaluated(tmp_path))], tmp_path)
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
     @pytest.mark.parametrize("more", [[], ["--check"]])
@@ -273,7 +271,7 @@ class TestPage:
     def test_every_number_with_its_verdict_in_words(self, tmp_path):
         fabricate_all(tmp_path, LEE, ["simulated"])
         text = "".join(Reader(page_of(tmp_path)).text)
-        for cell in evaluated(tmp_path)[2]:
+        for cell in evaluated(tmp_path).cells:
             assert cell.published in text and format_value(cell.ours, cell.published) in text
         assert text.count("◇ not comparable") >= 30 and "neither confirm nor refute" in text
 
@@ -290,7 +288,7 @@ class TestPage:
         assert '<fieldset class="filter" hidden>' in text  # what only the script can do is shown by it
         assert len(re.findall(r"<[^>]*\bhidden\b(?!=)[^>]*>", text.split("<body>")[1].split("<script>")[0])) == 1
         assert re.findall(r'<tr data-verdict="(\w+)"', text) == [
-            c.verdict for c in evaluated(tmp_path)[2] if c.published
+            c.verdict for c in evaluated(tmp_path).cells if c.published
         ]
 
     def test_filter_counts_what_is_there(self, tmp_path):
@@ -326,7 +324,7 @@ class TestPage:
 
     def test_sentences(self, tmp_path):
         def sentence():
-            return page.score_paper(LEE, evaluated(tmp_path)[2]).sentence
+            return page.score_paper(evaluated(tmp_path)).sentence
 
         assert sentence() == "Nothing was run yet."
         fabricate(tmp_path, LEE, "lstm")
@@ -339,14 +337,14 @@ class TestPage:
     def test_scorecard_by_paper_and_evidence(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm", LEE.corpus, "paper")
         fabricate(tmp_path, LEE, "cnn2d")
-        scores = [page.score_paper(LEE, evaluated(tmp_path)[2]), page.score_paper(WANG, evaluated(tmp_path, WANG)[2])]
+        scores = [page.score_paper(evaluated(tmp_path)), page.score_paper(evaluated(tmp_path, WANG))]
         text = page.render_index(scores, [])
         rows = [re.findall(r"<td(?: class=.n.)?>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", text)]
-        counts = {row[0]: list(map(int, row[1:])) for row in rows[1:4]}
+        counts = {row[0]: list(map(int, row[1:7])) for row in rows[1:4]}
         assert list(counts) == ["real", "simulated", "none"] and [row[0] for row in counts.values()] == [3, 3, 26]
         assert all(row[0] == sum(row[1:]) for row in counts.values())
         assert counts["simulated"][4] == 3 and counts["none"][5] == 26 and sum(counts["real"][1:3]) == 3
-        assert rows[-1] == [str(sum(int(row[k]) for row in rows[1:-1])) for k in range(1, 7)]
+        assert rows[-1] == [*(str(sum(int(row[k]) for row in rows[1:-1])) for k in range(1, 7)), ""]
         assert rows[-1][0] == "136"
 
     def test_ledger(self, tmp_path):
@@ -354,7 +352,7 @@ class TestPage:
 
         entry = Choice(1, "Crop `size`", "nothing", "64 or 96", "96 & more", "habit", "low", "--set crop_size=64")
         paper = dataclasses.replace(LEE, ledger=(entry,))
-        text = page.render_paper(paper, fill_cells(paper, []), judge_claims(paper, []), [], [])
+        text = page.render_paper(evaluated(tmp_path, paper), [])
         assert '<li id="ledger-1">' in text and '<a href="#ledger-1">1</a>' in text and "<code>size</code>" in text
         assert "96 &amp; more" in text and "#ledger-2" not in text
 
@@ -363,17 +361,16 @@ class TestClaimsAndAudit:
     @pytest.fixture(scope="class")
     def checked(self, tmp_path_factory):
         """The paper with most kinds of findings, without any result."""
-        paper, files, cells, outcomes = evaluated(tmp_path_factory.mktemp("none"), CHAO)
-        stated = [entry for entry in outcomes if isinstance(entry, Statement)]
-        return paper, files, cells, outcomes, audit_paper(paper, stated)
+        found = evaluated(tmp_path_factory.mktemp("none"), CHAO)
+        stated = [entry for entry in found.checked if isinstance(entry, Statement)]
+        return dataclasses.replace(found, findings=audit_paper(CHAO, stated))
 
     def page(self, checked):
-        paper, files, cells, outcomes, findings = checked
-        return Reader(page.render_paper(paper, cells, outcomes, files, [], findings))
+        return Reader(page.render_paper(checked, []))
 
     def test_page_has_every_finding_with_its_severity_in_words(self, checked):
         text = "".join(self.page(checked).text)
-        for finding in checked[4]:
+        for finding in checked.findings:
             assert finding.printed in text and page.SEVERITY_SYMBOLS[finding.severity] in text
         assert "≠ error" in text and "≈ slip" in text and "? unclear" in text and "✓ agrees" in text
         assert "#audit" in self.page(checked).links
@@ -381,7 +378,7 @@ class TestClaimsAndAudit:
     def test_page_has_every_claim_with_its_result_in_words(self, checked):
         text = "".join(self.page(checked).text)
         assert all(claim.text in text for claim in CHAO.claims)
-        statements = [entry for entry in checked[3] if isinstance(entry, Statement)]
+        statements = [entry for entry in checked.checked if isinstance(entry, Statement)]
         assert text.count("✓ follows") == sum(entry.result == "follows" for entry in statements) > 5
         assert text.count("◇ unclear") == sum(entry.result == "unclear" for entry in statements) > 0
         assert "◇ undecided" in text and "– not run" in text
@@ -389,21 +386,21 @@ class TestClaimsAndAudit:
     def test_page_has_what_is_contradicted(self):
         paper = next(paper for paper in load_papers() if paper.id == "priyasad2019")
         stated = evaluate_statements(paper, [])
-        text = "".join(Reader(page.render_paper(paper, [], stated, [], [])).text)
+        text = "".join(Reader(page.render_paper(evaluation.Evaluation(paper, [], [], [], stated), [])).text)
         assert text.count("≠ contradicted") == sum(entry.result == "contradicted" for entry in stated) > 0
 
     @pytest.mark.parametrize(
         ("result", "style"),
         [("holds", "match"), ("follows", "match"), ("does not hold", "mismatch"), ("contradicted", "mismatch"),
          ("undecided", "not_comparable"), ("unclear", "not_comparable"), ("holds in simulation", "not_comparable"), ("not run", "not_run"),
-         ("does not hold in simulation", "not_comparable"), ("undecided in simulation", "not_comparable")],
+         ("does not hold in simulation", "not_comparable"), ("undecided in simulation", "not_comparable"),
+         ("not testable", "not_comparable"), ("no difference of that size", "not_comparable")],
     )  # fmt: skip
     def test_simulation_confirms_no_claim(self, result, style):
         assert page._choose_mark(result)[1] == style
 
     def test_tables(self, checked):
-        paper, _, cells, outcomes, findings = checked
-        written = tables.format_exhibits(paper, cells, outcomes, findings)
+        findings, written = checked.findings, tables.format_exhibits(checked)
         rows = list(csv.DictReader(io.StringIO(written["chao2016-audit.csv"])))
         assert [tuple(row.values()) for row in rows] == [
             tuple(map(str, dataclasses.astuple(finding)[:6])) for finding in findings
@@ -415,14 +412,13 @@ class TestClaimsAndAudit:
         assert r"$\neq$" in written["chao2016-audit.tex"]
 
     def test_hostile_strings_are_text(self, checked):
-        paper, files, cells, outcomes, _ = checked
         hostile = Finding("p", *[TestPage.HOSTILE] * 4, "error")
-        text = page.render_paper(paper, cells, outcomes, files, [], [hostile])
+        text = page.render_paper(dataclasses.replace(checked, findings=[hostile]), [])
         assert TestPage.HOSTILE in "".join(Reader(text).text) and text.count("<script") == 1  # our own
 
     def test_index_counts_the_findings(self, checked):
-        score = page.score_paper(CHAO, checked[2], checked[4])
-        assert sum(score.audit.values()) == len(checked[4]) and list(score.audit) == [
+        score = page.score_paper(checked)
+        assert sum(score.audit.values()) == len(checked.findings) and list(score.audit) == [
             "none",
             "slip",
             "unclear",
@@ -443,7 +439,7 @@ class TestTables:
 
     def test_same_numbers_in_all_formats(self, small):
         folder = small / "report/tables"
-        for cell in evaluated(small / "results")[2]:
+        for cell in evaluated(small / "results").cells:
             shown = format_value(cell.ours, cell.published)
             for kind in ("md", "tex"):
                 text = (folder / f"lee2018-{cell.exhibit}.{kind}").read_text()
@@ -469,8 +465,8 @@ class TestClasses:
         return root
 
     def test_page_has_the_matrix(self, root):
-        paper, files, cells, directions = evaluated(root, CLASSES)
-        text = page.render_paper(paper, cells, directions, files, [])
+        cells = evaluated(root, CLASSES).cells
+        text = page.render_paper(evaluated(root, CLASSES), [])
         shown = "".join(Reader(text).text)
         own = [cell for cell in cells if cell.evidence != "none"]
         assert "Figure 5" in shown and len(own) == 12  # a verdict in words for each number of Table 1, one for Figure 5
@@ -482,12 +478,11 @@ class TestClasses:
         assert "1.000" in shown  # the slope that is predicted
 
     def test_page_lists_the_class_of_each_recording(self, root):
-        paper, files, cells, directions = evaluated(root, CLASSES)
-        text = page.render_paper(paper, cells, directions, files, [])
+        text = page.render_paper(evaluated(root, CLASSES), [])
         assert '<td>Test/000000001</td><td>Happy</td><td class="n">50</td>' in text
 
     def test_tables_keep_the_long_form(self, root):
-        written = tables.format_exhibits(*(evaluated(root, CLASSES)[k] for k in (0, 2, 3)))
+        written = tables.format_exhibits(evaluated(root, CLASSES))
         lines = written["classes-figure5.md"].splitlines()
         assert sum(line.startswith(("| Angry |", "| Happy |", "| Sad |")) for line in lines) == 9
         assert "+3.71" in written["classes-claims.md"]
@@ -528,22 +523,35 @@ class TestColours:
 # --- what is run first, and what stands in -----------------------------------------------------------------------
 
 
-def test_committed_results_stand_in_for_corpora_without_any(tmp_path):
-    """And say so; for a corpus that has results of the user's own they count no more."""
+def test_committed_results_stand_in_until_there_are_as_many(tmp_path):
+    """And say so; a part of a study does not make theirs vanish, nor is it mixed with them."""
     committed, own = tmp_path / "committed", tmp_path / "own"
     for corpus in ("simulated", "simulated-uniform"):
-        fabricate(committed, LEE, "lstm-ta", corpus)
-    _, files, cells, _ = build.evaluate(LEE, own, committed)
-    assert len(files) == 2 and all(record["committed"] for _, record in files)
-    noted = [cell for cell in cells if cell.evidence != "none"]
-    assert noted and all("from the run that comes with the suite, of 20" in cell.note for cell in noted)
-    fabricate(own, LEE, "cnn3d-sta")
-    _, files, cells, _ = build.evaluate(LEE, own, committed)
-    assert {(record["variant"], record["corpus"], "committed" in record) for _, record in files} == {
-        ("cnn3d-sta", "simulated", False),
-        ("lstm-ta", "simulated-uniform", True),
+        for seed in (0, 1):
+            fabricate(committed, LEE, "lstm-ta", corpus, "study", seed)
+
+    def found():
+        evaluated = evaluation.evaluate(LEE, own, committed)
+        files = [(r["variant"], r["corpus"], r["profile"], r["seed"], "committed" in r) for _, r in evaluated.files]
+        noted = [cell.note for cell in evaluated.cells if cell.evidence != "none"]
+        return set(files), {"from the run that comes with the suite, of 20" in note for note in noted}
+
+    theirs = {("lstm-ta", c, "study", s, True) for c in ("simulated", "simulated-uniform") for s in (0, 1)}
+    assert found() == (theirs, {True})
+    fabricate(own, LEE, "lstm-ta", "simulated", "study", 0)  # of two seeds
+    assert found() == (theirs, {True})
+    fabricate(own, LEE, "cnn3d-sta", "simulated", "study", 0)  # theirs has none of it
+    assert found()[0] == theirs | {("cnn3d-sta", "simulated", "study", 0, False)}
+    fabricate(own, LEE, "lstm-ta", "simulated", "quick", 0)  # fills no cell where a study is
+    assert found()[0] == theirs | {
+        ("cnn3d-sta", "simulated", "study", 0, False),
+        ("lstm-ta", "simulated", "quick", 0, False),
     }
-    assert not any("comes with the suite" in cell.note for cell in cells)
+    assert {cell.profile for cell in evaluation.evaluate(LEE, own, committed).cells if cell.evidence != "none"} == {"study"}
+    fabricate(own, LEE, "lstm-ta", "simulated", "study", 1)
+    files, noted = found()
+    assert noted == {False} and ("lstm-ta", "simulated", "study", 0, True) not in files
+    assert ("lstm-ta", "simulated-uniform", "study", 0, True) in files  # another corpus
 
 
 def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp_path, capfd):
@@ -558,11 +566,11 @@ def test_run_calls_each_paper_and_stops_at_the_first_that_fails(monkeypatch, tmp
             self.returncode = codes.get(self.name, 0)
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
-    assert build.run_papers(["a", "wang2017"], "there") == 0
-    assert called == [("a", ["--results", "there"]), ("wang2017", ["--seeds", "0", "--results", "there"])]
+    assert build.run_papers(["a", "wang2017"], "study", "there") == 0
+    assert called == [(name, ["--profile", "study", "--results", "there"]) for name in ("a", "wang2017")]
     assert "[2/2] wang2017: 0 min since the start\n" in capfd.readouterr().err
     called.clear()
-    assert build.run_papers(["a", "b", "c"], "there") == 3 and [name for name, _ in called] == ["a", "b"]
+    assert build.run_papers(["a", "b", "c"], "quick", "there") == 3 and [name for name, _ in called] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -591,4 +599,4 @@ def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
             self.returncode = EXIT_INTERRUPTED
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
-    assert build.run_papers(["a", "b"], "there") == EXIT_INTERRUPTED
+    assert build.run_papers(["a", "b"], "quick", "there") == EXIT_INTERRUPTED

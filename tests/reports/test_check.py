@@ -7,9 +7,8 @@ import pytest
 
 from common import results
 from common.errors import EXIT_DIFFERS, InputError
-from common.evidence.cells import fill_cells
 from common.evidence.reading import load_papers
-from reports import build, check
+from reports import build, check, evaluation
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
@@ -29,12 +28,15 @@ NUMBERS = 2 + 3 * 2 * 3  # of a result file without mechanism: parameters, loss;
 
 
 def state(root):
-    files = list(results.find(root, LEE.id))
-    return files, fill_cells(LEE, files)
+    return evaluation.evaluate(LEE, root)
 
 
 def findings(root, folder):
-    return check.check(LEE, *state(root), folder)[0]
+    return check.check(state(root), folder)[0]
+
+
+def accept(root, folder):
+    return check.accept(state(root), state(root / "study"), folder)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def locked(tmp_path):
     )
     for variant in ("lstm", "lstm-ta", "cnn3d-sta"):
         fabricate(root, LEE, variant)
-    check.accept(LEE, *state(root), folder)
+    accept(root, folder)
     return root, folder
 
 
@@ -64,7 +66,7 @@ def change(root, edit, variant="lstm", arrays=True):
 
 class TestWell:
     def test_nothing_moved(self, locked):
-        found, count = check.check(LEE, *state(locked[0]), locked[1])
+        found, count = check.check(state(locked[0]), locked[1])
         assert found == [] and count == 3 * NUMBERS + 6 + 5  # temporal: auc, chance, two ends, frames, salient
 
     def test_within_tolerance(self, locked):
@@ -76,7 +78,7 @@ class TestWell:
     def test_undefined_stays_undefined(self, locked):
         root, folder = locked
         change(root, lambda r: r["scores"]["none"]["concatenated"].update(CC=None))
-        check.accept(LEE, *state(root), folder)
+        accept(root, folder)
         assert findings(root, folder) == []
 
     def test_other_runs_are_not_locked(self, locked):
@@ -220,11 +222,9 @@ def test_entries_of_a_confusion_matrix_share_a_tolerance(tmp_path):
     path = fabricate_classes(root, CLASSES, "proposed")
 
     def found():
-        files = list(results.find(root, CLASSES.id))
-        return check.check(CLASSES, files, fill_cells(CLASSES, files), folder)
+        return check.check(evaluation.evaluate(CLASSES, root), folder)
 
-    files = list(results.find(root, CLASSES.id))
-    check.accept(CLASSES, files, fill_cells(CLASSES, files), folder)
+    check.accept(evaluation.evaluate(CLASSES, root), evaluation.evaluate(CLASSES, root / "none"), folder)
     assert found() == ([], 2 + 2 * (9 + 2) + 5 + 5 + 2)
     record = json.loads(path.read_text())
     del record["arrays"]  # the scores will not follow from them
@@ -245,7 +245,7 @@ class TestAccept:
         before = json.loads((folder / "lee2018.json").read_text())
         change(root, lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
         assert findings(root, folder)
-        check.accept(LEE, *state(root), folder)
+        accept(root, folder)
         after = json.loads((folder / "lee2018.json").read_text())
         assert (
             findings(root, folder) == []
@@ -256,16 +256,16 @@ class TestAccept:
     def test_needs_tolerances_first(self, locked):
         (locked[1] / "lee2018.json").unlink()
         with pytest.raises(InputError, match="tolerances first"):
-            check.accept(LEE, *state(locked[0]), locked[1])
+            accept(locked[0], locked[1])
 
     def test_needs_results(self, locked, tmp_path):
         with pytest.raises(InputError, match="run the replication first"):
-            check.accept(LEE, *state(tmp_path / "none"), locked[1])
+            accept(tmp_path / "none", locked[1])
 
     def test_refuses_nan(self, locked):
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=float("nan")))
         with pytest.raises(ValueError):
-            check.accept(LEE, *state(locked[0]), locked[1])
+            accept(locked[0], locked[1])
         assert json.loads((locked[1] / "lee2018.json").read_text())["results"]
 
 
@@ -281,7 +281,7 @@ class TestCommand:
     def test_exit_codes(self, locked, capsys, monkeypatch):
         monkeypatch.setattr(build, "draw_figures", lambda evaluated, report: {LEE.id: ("", [])})
         assert self.command(locked[0], "--check") == 0
-        assert f"{3 * NUMBERS + 11} numbers checked" in capsys.readouterr().out
+        assert f"{3 * NUMBERS + 11} numbers and answers checked" in capsys.readouterr().out
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
         assert self.command(locked[0], "--check") == EXIT_DIFFERS
         assert "--accept" in capsys.readouterr().out

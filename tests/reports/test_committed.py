@@ -1,7 +1,6 @@
 """The result files that come with the suite: whole, honest about where they come from, and those that are locked."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -9,9 +8,9 @@ from common import results
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from common.evidence.settings import resolve_settings
-from reports import build, check, page, tables
+from reports import check, evaluation, page, tables
 
-FOLDER = Path(build.__file__).parent / "results"
+FOLDER = evaluation.COMMITTED
 THERE = [paper for paper in load_papers() if (FOLDER / paper.id).is_dir()]
 
 
@@ -41,15 +40,16 @@ def test_they_are_what_they_say(paper):
 
 
 @pytest.mark.parametrize("paper", THERE, ids=lambda paper: paper.id)
-def test_they_are_the_locked_numbers(paper):
-    _, files, cells, _ = build.evaluate(paper, FOLDER)
-    findings, count = check.check(paper, files, cells)
+def test_their_answers_are_the_locked_ones(paper):
+    found = evaluation.evaluate(paper, FOLDER)
+    assert {record["profile"] for _, record in found.files} <= {"study", "paper"}
+    findings, count = check.check_study(found, found)
     assert findings == [] and count
 
 
 @pytest.mark.parametrize("paper", THERE, ids=lambda paper: paper.id)
 def test_a_report_without_results_of_ones_own_says_where_they_come_from(paper, tmp_path):
-    _, _, cells, _ = build.evaluate(paper, tmp_path, FOLDER)
+    cells = evaluation.evaluate(paper, tmp_path, FOLDER).cells
     filled = [cell for cell in cells if cell.evidence == "simulated"]
     assert filled and all("comes with the suite" in cell.note for cell in filled)
 
@@ -57,7 +57,7 @@ def test_a_report_without_results_of_ones_own_says_where_they_come_from(paper, t
 def test_a_fresh_clone_has_real_evidence(tmp_path):
     """Table I's baseline column of raju2021, from the scores of the organisers' published predictions."""
     (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
-    _, _, cells, _ = build.evaluate(raju, tmp_path, FOLDER)
+    cells = evaluation.evaluate(raju, tmp_path, FOLDER).cells
     verdicts = {(c.row, c.column): c.verdict for c in cells if c.evidence == "real" and c.published}
     assert len(verdicts) == 9 and {column for _, column in verdicts} == {"Baseline [24]"}
     assert {row for (row, _), verdict in verdicts.items() if verdict == "ERRATUM"} == {"liking: German"}
@@ -70,7 +70,8 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
 def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     """Real numbers stand in one column, simulated ones in those beside it, each with its notes and its tolerance."""
     (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
-    _, _, cells, *_ = build.evaluate(raju, tmp_path, FOLDER)
+    found = evaluation.evaluate(raju, tmp_path, FOLDER)
+    cells = found.cells
     (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
     note = page._join_notes([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
     assert "from the run that comes with the suite, of 2026-" in note
@@ -78,7 +79,7 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     simulated = next(part for part in note.split("; ") if part.endswith("simulated corpus"))
     assert "EMAFN" in simulated and "Baseline" not in simulated
     assert page._list_margins(raju, cells) == [("Baseline [24]", 0.0005)]
-    assert page.score_paper(raju, cells).sentence == (
+    assert page.score_paper(found).sentence == (
         "Of 9 printed numbers that we could compare on avec2019-public, all in the column Baseline [24], "
         "which the authors quote, 8 match, 1 cannot be right as printed."
     )
@@ -86,8 +87,7 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
 
 def test_what_arithmetic_says_is_no_simulated_result(tmp_path):
     (chao,) = (paper for paper in load_papers() if paper.id == "chao2016")
-    paper, files, cells, checked, findings = build.add_audit(*build.evaluate(chao, tmp_path, FOLDER))
-    text = page.render_paper(paper, cells, checked, files, [], findings)
+    text = page.render_paper(evaluation.add_audit(evaluation.evaluate(chao, tmp_path, FOLDER)), [])
     assert "<b>–</b><small>1.03, right: 10.34 " in text and '<b class="ours">10.34</b>' not in text
 
 

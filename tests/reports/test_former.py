@@ -9,7 +9,7 @@ import pytest
 from common import storage
 from common.evidence import scores
 from common.evidence.reading import load_papers
-from reports import build, drawing, former
+from reports import build, drawing, evaluation, former
 from reports.figures import makers
 from tests.reports.fabricate import fabricate
 
@@ -18,7 +18,7 @@ SMALL = dataclasses.replace(LEE, figures=LEE.figures[:1])
 
 
 def written(root, paper=SMALL):
-    build.write([build.add_audit(*build.evaluate(paper, root / "results"))], root / "report")
+    build.write([evaluation.add_audit(evaluation.evaluate(paper, root / "results"))], root / "report")
     return {path.name: path.read_bytes() for path in (root / "report").rglob("*") if path.is_file()}
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from common.evidence.reading import load_papers
-from reports import build, tables
+from reports import evaluation, tables
 from tests.reports.fabricate import CLASSES, fabricate_all, fabricate_classes, fabricate_frames, fabricate_targets
 
 PAPERS = {paper.id: paper for paper in load_papers()}
@@ -29,8 +29,8 @@ def compiled(folder, inputs) -> str:
 
 
 def tables_of(paper, root) -> list[str]:
-    _, _, cells, directions = build.evaluate(paper, root)
-    return [text for name, text in tables.format_exhibits(paper, cells, directions).items() if name.endswith(".tex")]
+    exhibits = tables.format_exhibits(evaluation.evaluate(paper, root))
+    return [text for name, text in exhibits.items() if name.endswith(".tex")]
 
 
 def pages(log) -> int:

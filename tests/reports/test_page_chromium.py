@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from common.evidence.reading import load_papers
-from reports import build
+from reports import build, evaluation
 from tests.reports.fabricate import CLASSES, fabricate, fabricate_classes, fabricate_targets
 
 LEE, RAJU = (next(paper for paper in load_papers() if paper.id == name) for name in ("lee2018", "raju2021"))
@@ -132,7 +132,7 @@ def evaluated(tmp_path_factory):
     fabricate_classes(root, CLASSES, "proposed", **undrawn)
     others = [drawn_less(paper) for paper in load_papers() if paper.id != LEE.id]
     suite = (drawn_less(LEE, LEE.figures[1:2]), *others, drawn_less(CLASSES))
-    return [build.add_audit(*build.evaluate(paper, root)) for paper in suite]
+    return [evaluation.add_audit(evaluation.evaluate(paper, root)) for paper in suite]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def report(evaluated, tmp_path_factory):
 
 
 def cells_of(evaluated, paper, printed=True):
-    return next(cells for p, _, cells, *_ in evaluated if p.id == paper.id)
+    return next(entry.cells for entry in evaluated if entry.paper.id == paper.id)
 
 
 ROWS = """

@@ -11,7 +11,7 @@ import pytest
 from common.evidence.cells import fill_cells
 from common.evidence.paper import collect_numbers
 from common.evidence.reading import load_paper, load_papers
-from reports import build, page, tables
+from reports import evaluation, page, tables
 from reports.audit.findings import SEVERITIES
 from reports.audit.papers import audit_paper, correct_cells
 from reports.audit.percentages import (
@@ -81,11 +81,11 @@ class TestCorrectedCells:
         assert finding.cell is None and finding.severity == "error"
 
     def test_the_report_and_its_scorecard_have_them(self, tmp_path):
-        _, _, cells, checked, findings = build.add_audit(*build.evaluate(CHAO, tmp_path))
-        score = page.score_paper(CHAO, cells, findings)
+        found = evaluation.add_audit(evaluation.evaluate(CHAO, tmp_path))
+        score = page.score_paper(found)
         assert (score.verdicts["ERRATUM"], score.evidence["audit"]) == (1, 1)
         assert score.sentence == "By arithmetic 1 printed number cannot be right. Nothing was run yet."
-        text = tables.format_exhibits(CHAO, cells, checked, findings)["chao2016-figure5.md"]
+        text = tables.format_exhibits(found)["chao2016-figure5.md"]
         assert "| Disgust | Fear | 1.03 | 10.34 |  | +9.31 | erratum |" in text
         assert "Disgust, Fear: 1.03 cannot be right: 10.34, 3 of 29" in text
 

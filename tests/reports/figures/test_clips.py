@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from common import results
-from common.evidence.cells import fill_cells
-from common.evidence.claims import judge_claims
 from common.evidence.reading import load_papers
-from reports import page
+from reports import evaluation, page
 from reports.figures import clips, matrices, mechanism
 from tests.reports.fabricate import class_scores, draw, fabricate_classes
 
@@ -182,9 +180,7 @@ def test_measures_are_drawn_and_listed(tmp_path, monkeypatch):
     title = canvas.get_suptitle().splitlines()
     assert title == ["SIMULATED data: quick profile, seed 0", "data: quick profile, seed 0"]
 
-    files = list(results.find(tmp_path, PAPER.id))
-    cells, claims = fill_cells(PAPER, files), judge_claims(PAPER, files)
-    text = page.render_paper(PAPER, cells, claims, files, [])
+    text = page.render_paper(evaluation.evaluate(PAPER, tmp_path), [])
     for _, heading, _ in (mechanism.MEASURES[measure] for measure in ("speech", "modalities", "kfold")):
         assert heading in text
     assert mechanism.MEASURES["kfold-segments"][1] not in text

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 
 from common.evidence.reading import load_papers
-from reports import build
+from reports import build, evaluation
 from tests.reports.fabricate import draw
 
 FOLDER = Path(build.__file__).parent / "results"
@@ -22,6 +22,6 @@ def test_no_text_leaves_its_figure(paper, monkeypatch):
         spare.append(min(box.x0, box.y0, width - box.x1, height - box.y1))
 
     monkeypatch.setattr(Canvas, "savefig", measure)
-    drawings = draw(paper, build.evaluate(paper, FOLDER)[1])
+    drawings = draw(paper, evaluation.evaluate(paper, FOLDER).files)
     beyond = [drawing.id for drawing, inches in zip(drawings, spare[::2], strict=True) if inches < -0.01]
     assert drawings and not beyond

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from common import results
 from common.errors import InputError
 from common.evidence.runs import select_runs
-from reports import build
+from reports import evaluation
 from reports.figures import matrices, mechanism
 from tests.reports.fabricate import CLASSES, draw, fabricate_classes
 
@@ -69,7 +69,7 @@ class TestClasses:
 
     def test_confusion_beside_the_printed_one(self, root, drawn):
         ours, printed = [image for image, options in drawn[2] if options.get("cmap") == "Blues"]
-        cells = [cell for cell in build.evaluate(CLASSES, root)[2] if cell.exhibit == "figure5"]
+        cells = [cell for cell in evaluation.evaluate(CLASSES, root).cells if cell.exhibit == "figure5"]
         assert ours.ravel() == pytest.approx([cell.ours for cell in cells], abs=0.005)
         assert printed.ravel() == pytest.approx([float(cell.published) for cell in cells])
 
