@@ -122,12 +122,15 @@ def test_ctrl_c_keeps_what_is_whole_and_says_so(in_one_go, tmp_path):
 def test_of_two_writers_one_waits_and_finds_it_done(in_one_go, tmp_path):
     command = ("datasets.simulate", "avec2017", tmp_path / "corpus", *WORDS)
     one = start(*command)
-    wait_for_one(one, tmp_path)
-    os.kill(one.pid, signal.SIGSTOP)
-    other = start(*command)
-    assert "held by another process; waiting" in other.stderr.readline()
-    os.kill(one.pid, signal.SIGCONT)
+    try:
+        wait_for_one(one, tmp_path)
+        os.kill(one.pid, signal.SIGSTOP)
+        other = start(*command)
+        said = other.stderr.readline()
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
     ends = [process.communicate(timeout=120) for process in (one, other)]
+    assert "held by another process; waiting" in said
     assert [out for out, _ in ends] == [f"{tmp_path / 'corpus'}: 4 recordings\n"] * 2, ends
     assert "simulating" not in ends[1][1] and contents(tmp_path / "corpus") == in_one_go
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
