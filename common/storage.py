@@ -1,14 +1,17 @@
-"""Digests of content, and files that are written whole or not at all."""
+"""Digests of content, files that are written whole or not at all, and locks among processes."""
 
+import fcntl
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from common.errors import InputError, WriteError
 
@@ -92,3 +95,41 @@ def write_json(path: Path, record: dict) -> None:
 
 def as_json(record: dict) -> bytes:
     return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the file `path`, which nobody else holds meanwhile: who comes later waits, and says so.
+
+    The file is gone afterwards; one that a killed process left behind is held by nobody. Raises WriteError.
+    """
+    try:
+        file = _take_lock(path)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be locked ({error.strerror or error}); choose another folder") from error
+    with file:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _take_lock(path: Path) -> TextIO:
+    """The open file `path`, locked; the lock ends when it is closed."""
+    while True:
+        file = path.open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{path}: held by another process; waiting for it", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_at(path, file):
+            return file
+        file.close()  # who held it has deleted it, and others would lock another one
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -40,6 +40,7 @@ class Fer2013:
 
 def locate(path: Path) -> Path:
     """The csv: `path` itself, or fer2013.csv in the folder `path`. Raises InputError."""
+    layout.refuse_partial(Path(path))
     path = Path(path) / FILE if Path(path).is_dir() else Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; {ACCESS}")

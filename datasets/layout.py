@@ -7,6 +7,7 @@ from pathlib import Path
 from common.errors import InputError
 
 MARKER = "simulated.json"
+PARTIAL = ".partial"  # how the hidden folder ends in which a simulated corpus grows
 SLACK = 1.0  # seconds by which a medium may end before its labels
 
 
@@ -23,11 +24,20 @@ def find_root(root: Path, is_layout: Callable[[Path], bool], layout: str) -> Pat
 
 
 def check_folder(root: Path) -> Path:
-    """`root`. Raises InputError where it is no folder."""
+    """`root`. Raises InputError where it is no folder, or belongs to a simulated corpus that is not whole."""
     root = Path(root)
+    refuse_partial(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name the folder into which the corpus was unpacked")
     return root
+
+
+def refuse_partial(path: Path) -> None:
+    """Raise InputError for what belongs to a simulated corpus that is not whole."""
+    if any(part.startswith(".") and part.endswith(PARTIAL) for part in path.resolve().parts):
+        raise InputError(
+            f"{path}: part of a simulated corpus that is not whole; let it be finished, and name its folder"
+        )
 
 
 def holds_any(folder: Path, patterns: list[str]) -> bool:

@@ -17,7 +17,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Write a simulated corpus. Each has defaults of its own, and not every option.",
     )
     parser.add_argument("corpus", choices=CORPORA, help="whose layout it has")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, help="a new or empty folder; called again, the command goes on"
+    )
     parser.add_argument("--seed", type=int, help="another seed: other people, other scripts (default 0)")
     parser.add_argument(
         "--control",
@@ -74,8 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
 def write_cached(kind: str, cache: Path, jobs: int, **sizes) -> Path:
     """Write a simulated corpus of this `kind` (CORPORA) into the cache, unless it is there; returns its folder.
 
-    `sizes` are options of its writer, in the order in which the name of the folder has them.
-    Raises InputError.
+    `sizes` are options of its writer, in the order in which the name of the folder has them. One that was stopped is
+    gone on with. Raises InputError, WriteError where no file can be locked, and OSError where none can be written.
     """
     writer = importlib.import_module(f"datasets.simulated.{kind}")
     words = [f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}" for name, value in sizes.items()]

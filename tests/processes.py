@@ -32,7 +32,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def started(paper: str, *words) -> subprocess.Popen:
     """The command line of a paper, as the head of a process group."""
-    command = [sys.executable, "-m", f"replications.{paper}.run", *map(str, words)]
+    return start(f"replications.{paper}.run", *words)
+
+
+def start(module: str, *words) -> subprocess.Popen:
+    """The command line of a module, as the head of a process group."""
+    command = [sys.executable, "-m", module, *map(str, words)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **streams)
 

@@ -95,7 +95,7 @@ class Actor:
 
 
 def write(root: Path, manifest: Manifest, form: Form, takes: list[Take], jobs: int) -> None:
-    """Write the corpus to `root`, whole or not at all; what is there already stays as it is. Raises InputError."""
+    """Write the corpus to `root`, subject by subject. Raises InputError, WriteError and OSError as `corpus.write`."""
     check(manifest)
     by_subject = {}
     for take in hide(takes, manifest.seed):

@@ -97,11 +97,12 @@ def write(
     longest: float = 6.0,
     jobs: int = 1,
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
     control "salient" shows the emotion in the episodes, "uniform" during the whole clip; nothing else differs.
     `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it.
-    Clips last from 1 to `longest` seconds, as a rule less than half of that. Raises InputError.
+    Clips last from 1 to `longest` seconds, as a rule less than half of that.
     """
     manifest = Manifest("afew", control, seed, train, val, test, round(float(offset), 3), VERSION, float(longest))
     check(manifest)
@@ -300,7 +301,7 @@ def record(folder: Path, manifest: Manifest, clip: Clip, camera: Camera, track: 
 
 def write_faces(folder: Path, images: list[np.ndarray], points: np.ndarray, visible: np.ndarray) -> None:
     """A JPEG for each frame (f,) that is visible, named by its number from 1; points (f, 68, 2)."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for i in np.flatnonzero(visible):
         crop = faces.crop(images[i], faces.fit_alignment(points[i], SIZE), SIZE)
         jpeg = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, 95))[1]

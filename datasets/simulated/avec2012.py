@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from datasets import avec2012, traces
 from datasets.simulated import corpus, script, speech
@@ -42,7 +41,10 @@ def write(
     seconds: float = 20.0,
     jobs: int = 1,
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is."""
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
+
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
+    """
     manifest = Manifest("avec2012", control, seed, train, devel, float(seconds), avec2012.RATE, VERSION, test)
     corpus.check(manifest, fps=(avec2012.RATE, avec2012.RATE))
     corpus.write(root, manifest, FOLDERS, lambda folder: record_all(folder, manifest, jobs))
@@ -75,4 +77,4 @@ def write_audio(path: Path, scene: Scene) -> None:
     from scipy.signal import resample_poly
 
     samples = resample_poly(corpus.record_voice(scene) / 2**15, OVERSAMPLED, 1)
-    soundfile.write(path, samples, OVERSAMPLED * speech.RATE, subtype="PCM_24", format="WAVEX")
+    corpus.write_wav(path, samples, OVERSAMPLED * speech.RATE, subtype="PCM_24", format="WAVEX")

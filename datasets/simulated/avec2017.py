@@ -24,7 +24,10 @@ def write(
     fps: int = 10,
     jobs: int = 1,
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is."""
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
+
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
+    """
     manifest = Manifest("avec2017", control, seed, train, devel, float(seconds), fps, VERSION)
     corpus.check(manifest, fps=(10, 25))
     corpus.write(root, manifest, FOLDERS, lambda folder: record_all(folder, manifest, jobs))

@@ -31,8 +31,9 @@ def write(
     fps: int = 5,
     jobs: int = 1,
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
     `train` and `devel` are the numbers of recordings of each culture.
     """
     manifest = Manifest("avec2019", control, seed, train, devel, float(seconds), fps, VERSION)

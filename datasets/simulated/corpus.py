@@ -1,8 +1,10 @@
 """What the writers of simulated corpora share: one recording on the stage, its files, its truth, and the whole folder."""
 
+import fcntl
+import io
 import json
 import os
-import tempfile
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -15,9 +17,10 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from common import storage
 from common.errors import InputError
 from common.running.parallel import parallel
-from datasets.layout import MARKER
+from datasets.layout import MARKER, PARTIAL
 from datasets.simulated import script, speech
 from datasets.simulated.cultures import Culture
 from datasets.simulated.face.camera import Camera
@@ -25,6 +28,8 @@ from datasets.simulated.face.canvas import HEIGHT, WIDTH
 from datasets.simulated.face.geometry import box_regions
 from datasets.simulated.face.people import Identity, Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import Raters, Script
+
+WHOLE = "whole"  # folder beside the growing corpus: a mark for each recording
 
 
 @dataclass(frozen=True)
@@ -43,18 +48,30 @@ class Manifest:
 
 
 def write(root: Path, manifest: Manifest, folders: tuple[str, ...], record_all: Callable[[Path], None]) -> None:
-    """Let `record_all` fill the `folders` of a corpus at `root`, whole or not at all; one that is there stays as it is."""
+    """Let `record_all` fill the `folders` of a corpus, which is at `root` when it is whole; one there stays as it is.
+
+    It grows in a hidden folder beside `root`. What `record_in_parallel` has made is kept there, however the process
+    ends, and the next call with the same manifest goes on with the others; one with another begins anew. Of several
+    processes one writes, the others wait. Raises InputError, WriteError where no file can be locked, and OSError where
+    none can be written.
+    """
     root = Path(root)
-    if is_written(root, manifest):
+    place = root.resolve()
+    partial, lock = (place.with_name(f".{place.name}{ending}") for ending in (PARTIAL, ".lock"))
+    if is_written(root, manifest) and not partial.exists() and not lock.exists():
         return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as scratch:
-        corpus = Path(scratch, "corpus")
-        for folder in folders:
-            (corpus / folder).mkdir(parents=True)
-        record_all(corpus)
-        (corpus / MARKER).write_text(json.dumps(describe_manifest(manifest), indent=1) + "\n")
-        os.replace(corpus, root)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with storage.lock(lock):
+        if not is_written(root, manifest):  # now, after another process perhaps
+            begun = partial / storage.digest(describe_manifest(manifest))
+            corpus = begun / "corpus"
+            for folder in (begun / WHOLE, *(corpus / folder for folder in folders)):
+                folder.mkdir(parents=True, exist_ok=True)
+            record_all(corpus)
+            (corpus / MARKER).write_text(json.dumps(describe_manifest(manifest), indent=1) + "\n")
+            os.sync()
+            os.replace(corpus, place)
+        shutil.rmtree(partial, ignore_errors=True)  # what was begun with other manifests, too
 
 
 def describe_manifest(manifest) -> dict:
@@ -110,10 +127,30 @@ def draw_lengths(manifest: Manifest, groups: dict[str, int], spread: float, digi
 def record_in_parallel(
     record: Callable, corpus: Path, manifest, stems: dict, jobs: int, name: str, unit: str = "recording"
 ) -> None:
-    """Make the recordings in parallel, `stems` -> length; each depends on the seed and its own stem only."""
-    tasks = (joblib.delayed(record)(corpus, manifest, stem, length) for stem, length in stems.items())
-    for _ in tqdm(parallel(tasks, jobs, ordered=False), total=len(stems), desc=f"simulating {name}", unit=unit):
+    """Make the recordings that are not whole yet in parallel, `stems` -> length; all depend on seed and stem only."""
+    waiting = {stem: length for stem, length in stems.items() if not is_whole(corpus.with_name(WHOLE) / stem)}
+    tasks = (joblib.delayed(record_whole)(record, corpus, manifest, *item) for item in waiting.items())
+    done = {"total": len(stems), "initial": len(stems) - len(waiting)}
+    for _ in tqdm(parallel(tasks, jobs, ordered=False), desc=f"simulating {name}", unit=unit, **done):
         pass
+
+
+def is_whole(mark: Path) -> bool:
+    return mark.exists() and mark.stat().st_size > 0
+
+
+def record_whole(record: Callable, corpus: Path, manifest, stem: str, length) -> None:
+    """Make a recording, from its start, and mark it as whole; files are named by the stem, so what is there is replaced.
+
+    The mark is locked meanwhile: a worker that outlives its process may be about to make the same.
+    """
+    mark = corpus.with_name(WHOLE) / stem
+    with mark.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not is_whole(mark):
+            record(corpus, manifest, stem, length)
+            os.sync()  # the mark must not outlast a power cut that the recording does not
+            file.write("whole")
 
 
 @dataclass(frozen=True)
@@ -156,7 +193,14 @@ def stage(manifest: Manifest, stem: str, length: float, culture: Culture, person
 
 def write_audio(path: Path, scene: Scene) -> None:
     """16 kHz, mono, 16 bit."""
-    soundfile.write(path, record_voice(scene), speech.RATE, subtype="PCM_16")
+    write_wav(path, record_voice(scene), speech.RATE, subtype="PCM_16")
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int, **form: str) -> None:
+    """`form` as of soundfile.write, which itself would not tell a full disk by an OSError, or not at all."""
+    data = io.BytesIO()
+    soundfile.write(data, samples, rate, **{"format": "WAV"} | form)
+    path.write_bytes(data.getvalue())
 
 
 def record_voice(scene: Scene) -> np.ndarray:

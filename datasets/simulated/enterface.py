@@ -22,10 +22,11 @@ UNCUT = 2  # sentences that follow one another in a file of subject 6, or more
 def write(
     root: Path, seed: int = 0, subjects: int = 42, sentences: int = 1, seconds: float = 2.4, jobs: int = 1
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
     `subjects` with `sentences` of each emotion, and subject 6 besides; clips last about `seconds`, of which four tenths
-    are speech at most, or as long as one phrase needs. Raises InputError.
+    are speech at most, or as long as one phrase needs.
     """
     manifest = acted.Manifest("enterface", seed, subjects, sentences, float(seconds), VERSION)
     acted.write(root, manifest, FORM, list_takes(manifest), jobs)

@@ -5,13 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
-import joblib
 import numpy as np
-from tqdm import tqdm
 
 from common.errors import InputError
 from common.media import faces
-from common.running.parallel import parallel
 from datasets import fer2013
 from datasets.simulated import corpus, emotions
 from datasets.simulated.face.camera import Camera
@@ -21,6 +18,7 @@ from datasets.simulated.script import stream
 
 VERSION = 1  # to be raised whenever the same parameters give other bytes
 MARGIN = 1.3  # side of the picture, in heights of the face from brows to chin
+PART = 50  # faces that are made together
 USAGE = ("Training",) * 8 + ("PublicTest", "PrivateTest")  # of ten faces of a class
 
 
@@ -35,7 +33,10 @@ class Manifest:
 
 
 def write(root: Path, seed: int = 0, images: int = 2100, jobs: int = 1) -> None:
-    """Write fer2013.csv to `root`, whole or not at all; what is there already stays as it is. Raises InputError."""
+    """Write fer2013.csv to `root`, where it is whole or not at all; what is there already stays as it is.
+
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
+    """
     if images < 700:
         raise InputError("the simulated faces cannot be written: images must be at least 700, for some of each class")
     manifest = Manifest("fer2013", seed, images, VERSION)
@@ -43,15 +44,27 @@ def write(root: Path, seed: int = 0, images: int = 2100, jobs: int = 1) -> None:
 
 
 def write_csv(path: Path, manifest: Manifest, jobs: int) -> None:
-    """All faces, ordered by usage as in the original."""
+    """All faces, ordered by usage as in the original; they are made in parts, which lie beside the corpus."""
     plan = sorted(draw_labels_and_usages(manifest.seed, manifest.images), key=lambda face: USAGE.index(face[1]))
-    tasks = (joblib.delayed(make_picture)(manifest.seed, i, label) for i, (label, _) in enumerate(plan))
-    pictures = parallel(tasks, jobs)
-    with path.open("w", newline="\n") as file:
-        file.write(",".join(fer2013.HEADER) + "\n")
-        for (label, usage), pixels in zip(
-            plan, tqdm(pictures, total=len(plan), desc="simulating FER2013", unit="face")
-        ):
+    parts = {f"{first}-{first + PART - 1}": plan[first : first + PART] for first in range(0, len(plan), PART)}
+    locate_part(path.parent, "").mkdir(exist_ok=True)
+    corpus.record_in_parallel(write_part, path.parent, manifest, parts, jobs, "FER2013", unit=f"{PART} faces")
+    with path.open("wb") as file:
+        file.write(f"{','.join(fer2013.HEADER)}\n".encode())
+        for part in parts:
+            file.write(locate_part(path.parent, part).read_bytes())
+
+
+def locate_part(folder: Path, part: str) -> Path:
+    """Where the rows of a part lie until the csv in `folder` is written."""
+    return folder.with_name("parts") / part
+
+
+def write_part(folder: Path, manifest: Manifest, part: str, faces: list[tuple[int, str]]) -> None:
+    """Make the faces (label, usage) of a part, whose name begins with the number of the first, and write their rows."""
+    with locate_part(folder, part).open("w", newline="\n") as file:
+        for number, (label, usage) in enumerate(faces, int(part.split("-")[0])):
+            pixels = make_picture(manifest.seed, number, label)
             file.write(f"{label},{' '.join(map(str, pixels.ravel()))},{usage}\n")
 
 

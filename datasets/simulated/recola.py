@@ -37,8 +37,9 @@ def write(
     seconds: float = 20.0,
     jobs: int = 1,
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
     As in the real corpus all recordings are equally long: `seconds`, rounded to tenths.
     """
     manifest = Manifest("recola", control, seed, train, dev, round(float(seconds), 1), FPS, VERSION, test)

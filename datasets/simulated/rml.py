@@ -19,10 +19,11 @@ FOLDED = "s2"  # subject with a folder for the language
 def write(
     root: Path, seed: int = 0, subjects: int = 8, sentences: int = 2, seconds: float = 3.2, jobs: int = 1
 ) -> None:
-    """Write the corpus to `root`, whole or not at all; a corpus that is there already stays as it is.
+    """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
     `sentences` of each subject and emotion; clips last about `seconds`, of which four tenths are speech at most, or
-    as long as one phrase needs. Raises InputError.
+    as long as one phrase needs.
     """
     manifest = acted.Manifest("rml", seed, subjects, sentences, float(seconds), VERSION)
     acted.write(root, manifest, FORM, list_takes(manifest), jobs)

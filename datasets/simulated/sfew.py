@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import joblib
 import numpy as np
-from tqdm import tqdm
 
 from common.errors import InputError
 from common.media import faces
-from common.running.parallel import parallel
 from datasets.sfew import CLASSES
 from datasets.simulated import corpus, fer2013
 from datasets.simulated.afew import draw_time_codes
@@ -39,7 +36,10 @@ class Manifest:
 
 
 def write(root: Path, seed: int = 0, train: int = 420, val: int = 140, jobs: int = 1) -> None:
-    """Write the faces to `root`, whole or not at all; what is there already stays as it is. Raises InputError."""
+    """Write the faces to `root`, where they are all or not at all; what is there already stays as it is.
+
+    Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
+    """
     if train < len(CLASSES) or val < 0:
         raise InputError(
             f"the simulated faces cannot be written: train must be at least {len(CLASSES)}, val at least 0"
@@ -50,11 +50,17 @@ def write(root: Path, seed: int = 0, train: int = 420, val: int = 140, jobs: int
 
 
 def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
-    """All faces."""
-    names = draw_names(manifest)
-    tasks = (joblib.delayed(record)(folder / name, manifest.seed) for name in names)
-    for _ in tqdm(parallel(tasks, jobs, ordered=False), total=len(names), desc="simulating SFEW", unit="face"):
-        pass
+    """All faces, film by film."""
+    films = {}
+    for name in draw_names(manifest):
+        films.setdefault(Path(name).name.split("_")[0], []).append(name)
+    corpus.record_in_parallel(record_film, folder, manifest, films, jobs, "SFEW", unit="film")
+
+
+def record_film(folder: Path, manifest: Manifest, film: str, names: list[str]) -> None:
+    """Write the faces of one film."""
+    for name in names:
+        record(folder / name, manifest.seed)
 
 
 def draw_names(manifest: Manifest) -> list[str]:

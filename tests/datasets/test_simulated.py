@@ -136,17 +136,6 @@ def test_a_corpus_that_is_there_is_left_alone(corpus, monkeypatch):
     avec2017.write(corpus, **SMALL)
 
 
-def test_a_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
-    def fail(corpus, manifest, stem, length):
-        (corpus / "labels" / "Train_01.csv").write_text("half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(avec2017, "record", fail)
-    with pytest.raises(OSError, match="disk full"):
-        avec2017.write(tmp_path / "corpus", **SMALL)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_foreign_folder_is_refused_and_kept(corpus, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match=f"{tmp_path}: not a simulated corpus"):
