@@ -1,4 +1,5 @@
 # make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
+# make study       sets up .venv, runs the study of every paper: hours; goes on where it stopped
 # make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
 # make test        sets up .venv, runs the tests
 # make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
@@ -10,10 +11,13 @@ RESULTS ?= results
 REPORT ?= report
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: replicate report test check bench clean
+.PHONY: replicate study report test check bench clean
 
 replicate: .venv/installed
 	.venv/bin/python -m reports.build --run --results $(RESULTS) --out $(REPORT)
+
+study: .venv/installed
+	.venv/bin/python -m reports.build --run study --results $(RESULTS) --out $(REPORT)
 
 report: .venv/installed
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT)

@@ -7,6 +7,7 @@ the light ones.
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,8 +15,9 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from common import results
-from common.evidence.paper import Figure
-from common.evidence.runs import Runs
+from common.evidence.paper import Figure, Paper, Part, resolve_number
+from common.evidence.runs import File, Runs, find_corpus
+from common.evidence.skill import judge_number
 
 # One hex value per meaning: a page finds it in the SVG and puts its own colour there (`inline`).
 COLOURS = {
@@ -78,6 +80,26 @@ def describe_origin(runs: Runs) -> str:
     """What a figure must say about its data, in its own pixels: figures travel without their page."""
     kind = "SIMULATED data" if runs.evidence == "simulated" else "data"
     return f"{kind}: corpus {runs.corpus}, {runs.profile} profile, seed {runs.first['seed']}"
+
+
+def say_origin(canvas: Canvas, paper: Paper, files: Sequence[File], shown: Sequence[Runs], words: str = "") -> None:
+    """Above a figure: where its data come from (or `words`), and which of its networks have not learnt."""
+    lines = dict.fromkeys(words.splitlines() or map(describe_origin, shown))
+    unlearnt = dict.fromkeys(runs.variant for runs in shown if has_not_learnt(paper, files, runs))
+    if unlearnt:
+        few, total = len(unlearnt) <= 4, len({runs.variant for runs in shown})
+        who = ", ".join(unlearnt) if few else f"{len(unlearnt)} of {total} networks"
+        lines[f"HAS NOT LEARNT: {who}"] = None
+    canvas.suptitle("\n".join(lines), x=0.008, ha="left", size=8.5, weight="bold")
+
+
+def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs) -> bool:
+    """Whether a network has not learnt what its paper predicts, or not all of it."""
+    number = Part(
+        corpus=find_corpus(paper, runs.corpus),
+        target="+".join(dict.fromkeys(p.target for p in paper.skill if p.target)),
+    )
+    return any(skill.learnt is False for skill in judge_number(paper, files, runs, resolve_number(paper, number)))
 
 
 def read_first_arrays(runs: Runs) -> dict[str, np.ndarray]:

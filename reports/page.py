@@ -24,7 +24,7 @@ from common.evidence.skill import UNLEARNT, count_learnt
 from common.evidence.text import MARK_NOTE, SIMULATED_CAVEAT, count_noun, describe_source, find_finest
 from reports import tables
 from reports.audit.findings import SEVERITIES
-from reports.drawing import SECTIONS, Drawing
+from reports.drawing import SECTIONS, Drawing, has_not_learnt
 from reports.evaluation import Evaluation
 from reports.figures.mechanism import MEASURES, WORDS, select_with_mechanism
 
@@ -197,7 +197,7 @@ def _format_step(value: object) -> str:
 def _list_mechanisms(paper: Paper, files: Sequence[File]) -> list[dict]:
     return [
         {"runs": runs, "measure": title, "corpus": WORDS.get(runs.corpus, ""), "value": runs.first["mechanism"][measure][key],
-         "mark": runs.first["mechanism"][measure][mark],
+         "mark": runs.first["mechanism"][measure][mark], "unlearnt": has_not_learnt(paper, files, runs),
          **{k: runs.first["mechanism"][measure].get(k) for k in ("interval", "frames")}}
         for measure, (key, title, mark) in MEASURES.items()
         for runs in select_with_mechanism(paper, files, measure)

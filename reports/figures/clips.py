@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from common.evidence.paper import Figure, Paper
 from common.evidence.runs import File, Runs, select_any_runs
-from reports.drawing import COLOURS, Drawing, describe_origin, finish, make_title, read_first_arrays
+from reports.drawing import COLOURS, Drawing, finish, make_title, read_first_arrays, say_origin
 
 
 def draw_speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
@@ -36,7 +36,7 @@ def draw_speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator
         axes.vlines((first, last), *axes.get_ylim(), color=colour, linewidth=1.2)
         axes.vlines((start, end), *axes.get_ylim(), color=colour, linewidth=1, linestyle=(0, (2, 2)))
         axes.set_ylim(axes.get_ylim())
-    canvas.suptitle(describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, [runs])
     caption = (
         f"{100 * (1 - (last - first) / seconds):.0f} % of this clip hold no speech. Full lines: speech as it is found; "
         "dashed: what is kept of both streams. Below, the share of the speech band in the energy, and its threshold."
@@ -55,7 +55,7 @@ def draw_faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[
         axes.imshow(face, interpolation="nearest")
         axes.set_title(f"{'onset' if time < first else 'offset' if time > last else 'apex'}, {time:.2f} s")
         axes.axis("off")
-    canvas.suptitle(describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, [runs])
     caption = "Faces as they are cropped, from the first frame that is kept to the last; apex is while speech is found."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 

@@ -12,7 +12,7 @@ from common.errors import InputError
 from common.evidence.paper import Figure, Paper, count_decimals, format_value, resolve_number
 from common.evidence.runs import File, Runs, select_runs
 from common.evidence.scores import find_score
-from reports.drawing import COLOURS, Drawing, describe_origin, finish, make_title, read_first_arrays
+from reports.drawing import COLOURS, Drawing, describe_origin, finish, make_title, read_first_arrays, say_origin
 
 EXAMPLES = 8
 
@@ -40,7 +40,7 @@ def draw_maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in grid[-1]:
         axes.set_xlabel("time step")
-    canvas.suptitle(describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, [runs])
     caption = (
         f"The attention of `{figure.variant}` over time, the first row {'below' if figure.bottom_up else 'above'}; "
         "each row is divided by its own maximum, as in the paper: rows cannot be compared. Bright is more."
@@ -91,7 +91,7 @@ def draw_projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iter
             axes.annotate(label, point, (4, 3), textcoords="offset points", size=7.5)
         axes.set_title(f"{stage} training: {100 * share:.0f} % of the variance")
         axes.margins(0.22)
-    canvas.suptitle(describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, [runs])
     caption = f"The embedding vectors of `{figure.variant}` on the two principal components of each stage."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
@@ -132,9 +132,7 @@ def draw_confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Itera
     panels[0].set_yticks(range(len(table.rows)), [row.label for row in table.rows])
     panels[0].set_ylabel("truth")
     several = f"{describe_origin(runs).rpartition(',')[0]}, mean of {len(runs.files)} seeds"
-    canvas.suptitle(
-        several if len(runs.files) > 1 else describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold"
-    )
+    say_origin(canvas, paper, files, [runs], several if len(runs.files) > 1 else "")
     caption = f"`{figure.variant}`, in percent of each true class; beside each row the sum of what is shown."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from common.evidence.paper import Paper, Part, resolve_number
 from common.evidence.runs import CONTROL, File, Runs, find_corpus, select_runs
-from reports.drawing import COLOURS, Drawing, describe_origin, finish, read_first_arrays
+from reports.drawing import COLOURS, Drawing, finish, read_first_arrays, say_origin
 
 MEASURES = {  # measure -> its number, its title, what it is held against
     "spatial": ("hit_rate", "Spatial: share of frames whose attention peaks in the region that shows affect", "chance"),
@@ -73,7 +73,7 @@ def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
         _draw_measure(axes, measure, runs)
         axes.set_title("\n".join(titles[measure]))
     everything = [runs for group in found.values() for runs in group]
-    canvas.suptitle("\n".join(_list_origins(everything)), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, everything, "\n".join(_list_origins(everything)))
     caption = f"Points with 95 % intervals; the dashed mark is {', '.join(MARKS[measure] for measure in found)}."
     if any(runs.corpus == CONTROL for runs in everything):
         caption += " In the control corpus affect is everywhere, so there is little to find."
@@ -126,7 +126,7 @@ def draw_spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawi
             _draw_example(
                 grid[:, index], *(arrays[f"example_{name}"][index] for name in ("frames", "attention", "region"))
             )
-        canvas.suptitle(describe_origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
+        say_origin(canvas, paper, files, [runs])
         caption = (
             f"Crops of the face as `{runs.variant}` sees them (above) and the attention it gives (below; bright is "
             "more). The outlined region is where the simulation shows affect; the network is never told."
@@ -166,7 +166,7 @@ def draw_temporal_examples(paper: Paper, files: Sequence[File]) -> Iterator[Draw
         axes.set(xlabel="time in s", ylabel="attention", ylim=(floor - margin, ceiling + margin))
         axes.margins(x=0.01)
         canvas.legend(loc="outside lower center", ncols=2)
-        canvas.suptitle(describe_origin(runs), x=0.008, ha="left", size=8.5, weight="bold")
+        say_origin(canvas, paper, files, [runs])
         caption = (
             "Attention over clips that follow each other, each weighed on its own. In the shaded spans the voice shows "
             "affect; the network is never told."
@@ -192,7 +192,7 @@ def draw_alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
             line = {"color": "#ffffff", "linewidth": 1, "linestyle": (0, (3, 2)), "path_effects": outline}
             axes.plot([0, end - planted], [planted, end], **line)
         axes.set(xlabel="attended instant in s", ylabel="predicted label in s", xlim=(0, end), ylim=(end, 0))
-        canvas.suptitle(describe_origin(runs), x=0.01, ha="left", size=8.5, weight="bold")
+        say_origin(canvas, paper, files, [runs])
         caption = (
             f"Each row is the attention of `{runs.variant}` for one label. The dashed line is where it would lie if it "
             "looked back by the delay of the simulated raters; the network is never told."

@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from common import metrics
 from common.evidence.paper import Figure, Paper, Part, resolve_number
 from common.evidence.runs import ALL_TARGETS, File, Runs, select_runs
-from reports.drawing import COLOURS, Drawing, describe_origin, finish, make_title, read_first_arrays
+from reports.drawing import COLOURS, Drawing, finish, make_title, read_first_arrays, say_origin
 
 
 def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
@@ -35,7 +35,7 @@ def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator
         axes_row[0].set_ylabel(figure.target or paper.protocol.target)
     for axes in grid[-1]:
         axes.set_xlabel("time in s")
-    canvas.suptitle("\n".join(dict.fromkeys(map(describe_origin, shown))), x=0.008, ha="left", size=8.5, weight="bold")
+    say_origin(canvas, paper, files, shown)
     handles, labels = next((a.get_legend_handles_labels() for a in grid.flat if a.lines), ([], []))
     canvas.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = f"{', '.join(labels).capitalize()}."
@@ -103,8 +103,6 @@ def draw_bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
         axes.set_title(f"{title}: mean {mean}, {np.sum(values > 0.5)} of {len(values)} above 0.5")
         axes.set_ylabel("CC")
         axes.set_xticks(range(len(found)), list(found), rotation=90)
-    canvas.suptitle(
-        "\n".join(dict.fromkeys(map(describe_origin, shown.values()))), x=0.008, ha="left", size=8.5, weight="bold"
-    )
+    say_origin(canvas, paper, files, list(shown.values()))
     caption = f"The correlation of each recording ({target}); the dashed line is the mean."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)

@@ -547,7 +547,9 @@ def test_committed_results_stand_in_until_there_are_as_many(tmp_path):
         ("cnn3d-sta", "simulated", "study", 0, False),
         ("lstm-ta", "simulated", "quick", 0, False),
     }
-    assert {cell.profile for cell in evaluation.evaluate(LEE, own, committed).cells if cell.evidence != "none"} == {"study"}
+    assert {cell.profile for cell in evaluation.evaluate(LEE, own, committed).cells if cell.evidence != "none"} == {
+        "study"
+    }
     fabricate(own, LEE, "lstm-ta", "simulated", "study", 1)
     files, noted = found()
     assert noted == {False} and ("lstm-ta", "simulated", "study", 0, True) not in files
