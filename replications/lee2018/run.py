@@ -112,7 +112,7 @@ def prepare(arguments: argparse.Namespace, settings: dict, landmarks: Path) -> l
 def simulate(arguments: argparse.Namespace, settings: dict) -> list[Path]:
     """The simulated corpus, and its control where it is trained on, from the cache or written into it."""
     controls = ["salient"] + (["uniform"] if set(arguments.variants) & set(CONTROLLED) else [])
-    sizes = {"seconds": settings["simulated_seconds"], "fps": settings["simulated_fps"]}
+    sizes = {name: settings[f"simulated_{name}"] for name in ("train", "devel", "seconds", "fps")}
     return [write_cached("avec2017", arguments.cache, arguments.jobs, control=c, **sizes) for c in controls]
 
 
