@@ -33,7 +33,10 @@ def train(
     cnn: dict,
     left_out: dict,
 ) -> None:
-    """Train one network and write its result; `cnn` says where the appearance came from, `left_out` which clips had no face."""
+    """Train one network, or fit a ceiling, and write its result.
+
+    `cnn` says where the appearance came from, `left_out` which clips had no face.
+    """
     corpus, clock = corpora[task], Clock()
     more = {"left_out": left_out.get(corpus.name, []), "cnn": cnn}
     write = partial(write_result, task, corpus, profile, settings)

@@ -25,10 +25,8 @@ PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
 TRUTH = ("label", "subject", "speech_start", "speech_end", "frame_time", "frame_shown", "frame_visible")
 
 
-def classify(
-    variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fold]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The class of each segment as 1 among zeros (S, 6), and which of its training segments each fold has right.
+def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fold]) -> tuple[np.ndarray, list[float]]:
+    """The class of each segment as 1 among zeros (S, 6), and of each fold the accuracy in percent on its training segments.
 
     By the learner that is given what `variant` names, in the folds that test the segments; `clips` of the corpus in
     `root`. Raises InputError.
@@ -41,13 +39,13 @@ def classify(
         found = [d(clip, script, seed) for d in describe[variant.removeprefix(PREFIX)]]
         displayed.append(np.concatenate(found, axis=1))
     displayed = np.concatenate(displayed)
-    posteriors, right = np.zeros((len(displayed), len(CLASSES)), np.float32), []
+    posteriors, trained = np.zeros((len(displayed), len(CLASSES)), np.float32), []
     for fold in folds:
         train, test = fold.split.train, fold.split.test
         predicted = predict_classes(displayed[train], fold.labels[train], displayed)
         posteriors[test, predicted[test]] = 1
-        right.append(predicted[train] == fold.labels[train])
-    return posteriors, right
+        trained.append(100 * float(np.mean(predicted[train] == fold.labels[train])))
+    return posteriors, trained
 
 
 def describe_face(clip: Clip, script: dict, seed: int) -> np.ndarray:

@@ -39,8 +39,9 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     """Train the four networks of one fold and write the posteriors of its test segments to task.path."""
     from replications.priyasad2019 import models
 
-    fold, clock, history, posteriors, right = folds[task.path], Clock(), {}, {}, {}
+    fold, clock, history, posteriors, trained = folds[task.path], Clock(), {}, {}, {}
     emotions, test, everything = len(CLASSES), fold.split.test, np.arange(len(fold.labels))
+    own, truth = fold.split.train, fold.labels[fold.split.train]
 
     def fit(name: str, batch: Batch):
         training.prepare(task.seed)
@@ -51,7 +52,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
         before = len(history) / len(VARIANTS)
         history[name] = fit_network(model, batch, fold, settings, task, lambda f: progress(before + f / len(VARIANTS)))
         posteriors[name] = softmax(predict(model, batch, test))
-        right[name] = predict(model, batch, fold.split.train).argmax(axis=1) == fold.labels[fold.split.train]
+        trained[name] = 100 * float(np.mean(predict(model, batch, own).argmax(axis=1) == truth))
         return model
 
     inputs = scale_inputs(fold, settings["scaling"])
@@ -67,10 +68,10 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     beta = predict(models.expose_weights(fit("proposed", take_tokens)), take_tokens, test)
     fit("concatenation", take_tokens)
     clock.stop("phase 2")
-    record = {"fold": task.fold, "task_digest": task.digest, "history": history, "seconds": clock.seconds}
-    record["training_scores"] = {name: score_training([values]) for name, values in right.items()}
+    record = {"fold": task.fold, "task_digest": task.digest, "history": history, "training_accuracy": trained}
+    record |= {"seconds": clock.seconds, "provenance": provenance.collect()}
     arrays = {f"posterior/{name}": values for name, values in posteriors.items()} | {"beta": beta, "test": test}
-    results.write(task.path, record | {"provenance": provenance.collect()}, arrays)
+    results.write(task.path, record, arrays)
 
 
 def scale_inputs(fold: Fold, scaling: str) -> dict[str, Batch]:
@@ -164,16 +165,13 @@ def vote(posteriors: np.ndarray, owner: np.ndarray, clips: int, ties: str) -> np
     return (votes + (mean / 2 if ties == "posterior" else 0)).argmax(axis=1)  # a mean is less than a vote
 
 
-def score_training(right: Sequence[np.ndarray]) -> float:
-    """Accuracy on segments that were trained on, in percent, mean over the folds; `right` says of each which are right."""
-    return 100 * float(np.mean([values.mean() for values in right]))
+def average_training(accuracies: Sequence[float]) -> dict[str, dict]:
+    """`training_scores` of a record: accuracy in percent on the segments that a fold trains on, mean over the folds."""
+    return {TARGET: {"accuracy": float(np.mean(accuracies))}}
 
 
 def describe_training(variant: str, outcome: Outcome, settings: dict) -> dict:
-    """What the record of a network has of its training in all folds.
-
-    `training_scores` are those of the segments that were trained on, at the epoch that was kept, mean over the folds.
-    """
+    """What the record of a network has of its training in all folds; `training_scores` are of the epoch that was kept."""
     import keras
 
     from replications.priyasad2019 import models
@@ -182,7 +180,7 @@ def describe_training(variant: str, outcome: Outcome, settings: dict) -> dict:
         whole = models.build_whole(variant, settings, len(CLASSES))
     folds = outcome.records
     return {
-        "training_scores": {TARGET: {"accuracy": float(np.mean([fold["training_scores"][variant] for fold in folds]))}},
+        "training_scores": average_training([fold["training_accuracy"][variant] for fold in folds]),
         "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in folds],
         "parameters": whole.count_params(),
         "history": average_histories([fold["history"][variant] for fold in folds]),

@@ -35,14 +35,13 @@ from datasets.simulate import write_cached
 from replications.priyasad2019 import ceiling, faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import (
     NAME,
-    TARGET,
     VARIANTS,
     Fold,
     Outcome,
+    average_training,
     compose_record,
     describe_training,
     gather_folds,
-    score_training,
     train,
     vote,
 )
@@ -279,9 +278,8 @@ def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, 
     }
     more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
     if is_ceiling(task.variant):
-        posteriors, right = ceiling.classify(task.variant, corpus.recordings, corpus.root, plan.folds.values())
-        more["training_scores"] = {TARGET: {"accuracy": score_training(right)}}
-        more["provenance"] = provenance.collect()
+        posteriors, trained = ceiling.classify(task.variant, corpus.recordings, corpus.root, plan.folds.values())
+        more |= {"training_scores": average_training(trained), "provenance": provenance.collect()}
     else:
         outcome = gather_folds(plan.folds, len(segments.clip))
         posteriors = outcome.posteriors[task.variant]

@@ -82,7 +82,7 @@ def test_what_is_displayed_is_recognised_and_what_others_display_is_not(tmp_path
 
 
 def test_a_fold_learns_from_the_segments_that_it_trains_on(tmp_path):
-    """What it has right of these makes the training score; labels of the others change nothing."""
+    """And tells how many of these it has right; labels of the others change nothing."""
     corpus, split = planted(tmp_path, OWN), folds("loso")[1]
     spoilt = LABELS.copy()
     spoilt[split.test], spoilt[split.held] = 0, 1
@@ -91,8 +91,8 @@ def test_a_fold_learns_from_the_segments_that_it_trains_on(tmp_path):
         for labels in (LABELS, spoilt)
     ]
     np.testing.assert_array_equal(found[0][0], found[1][0])
-    posteriors, (right,) = found[0]
-    assert posteriors.shape == (len(OWNER), len(CLASSES)) and len(right) == len(split.train)
+    posteriors, (accuracy,) = found[0]
+    assert posteriors.shape == (len(OWNER), len(CLASSES)) and 95 < accuracy <= 100
     assert (posteriors[split.test].sum(axis=1) == 1).all() and not np.delete(posteriors, split.test, axis=0).any()
 
 

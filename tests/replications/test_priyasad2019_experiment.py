@@ -145,7 +145,7 @@ def test_training_scores_are_of_the_segments_trained_on_at_the_epoch_that_was_ke
     train, test = leaving_out.train[::4], leaving_out.test[:6]
     record, _ = trained(tmp_path, Split("s2", train, train, test), invented("class"))
     for name in VARIANTS:
-        assert record["training_scores"][name] == pytest.approx(100 * max(record["history"][name]["select"]))
+        assert record["training_accuracy"][name] == pytest.approx(100 * max(record["history"][name]["select"]))
 
 
 def test_interrupted_and_resumed_the_numbers_are_the_same(leaving_out, finished, tmp_path, monkeypatch):
@@ -165,7 +165,7 @@ def test_interrupted_and_resumed_the_numbers_are_the_same(leaving_out, finished,
     record, arrays = trained(tmp_path, leaving_out, invented("class"), progress=steps.append)
     assert min(steps) > 0.5  # what was fitted is not fitted again
     assert record["history"] == finished[0]["history"]
-    assert record["training_scores"] == finished[0]["training_scores"]
+    assert record["training_accuracy"] == finished[0]["training_accuracy"]
     assert arrays.keys() == finished[1].keys()
     for name, values in arrays.items():
         np.testing.assert_array_equal(values, finished[1][name], err_msg=name)
@@ -381,10 +381,10 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
         "fold": "s1",
         "seconds": {"phase 1": 1.0, "phase 2": 0.5},
         "history": history,
-        "training_scores": dict(zip(VARIANTS, (30.0, 40.0, 50.0, 60.0))),
+        "training_accuracy": dict(zip(VARIANTS, (30.0, 40.0, 50.0, 60.0))),
         "provenance": {"python": "3"},
     }
-    second = fold | {"fold": "s2", "training_scores": dict.fromkeys(VARIANTS, 20.0)}
+    second = fold | {"fold": "s2", "training_accuracy": dict.fromkeys(VARIANTS, 20.0)}
     outcome = Outcome(posteriors, rng.dirichlet(np.ones(2), len(OWNER)), [fold, second])
     corpus = Corpus(corpus_name, tmp_path, CLIPS, [Unusable("s9/an1", "an1.avi", "no speech")])
     path = tmp_path / "priyasad2019" / corpus_name / "quick" / "all" / variant / "loso-seed0.json"

@@ -120,7 +120,7 @@ def invented(monkeypatch):
             fold = work.keywords["folds"][task.path]
             record = {"fold": task.fold, "task_digest": task.digest, "seconds": {"phase 1": 1.0, "phase 2": 1.0}}
             record |= {"history": {name: {"loss": [1.0]} for name in VARIANTS}}
-            record |= {"training_scores": dict.fromkeys(VARIANTS, 50.0)}
+            record |= {"training_accuracy": dict.fromkeys(VARIANTS, 50.0)}
             record |= {"provenance": {"date": "2019-08-10T00:00:00+00:00"}}
             results.write(task.path, record, told_by(task, fold, subject_of(fold)))
         asked.update(waiting=[task.variant for task in waiting], words=(jobs, threads, scheduler))
