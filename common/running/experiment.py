@@ -46,7 +46,7 @@ def list_ceilings(chosen: Sequence[tuple[str, Corpus, Any]], ceilings: Mapping[s
     """The plain learners that belong to the chosen (variant, corpus, ...): (variant, corpus, [0]), each once."""
     found = {}
     for variant, corpus, *_ in chosen:
-        if variant in ceilings and (corpus.root / "truth").is_dir():
+        if variant in ceilings and corpus.evidence == "simulated" and (corpus.root / "truth").is_dir():
             found[ceilings[variant], corpus.name] = (ceiling.name_ceiling(ceilings[variant]), corpus, [0])
     return list(found.values())
 

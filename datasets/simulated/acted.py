@@ -144,16 +144,19 @@ def record_subject(form: Form, folder: Path, manifest: Manifest, subject: str, t
 def cast(seed: int, name: str) -> Actor:
     """The subject of that name: all clips of one have the same face, voice and room."""
     who = draw_identity(stream(seed, name, "identity"))
+    camera, phrases = Camera(stream(seed, name, "paint"), who), speak(seed, name, who.woman)
+    return Actor(name, camera, phrases, **draw_manner(seed, name, who.woman))
+
+
+def draw_manner(seed: int, name: str, woman: bool) -> dict[str, float]:
+    """A subject's pitch and ardour, and noise and rumble of the room; see Actor."""
     rng = stream(seed, name, "manner")
-    return Actor(
-        name=name,
-        camera=Camera(stream(seed, name, "paint"), who),
-        phrases=speak(seed, name, who.woman),
-        pitch=rng.normal(*(ENGLISH.pitch_women if who.woman else ENGLISH.pitch_men)),
-        ardour=rng.uniform(0.6, 1),
-        noise=rng.uniform(-66, -58),
-        rumble=rng.uniform(0.2, 0.8),
-    )
+    return {
+        "pitch": rng.normal(*(ENGLISH.pitch_women if woman else ENGLISH.pitch_men)),
+        "ardour": rng.uniform(0.6, 1),
+        "noise": rng.uniform(-66, -58),
+        "rumble": rng.uniform(0.2, 0.8),
+    }
 
 
 def speak(seed: int, name: str, woman: bool) -> list[np.ndarray]:
@@ -171,12 +174,17 @@ def draw_moves(seed: int, take: Take) -> dict[str, float]:
     return emotions.move_parts(NAMES[take.label], way * stream(seed, take.name, "strength").uniform(0.8, 1))
 
 
+def find_level(ardour: float, label: str) -> np.ndarray:
+    """Arousal and valence (2,) in the voice of a subject of this ardour who acts an emotion."""
+    return ardour * np.array(emotions.CIRCUMPLEX[NAMES[label]])
+
+
 # the take
 
 
 def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, list, np.ndarray, dict]:
     """Its name, images (240, 320, 3) BGR, sound (n,) at speech.RATE, and truth."""
-    seed, level = manifest.seed, actor.ardour * np.array(emotions.CIRCUMPLEX[NAMES[take.label]])
+    seed, level = manifest.seed, find_level(actor.ardour, take.label)
     said = utter(actor, take, level, ACTIVE * manifest.seconds)
     plan = draw_plan(seed, take, len(said) / speech.RATE, manifest.seconds, form.fps)
     times = np.arange(round(plan.length * form.fps)) / form.fps

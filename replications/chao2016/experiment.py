@@ -1,17 +1,22 @@
-"""One experiment: train one network of Table 1 with one seed, keep its best epoch on validation, classify every clip."""
+"""One experiment: train one network of Table 1 with one seed, keep its best epoch on validation, classify every clip.
+
+Or classify them by the truth, which no network sees: the ceiling.
+"""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from common import metrics, results
+from common.ceiling import is_ceiling
 from common.networks import training
 from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import afew
-from replications.chao2016 import mechanism
-from replications.chao2016.features import Features
+from replications.chao2016 import ceiling, mechanism
+from replications.chao2016.features import FITTED_ON, Features
 
 NAME = "chao2016"
 TARGET = "emotion"
@@ -28,12 +33,19 @@ def train(
     cnn: dict,
     left_out: dict,
 ) -> None:
-    """Train one network and write its result; `cnn` says where the appearance came from, `left_out` which clips had no face."""
+    """Train one network, or fit a ceiling, and write its result.
+
+    `cnn` says where the appearance came from, `left_out` which clips had no face.
+    """
+    corpus, clock = corpora[task], Clock()
+    more = {"left_out": left_out.get(corpus.name, []), "cnn": cnn}
+    write = partial(write_result, task, corpus, profile, settings)
+    if is_ceiling(task.variant):
+        return write(ceiling.classify(task.variant, corpus.recordings, corpus.root / "truth"), more)
     import keras
 
     from replications.chao2016 import models
 
-    corpus, clock = corpora[task], Clock()
     training.prepare(task.seed)
     clips = Clips(corpus.recordings)
     train_clips, scored = (np.flatnonzero([c.partition == part for c in clips.clips]) for part in ("Train", "Val"))
@@ -62,17 +74,37 @@ def train(
     )
     clock.stop("training")
     predicted = clips.predict(model, np.arange(len(clips.clips)))
-    labelled = [i for i, clip in enumerate(clips.clips) if clip.label is not None]
-    arrays = {f"raw/{TARGET}/{c.name}": predicted[[i]].astype(np.int8) for i, c in enumerate(clips.clips)}
-    arrays |= {f"gold/{TARGET}/{clips.clips[i].name}": np.array([clips.clips[i].label], np.int8) for i in labelled}
-    found = None
+    found, arrays = None, {}
     if task.variant == "proposed":
-        found, more = measure_mechanism(model, clips, settings, corpus)
-        arrays |= more | {"embeddings/before": before, "embeddings/after": models.get_embeddings(model)}
+        found, arrays = measure_mechanism(model, clips, settings, corpus)
+        arrays |= {"embeddings/before": before, "embeddings/after": models.get_embeddings(model)}
     clock.stop("prediction")
+    more |= {"mechanism": found, "parameters": model.count_params(), "history": history, "seconds": clock.seconds}
+    write(predicted, more, arrays)
+
+
+def write_result(
+    task: tasks.Task,
+    corpus: Corpus,
+    profile: str,
+    settings: dict,
+    predicted: np.ndarray,
+    more: dict,
+    arrays: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Score the predicted classes (n,) of all clips, and write them and the record, which `more` joins.
+
+    `training_scores` are those of the clips that were trained on, as "scores" has them for each partition.
+    """
+    clips: Sequence[Features] = corpus.recordings
+    train = [i for i, clip in enumerate(clips) if clip.partition == FITTED_ON]
+    trained = score_accuracy([clips[i] for i in train], predicted[train])
+    labels = {f"raw/{TARGET}/{clip.name}": predicted[[i]].astype(np.int8) for i, clip in enumerate(clips)}
+    labels |= {f"gold/{TARGET}/{c.name}": np.array([c.label], np.int8) for c in clips if c.label is not None}
     record = {
         **begin_record(NAME, task, corpus, profile, "all", settings),
-        "scores": {TARGET: score_clips(clips.clips, predicted)},
+        "scores": {TARGET: score_clips(clips, predicted)},
+        "training_scores": {TARGET: {"accuracy": trained}},
         "recordings": [
             {
                 "name": clip.name,
@@ -81,17 +113,12 @@ def train(
                 "frames": len(clip.shape),
                 "frames_without_face": int((~clip.found).sum()),
             }
-            for clip in clips.clips
+            for clip in clips
         ],
-        "left_out": left_out.get(corpus.name, []),
-        "cnn": cnn,
-        "mechanism": found,
-        "parameters": model.count_params(),
-        "history": history,
-        "seconds": clock.seconds,
+        **more,
         "provenance": provenance.collect(),
     }
-    results.write(task.path, record, arrays)
+    results.write(task.path, record, labels | (arrays or {}))
 
 
 class Clips:

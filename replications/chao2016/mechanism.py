@@ -28,7 +28,7 @@ def measure(clips: Sequence[Features], alignments: Sequence, attentions: Sequenc
     """
     found = {"drift": measure_drift(clips, alignments, settings)}
     if truth.is_dir():
-        scripts = [_read_truth(truth, clip) for clip in clips]
+        scripts = [read_truth(truth, clip, "frame_salient", "offset") for clip in clips]
         found["synchrony"] = measure_synchrony(clips, alignments, settings, scripts)
         found["perception"] = measure_perception(clips, attentions, scripts)
     return found
@@ -80,7 +80,7 @@ def measure_synchrony(
         first, _ = find_windows(clip, settings)
         instants = yaafe.compute_times(len(clip.audio))[first[:, None] + np.arange(weights.shape[1])]  # (T, 2w)
         behind = instants - np.arange(len(clip.shape))[:, None] / afew.FPS
-        shown = _match_frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
+        shown = match_frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
         offsets.append((weights * behind)[shown].sum())
         places.append(behind[shown].sum(axis=0))
         counts.append(shown.sum())
@@ -110,7 +110,7 @@ def measure_perception(clips: Sequence[Features], attentions: Sequence[np.ndarra
     """
     counted, after, frames, salient_frames = [], [], 0, 0
     for clip, attention, script in zip(clips, attentions, scripts, strict=True):
-        salient = _match_frames(script["frame_salient"], clip)
+        salient = match_frames(script["frame_salient"], clip)
         if clip.label in (None, NEUTRAL) or not salient.any():
             continue
         weights, number, shown = attention[clip.label], np.arange(len(salient)), np.flatnonzero(salient)
@@ -136,15 +136,16 @@ def _compute_auc(counted: list[tuple[float, int]]) -> tuple[float | None, list[f
     return bootstrap_ratio(*np.array(counted).T) if counted else (None, None)
 
 
-def _match_frames(values: np.ndarray, clip: Features) -> np.ndarray:
+def match_frames(values: np.ndarray, clip: Features) -> np.ndarray:
     """Truth by video frame (f,) for the clip's T frames: the container may count one more or less."""
     return values[np.minimum(np.arange(len(clip.shape)), len(values) - 1)]
 
 
-def _read_truth(folder: Path, clip: Features) -> dict[str, np.ndarray]:
+def read_truth(folder: Path, clip: Features, *names: str) -> dict[str, np.ndarray]:
+    """These arrays of what the simulator noted of a clip. Raises InputError."""
     path = folder / f"{clip.name.replace('/', '_')}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("frame_salient", "offset")}
+            return {name: archive[name] for name in names}
     except storage.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error

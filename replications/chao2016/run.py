@@ -43,7 +43,7 @@ TRAINING = (
     *("cnn_identities", "cnn_dropout", "cnn_weight_decay", "cnn_momentum", "cnn_learning_rate", "cnn_batch"),
     *("cnn_iterations", "cnn_step", "cnn_step_factor"),
 )
-VERSION = 1  # raise when results change for the same settings
+VERSION = 2  # raise when results change for the same settings
 
 
 def main() -> int:
@@ -172,7 +172,7 @@ def choose_appearance(arguments: argparse.Namespace, settings: dict, found: Sequ
     files = [(storage.digest_file(face.path), face.label) for face in static]
     drawn = RANDOM if weights == RANDOM else storage.digest_file(Path(weights))
     packages = [metadata.version(name) for name in ("opencv-python-headless", "scikit-learn", "tensorflow")]
-    key = storage.digest([VERSION, shape, drawn, chosen, files, packages])
+    key = storage.digest([features.VERSION, shape, drawn, chosen, files, packages])
     file = arguments.cache / "appearance" / f"{key}.npy"
     report = file.with_suffix(".json")
     if not (file.exists() and report.exists()):

@@ -39,8 +39,9 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     """Train the four networks of one fold and write the posteriors of its test segments to task.path."""
     from replications.priyasad2019 import models
 
-    fold, clock, history, posteriors = folds[task.path], Clock(), {}, {}
+    fold, clock, history, posteriors, trained = folds[task.path], Clock(), {}, {}, {}
     emotions, test, everything = len(CLASSES), fold.split.test, np.arange(len(fold.labels))
+    own, truth = fold.split.train, fold.labels[fold.split.train]
 
     def fit(name: str, batch: Batch):
         training.prepare(task.seed)
@@ -51,6 +52,7 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
         before = len(history) / len(VARIANTS)
         history[name] = fit_network(model, batch, fold, settings, task, lambda f: progress(before + f / len(VARIANTS)))
         posteriors[name] = softmax(predict(model, batch, test))
+        trained[name] = 100 * float(np.mean(predict(model, batch, own).argmax(axis=1) == truth))
         return model
 
     inputs = scale_inputs(fold, settings["scaling"])
@@ -66,9 +68,10 @@ def train(task: tasks.Task, progress: Callable[[float], None], folds: dict[Path,
     beta = predict(models.expose_weights(fit("proposed", take_tokens)), take_tokens, test)
     fit("concatenation", take_tokens)
     clock.stop("phase 2")
-    record = {"fold": task.fold, "task_digest": task.digest, "history": history, "seconds": clock.seconds}
+    record = {"fold": task.fold, "task_digest": task.digest, "history": history, "training_accuracy": trained}
+    record |= {"seconds": clock.seconds, "provenance": provenance.collect()}
     arrays = {f"posterior/{name}": values for name, values in posteriors.items()} | {"beta": beta, "test": test}
-    results.write(task.path, record | {"provenance": provenance.collect()}, arrays)
+    results.write(task.path, record, arrays)
 
 
 def scale_inputs(fold: Fold, scaling: str) -> dict[str, Batch]:
@@ -162,22 +165,48 @@ def vote(posteriors: np.ndarray, owner: np.ndarray, clips: int, ties: str) -> np
     return (votes + (mean / 2 if ties == "posterior" else 0)).argmax(axis=1)  # a mean is less than a vote
 
 
-def compose_record(
-    task: tasks.Task, corpus: Corpus, segments: Segments, outcome: Outcome, profile: str, settings: dict, more: dict
-) -> tuple[dict, dict[str, np.ndarray]]:
-    """The record and arrays of one network under one protocol; `more` joins the record."""
+def average_training(accuracies: Sequence[float]) -> dict[str, dict]:
+    """`training_scores` of a record: accuracy in percent on the segments that a fold trains on, mean over the folds."""
+    return {TARGET: {"accuracy": float(np.mean(accuracies))}}
+
+
+def describe_training(variant: str, outcome: Outcome, settings: dict) -> dict:
+    """What the record of a network has of its training in all folds; `training_scores` are of the epoch that was kept."""
     import keras
 
     from replications.priyasad2019 import models
 
+    with keras.StatelessScope(initialize_variables=False):  # only to be counted
+        whole = models.build_whole(variant, settings, len(CLASSES))
+    folds = outcome.records
+    return {
+        "training_scores": average_training([fold["training_accuracy"][variant] for fold in folds]),
+        "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in folds],
+        "parameters": whole.count_params(),
+        "history": average_histories([fold["history"][variant] for fold in folds]),
+        "provenance": folds[0]["provenance"],
+    }
+
+
+def compose_record(
+    task: tasks.Task,
+    corpus: Corpus,
+    segments: Segments,
+    posteriors: np.ndarray,
+    profile: str,
+    settings: dict,
+    more: dict,
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """The record and arrays of one network or ceiling under one protocol, from what its folds say of the segments.
+
+    posteriors (S, 6); `more` joins the record.
+    """
     clips: Sequence[Clip] = corpus.recordings
-    predicted = vote(outcome.posteriors[task.variant], segments.clip, len(clips), settings["ties"])
+    predicted = vote(posteriors, segments.clip, len(clips), settings["ties"])
     truth = np.array([clip.label for clip in clips])
     arrays = {f"raw/{TARGET}/{clip.name}": predicted[[i]].astype(np.int8) for i, clip in enumerate(clips)}
     arrays |= {f"gold/{TARGET}/{clip.name}": truth[[i]].astype(np.int8) for i, clip in enumerate(clips)}
-    arrays[f"segments/{TARGET}"] = outcome.posteriors[task.variant]
-    with keras.StatelessScope(initialize_variables=False):  # only to be counted
-        whole = models.build_whole(task.variant, settings, len(CLASSES))
+    arrays[f"segments/{TARGET}"] = posteriors
     record = {
         **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": {TARGET: {"*": score_clips(truth, predicted)}},
@@ -194,10 +223,6 @@ def compose_record(
             }
             for clip in clips
         ],
-        "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in outcome.records],
-        "parameters": whole.count_params(),
-        "history": average_histories([fold["history"][task.variant] for fold in outcome.records]),
-        "provenance": outcome.records[0]["provenance"],
         **more,
     }
     return record, arrays

@@ -23,7 +23,8 @@ def measure_speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     """
     if not truth.is_dir():
         return None
-    late = np.array([np.subtract(clip.speech, _read_truth(truth, clip)) for clip in clips])
+    planted = [list(read_truth(truth, clip, "speech_start", "speech_end").values()) for clip in clips]
+    late = np.array([clip.speech for clip in clips]) - planted
     within, interval = bootstrap_ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
     onset, offset = late.mean(axis=0)
     return {
@@ -36,11 +37,12 @@ def measure_speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     }
 
 
-def _read_truth(folder: Path, clip: Clip) -> tuple[float, float]:
+def read_truth(folder: Path, clip: Clip, *names: str) -> dict[str, np.ndarray]:
+    """These arrays of what the simulator noted of a clip. Raises InputError."""
     path = folder / f"{clip.name.replace('/', '_').replace(' ', '_')}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return float(archive["speech_start"]), float(archive["speech_end"])
+            return {name: archive[name] for name in names}
     except storage.UNREADABLE as error:
         raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 

@@ -11,7 +11,7 @@ interrupted.
 import argparse
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,24 +19,28 @@ from pathlib import Path
 import numpy as np
 
 from common import results, storage
+from common.ceiling import is_ceiling
 from common.errors import InputError
 from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
 from common.evidence.text import format_tables
-from common.running import cli, corpora, dispatch, options, tasks
+from common.running import cli, corpora, dispatch, options, provenance, tasks
 from common.running.corpora import Corpus, RawCorpus
+from common.running.experiment import list_ceilings
 from datasets import enterface, rml
 from datasets.acted import CLASSES
 from datasets.simulate import write_cached
-from replications.priyasad2019 import faces, features, protocols, vgg19
+from replications.priyasad2019 import ceiling, faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import (
     NAME,
     VARIANTS,
     Fold,
     Outcome,
+    average_training,
     compose_record,
+    describe_training,
     gather_folds,
     train,
     vote,
@@ -47,7 +51,7 @@ from replications.priyasad2019.protocols import PROTOCOLS
 PAPER = Path(__file__).with_name("paper.toml")
 READERS = {"rml": rml, "enterface": enterface}
 COMPARED = ("proposed", "loso")  # the network and the protocol beside which the others are set
-VERSION = 1  # raise when results change for the same settings
+VERSION = 2  # raise when results change for the same settings
 
 
 def main() -> int:
@@ -68,7 +72,7 @@ def main() -> int:
     todo = [task for plan in asked for task in plan.folds]
     work = partial(train, folds=folds, settings=settings)
     done = dispatch.run(todo, work, arguments.jobs, arguments.threads, arguments.scheduler)
-    files = [file for plan in asked for file in write_results(plan, planned, settings, arguments, source)]
+    files = [f for plan in asked for f in write_results(plan, planned, settings, arguments, source, paper.ceilings)]
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
     cells = [cell for cell in fill_cells(paper, files) + fill_own_cells(paper, files) if cell.evidence != "none"]
     print(format_tables(paper, cells))  # every network stands in a table of ours
@@ -239,15 +243,21 @@ def plan_protocols(prepared: Prepared, paper: Paper, settings: dict, arguments: 
 
 
 def write_results(
-    plan: Plan, planned: Sequence[Plan], settings: dict, arguments: argparse.Namespace, source: Source
+    plan: Plan,
+    planned: Sequence[Plan],
+    settings: dict,
+    arguments: argparse.Namespace,
+    source: Source,
+    ceilings: Mapping[str, str],
 ) -> list[tuple[Path, dict]]:
-    """The result files of a protocol, one for each network, once its folds are done."""
+    """The result files of a protocol, one for each network, once its folds are done, and one for each of their ceilings."""
     corpus = plan.prepared.corpus
     beside = [p for p in planned if p.prepared is plan.prepared and p.seed == plan.seed]
     beside = [p for p in beside if all(task.done() for task in p.folds)]
     folder = arguments.results / NAME / corpus.name / arguments.profile / ALL_TARGETS
+    known = list_ceilings([(variant, corpus) for variant in arguments.variants], ceilings)
     files = []
-    for variant in arguments.variants:
+    for variant in [*arguments.variants, *(variant for variant, _, seeds in known if plan.seed in seeds)]:
         compared = [p.protocol for p in beside] if (variant, plan.protocol) == COMPARED else []
         unusable = [item.recording for item in corpus.unusable]
         digest = storage.digest([VERSION, settings, corpus.digest, unusable, plan.prepared.left_out, compared])
@@ -260,20 +270,26 @@ def write_results(
 
 
 def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, profile: str, source: Source) -> None:
-    """Put the folds of a protocol together into the result of one network."""
+    """Put the folds of a protocol together into the result of one network, or fit a ceiling in each of them."""
     corpus, segments = plan.prepared.corpus, plan.prepared.segments
-    outcome = gather_folds(plan.folds, len(segments.clip))
     used = {
         "vgg19": vgg19.identify_weights(settings | {"weights": source.weights}),
         "detector": faces.identify_detector(source.ssd),
     }
     more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
+    if is_ceiling(task.variant):
+        posteriors, trained = ceiling.classify(task.variant, corpus.recordings, corpus.root, plan.folds.values())
+        more |= {"training_scores": average_training(trained), "provenance": provenance.collect()}
+    else:
+        outcome = gather_folds(plan.folds, len(segments.clip))
+        posteriors = outcome.posteriors[task.variant]
+        more |= describe_training(task.variant, outcome, settings)
     if (task.variant, plan.protocol) == COMPARED:
         more["mechanism"] = measure_mechanism(plan, beside, outcome, settings)
         whole = corpus.evidence == "simulated" or settings["persons_in_results"] == "always"
         example = features.make_example(corpus.recordings[0], settings, source, whole)
         arrays = {f"example/{name}": values for name, values in example.items()}
-    record, predicted = compose_record(task, corpus, segments, outcome, profile, settings, more)
+    record, predicted = compose_record(task, corpus, segments, posteriors, profile, settings, more)
     results.write(task.path, record, predicted | arrays)
 
 

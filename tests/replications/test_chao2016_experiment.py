@@ -52,12 +52,19 @@ CLIPS = [
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Corpus:
     """With the truth beside it: emotion is shown in the second half, sound and picture are in time."""
-    root = tmp_path_factory.mktemp("corpus")
+    return planted(tmp_path_factory.mktemp("corpus"), CLIPS, [clip.label for clip in CLIPS])
+
+
+def planted(root: Path, clips: list[Features], displayed: list[int | None]) -> Corpus:
+    """A corpus in which each clip displays the class of this number (None: the last class), more or less strongly."""
     (root / "truth").mkdir()
-    for clip in CLIPS:
-        salient = np.arange(len(clip.shape)) >= len(clip.shape) // 2
-        np.savez(root / "truth" / f"{clip.name.replace('/', '_')}.npz", frame_salient=salient, offset=np.array(0.0))
-    return Corpus("simulated", root, CLIPS)
+    for number, (clip, label) in enumerate(zip(clips, displayed, strict=True)):
+        time = np.arange(len(clip.shape)) / afew.FPS
+        salient = time >= time[len(time) // 2]
+        script = {"label": afew.CLASSES[6 if label is None else label], "strength": 0.4 + 0.1 * (number % 7)}
+        script |= {"offset": 0.0, "frame_time": time, "frame_salient": salient, "frame_shown": salient.astype(float)}
+        np.savez(root / "truth" / f"{clip.name.replace('/', '_')}.npz", **script)
+    return Corpus("simulated", root, clips)
 
 
 def trained(corpus: Corpus, folder: Path, variant: str = "proposed", seed: int = 0, progress=None, **changes):
@@ -179,6 +186,7 @@ def test_the_arrays_have_the_classes_of_all_clips(finished, variant):
     assert {name: int(values[0]) for name, values in gold.items()} == {c.name: c.label for c in CLIPS[:-1]}
     right = [predicted[clip.name][0] == clip.label for clip in CLIPS if clip.partition == "Train"]
     assert record["scores"]["emotion"]["Train/*"]["accuracy"] == pytest.approx(100 * np.mean(right))
+    assert record["training_scores"]["emotion"] == {"accuracy": pytest.approx(100 * np.mean(right))}
 
 
 @variants
@@ -199,7 +207,7 @@ def test_the_best_epoch_on_validation_is_kept(corpus, finished, tmp_path):
     """Accuracies are told instead of measured: the second epoch of four is the best, and the first of equals."""
     told = iter([20.0, 40.0, 40.0, 10.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "score_accuracy", lambda clips, predicted: next(told))
+        patch.setattr(experiment, "score_accuracy", lambda clips, predicted: next(told, 0.0))
         patch.setattr(experiment, "score_clips", lambda clips, predicted: {})
         path, best = trained(corpus, tmp_path / "a", "pool5", epochs=4, learning_rate=20.0)
     assert best["history"]["select"] == [20, 40, 40, 10]
@@ -218,7 +226,7 @@ def test_selection_looks_at_the_validation_partition(finished, variant):
     assert record["scores"]["emotion"]["Val/*"]["accuracy"] == pytest.approx(max(record["history"]["select"]))
 
 
-NUMBERS = ("scores", "history", "mechanism", "arrays")
+NUMBERS = ("scores", "training_scores", "history", "mechanism", "arrays")
 
 
 def numbers(record: dict) -> dict:

@@ -108,8 +108,11 @@ def write_tree(root: Path, train: int = 4, val: int = 3, test: int = 2, control:
         (root / layout.MARKER).write_text(json.dumps({"control": control, "train": train, "val": val, "test": test}))
         for partition, count in counts.items():
             for index in range(count):
-                salient = np.arange(25 + 2 * index) % 16 < 7
-                np.savez(root / "truth" / f"{partition}_{index:09d}.npz", frame_salient=salient, offset=np.array(0.0))
+                time = np.arange(25 + 2 * index) / afew.FPS
+                salient = np.arange(len(time)) % 16 < 7
+                truth = {"label": afew.CLASSES[index % 7], "strength": 0.5 + 0.1 * (index % 5), "offset": 0.0}
+                truth |= {"frame_time": time, "frame_salient": salient, "frame_shown": salient.astype(float)}
+                np.savez(root / "truth" / f"{partition}_{index:09d}.npz", **truth)
     return root
 
 

@@ -35,6 +35,7 @@ TINY = [word for override in OVERRIDES for word in ("--set", override)]
 LEFT_OUT = ["Train/000000007", "Val/000000004"]  # clips without a face
 FACELESS = "Test/000000003"
 VARIANTS = ("proposed", "pool5")
+CEILINGS = ("ceiling-both", "ceiling-face")  # what they see
 
 
 def write_corpus(root: Path, control: str | None = None) -> Path:
@@ -125,7 +126,7 @@ def corpora(monkeypatch):
 
 def test_tables_with_published_and_own_numbers_are_printed(finished):
     _, out, err = finished
-    for words in ("2 of 2 results computed", "table1", "figure5", "proposed model", "44.90", "NOT_COMPARABLE"):
+    for words in ("4 of 4 results computed", "table1", "figure5", "proposed model", "44.90", "NOT_COMPARABLE"):
         assert words in out
     assert "Traceback" not in err and "Warning" not in err
 
@@ -134,7 +135,9 @@ def test_results_and_nothing_else(finished):
     folder, _, _ = finished
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     base = "chao2016/simulated/quick/all"
-    assert found == sorted(f"{base}/{variant}/val-seed0.{kind}" for variant in VARIANTS for kind in ("json", "npz"))
+    assert found == sorted(
+        f"{base}/{variant}/val-seed0.{kind}" for variant in VARIANTS + CEILINGS for kind in ("json", "npz")
+    )
 
 
 def test_a_record_says_what_was_done(finished, places):
@@ -171,7 +174,7 @@ def test_the_report_builds_from_the_results(finished, tmp_path):
 
     found = evaluation.evaluate(load_paper(run.PAPER), finished[0])
     printed = [cell for cell in found.cells if cell.published]
-    assert len(found.files) == 2 and len(printed) == 65
+    assert len(found.files) == 4 and len(printed) == 65
     verdicts = {(cell.exhibit, cell.row, cell.column): cell.verdict for cell in printed}
     assert verdicts["table1", "proposed model", "Test"] == "NOT_COMPARABLE"
     assert verdicts["table1", "last-time encoding", "Test"] == "NOT_RUN"
@@ -189,7 +192,7 @@ def test_second_call_does_nothing_and_prints_the_same(finished, places, called):
     folder, printed, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (*folder.rglob("*"), *places["CACHE"].rglob("*"))}
     code, out, err = called(*arguments(places, folder))
-    assert code == 0 and "0 of 2 results computed, 2 were there" in out, err
+    assert code == 0 and "0 of 4 results computed, 4 were there" in out, err
     assert out.splitlines()[1:] == printed.splitlines()[1:]
     assert before == {path: path.stat().st_mtime_ns for path in (*folder.rglob("*"), *places["CACHE"].rglob("*"))}
 
@@ -198,10 +201,10 @@ def test_second_call_does_nothing_and_prints_the_same(finished, places, called):
     ("more", "waiting"),
     [
         ([], []),
-        (["--set", "units=6"], [*VARIANTS]),
+        (["--set", "units=6"], [*VARIANTS, *CEILINGS]),
         (["--seeds", "0", "1"], [*VARIANTS]),
         (["--variants", "pool5", "last"], ["last"]),
-        (["--test-labels", "OTHERS"], [*VARIANTS]),
+        (["--test-labels", "OTHERS"], [*VARIANTS, *CEILINGS]),
     ],
     ids=lambda value: " ".join(value) or "same",
 )
@@ -230,10 +233,10 @@ def test_killed_and_finished_the_numbers_are_the_same(finished, places, tmp_path
     wait_for(process, tmp_path, "*.json")
     kill(process)
     done = subprocess.run(command(*words, "--jobs", "2"), capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0 and "1 of 2 results computed, 1 were there" in done.stdout, done.stderr
-    names = ("scores", "history", "mechanism", "settings_digest", "corpus_digest", "arrays")
+    assert done.returncode == 0 and "3 of 4 results computed, 1 were there" in done.stdout, done.stderr
+    names = ("scores", "training_scores", "history", "mechanism", "settings_digest", "corpus_digest", "arrays")
     one, other = (
-        {variant: [record[name] for name in names] for variant, record in records(folder).items()}
+        {variant: [record.get(name) for name in names] for variant, record in records(folder).items()}
         for folder in (tmp_path, finished[0])
     )
     assert one == other
@@ -246,9 +249,10 @@ def test_the_whole_simulation(tmp_path):
     words = [word for size in sizes for word in ("--set", size)]
     words = [*TINY, *words, "--results", tmp_path / "results", "--cache", tmp_path / "cache"]
     done = subprocess.run(command(*words), capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0 and "6 of 6 results computed" in done.stdout, done.stderr
+    assert done.returncode == 0 and "9 of 9 results computed" in done.stdout, done.stderr
     found = {(record["corpus"], record["variant"]) for _, record in results.find(tmp_path / "results", "chao2016")}
-    assert found == {("simulated", v) for v in run.VARIANTS} | {("simulated-uniform", v) for v in run.CONTROLLED}
+    expected = {("simulated", v) for v in run.VARIANTS + CEILINGS}
+    assert found == expected | {("simulated-uniform", v) for v in (*run.CONTROLLED, "ceiling-both")}
 
 
 # ------------------------------------------------------------------------------------------------ corpora and tasks
@@ -267,12 +271,13 @@ def test_simulated_corpora_are_written_once_into_the_cache(places, tmp_path, cal
     code, _, err = called(*words)
     assert code == EXIT_INTERRUPTED, err
     assert asked == ["afew salient", "afew uniform", "sfew"]
-    assert corpora["waiting"] == ["proposed", "proposed", "average", "average", "last", "pool5"]  # longest first
+    longest_first = ["proposed", "proposed", "average", "average", "last", "pool5"]
+    assert corpora["waiting"] == [*longest_first, "ceiling-both", "ceiling-both", "ceiling-face"]
     assert set(corpora) == {"simulated", "simulated-uniform", "waiting", "left out"}
     assert corpora["left out"] == {"simulated": LEFT_OUT, "simulated-uniform": LEFT_OUT}
     asked.clear()
     assert called(*words, "--variants", "pool5", "last")[0] == EXIT_INTERRUPTED
-    assert asked == ["afew salient", "sfew"] and corpora["waiting"] == ["last", "pool5"]
+    assert asked == ["afew salient", "sfew"] and corpora["waiting"] == ["last", "pool5", *CEILINGS]
 
 
 def test_sizes_of_the_simulated_corpora(tmp_path, monkeypatch):

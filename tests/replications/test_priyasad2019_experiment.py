@@ -140,6 +140,14 @@ def test_a_fold_says_what_was_done(finished, leaving_out):
     np.testing.assert_allclose(arrays["beta"].sum(axis=1), 1, atol=1e-5)
 
 
+def test_training_scores_are_of_the_segments_trained_on_at_the_epoch_that_was_kept(leaving_out, tmp_path):
+    """Where those that choose the epoch are the same, the score by which it was chosen is that of the training."""
+    train, test = leaving_out.train[::4], leaving_out.test[:6]
+    record, _ = trained(tmp_path, Split("s2", train, train, test), invented("class"))
+    for name in VARIANTS:
+        assert record["training_accuracy"][name] == pytest.approx(100 * max(record["history"][name]["select"]))
+
+
 def test_interrupted_and_resumed_the_numbers_are_the_same(leaving_out, finished, tmp_path, monkeypatch):
     """Which also says: the same seed gives the same numbers."""
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
@@ -157,6 +165,7 @@ def test_interrupted_and_resumed_the_numbers_are_the_same(leaving_out, finished,
     record, arrays = trained(tmp_path, leaving_out, invented("class"), progress=steps.append)
     assert min(steps) > 0.5  # what was fitted is not fitted again
     assert record["history"] == finished[0]["history"]
+    assert record["training_accuracy"] == finished[0]["training_accuracy"]
     assert arrays.keys() == finished[1].keys()
     for name, values in arrays.items():
         np.testing.assert_array_equal(values, finished[1][name], err_msg=name)
@@ -372,14 +381,17 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
         "fold": "s1",
         "seconds": {"phase 1": 1.0, "phase 2": 0.5},
         "history": history,
+        "training_accuracy": dict(zip(VARIANTS, (30.0, 40.0, 50.0, 60.0))),
         "provenance": {"python": "3"},
     }
-    outcome = Outcome(posteriors, rng.dirichlet(np.ones(2), len(OWNER)), [fold, fold | {"fold": "s2"}])
+    second = fold | {"fold": "s2", "training_accuracy": dict.fromkeys(VARIANTS, 20.0)}
+    outcome = Outcome(posteriors, rng.dirichlet(np.ones(2), len(OWNER)), [fold, second])
     corpus = Corpus(corpus_name, tmp_path, CLIPS, [Unusable("s9/an1", "an1.avi", "no speech")])
     path = tmp_path / "priyasad2019" / corpus_name / "quick" / "all" / variant / "loso-seed0.json"
     task = tasks.Task(variant, "loso", 0, path, "digest")
+    more = {"left_out": ["s1/moving"]} | experiment.describe_training(variant, outcome, TINY)
     record, arrays = experiment.compose_record(
-        task, corpus, invented(), outcome, "quick", TINY, {"left_out": ["s1/moving"]}
+        task, corpus, invented(), outcome.posteriors[variant], "quick", TINY, more
     )
     results.write(path, record, arrays)
     record, arrays = results.read(path), results.read_arrays(path, results.read(path))
@@ -388,6 +400,7 @@ def test_a_result_says_what_was_done_and_fills_the_tables(tmp_path, variant, cor
         "paper": "priyasad2019", "corpus": corpus_name, "profile": "quick", "target": "all", "variant": variant,
         "fold": "loso", "seed": 0, "settings": TINY, "corpus_digest": corpus.digest, "task_digest": "digest",
         "left_out": ["s1/moving"], "unusable": [{"recording": "s9/an1", "file": "an1.avi", "reason": "no speech"}],
+        "training_scores": {"emotion": {"accuracy": 25.0 + 5 * VARIANTS.index(variant)}},
         "history": {"loss": [2.0, VARIANTS.index(variant)]}, "provenance": {"python": "3"},
         "folds": [{"fold": name, "seconds": fold["seconds"]} for name in ("s1", "s2")],
     }  # fmt: skip

@@ -67,7 +67,7 @@ def corpora(factory) -> dict[str, Path]:
 
 
 def mark(root: Path, subjects: int = 3) -> None:
-    (root / layout.MARKER).write_text(json.dumps({"subjects": subjects, "sentences": 1}))
+    (root / layout.MARKER).write_text(json.dumps({"seed": 0, "subjects": subjects, "sentences": 1}))
 
 
 def as_enterface(source: Path, root: Path) -> Path:

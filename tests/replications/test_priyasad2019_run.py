@@ -32,6 +32,7 @@ from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, fi
 ROOT = Path(__file__).parents[2]
 TINY = [word for override in OVERRIDES for word in ("--set", override)]
 LAST = ["--set", "stopping=last"]  # where so few clips are no tenth to spare
+CEILINGS = ("ceiling-both", "ceiling-face", "ceiling-voice")  # what they see; where there is truth
 FOLDS = {"loso": 3, "kfold": 2, "kfold-segments": 2}
 
 
@@ -119,6 +120,7 @@ def invented(monkeypatch):
             fold = work.keywords["folds"][task.path]
             record = {"fold": task.fold, "task_digest": task.digest, "seconds": {"phase 1": 1.0, "phase 2": 1.0}}
             record |= {"history": {name: {"loss": [1.0]} for name in VARIANTS}}
+            record |= {"training_accuracy": dict.fromkeys(VARIANTS, 50.0)}
             record |= {"provenance": {"date": "2019-08-10T00:00:00+00:00"}}
             results.write(task.path, record, told_by(task, fold, subject_of(fold)))
         asked.update(waiting=[task.variant for task in waiting], words=(jobs, threads, scheduler))
@@ -175,7 +177,7 @@ def test_tables_with_published_and_own_numbers_are_printed(finished):
     ours = {
         variant: record["scores"]["emotion"]["*"]["accuracy"] for (_, variant, _), record in records(folder).items()
     }
-    assert f"{ours['proposed']:.2f}" in out and f"{ours['audio']:.3f}" in out and set(ours) == set(VARIANTS)
+    assert f"{ours['proposed']:.2f}" in out and f"{ours['audio']:.3f}" in out and set(ours) == {*VARIANTS, *CEILINGS}
     assert "eNTERFACE: Ours" not in out and "table1" not in out  # nothing of ours is there
     for words in ("Traceback", "Warning", "WARNING", "Exception"):
         assert words not in err
@@ -184,7 +186,8 @@ def test_tables_with_published_and_own_numbers_are_printed(finished):
 def test_results_and_nothing_else(finished):
     folder, _, _ = finished
     base = "priyasad2019/simulated/quick/all"
-    expected = [f"{base}/{variant}/kfold-seed0.{kind}" for variant in VARIANTS for kind in ("json", "npz")]
+    variants = VARIANTS + CEILINGS
+    expected = [f"{base}/{variant}/kfold-seed0.{kind}" for variant in variants for kind in ("json", "npz")]
     assert sorted(path.relative_to(folder).as_posix() for path in files(folder)) == sorted(expected)
 
 
@@ -196,9 +199,11 @@ def test_a_record_says_what_was_done(finished, places):
         assert record["source"]["vgg19"] == [32, 4, 8, "random 0"] and record["source"]["detector"][0] == "dlib"
         assert chosen["weights"] == "random" and chosen["detector"] == "dlib" and chosen["vgg_width"] == 4
         assert record["unusable"] == record["left_out"] == [] and len(record["recordings"]) == 18
-        assert [fold["fold"] for fold in record["folds"]] == ["1", "2"]
-        assert record["chats"]["s2/english/fe1"] == "s2" and record["parameters"] > 0
-        assert len(record["history"]["loss"]) == 1
+        assert record["chats"]["s2/english/fe1"] == "s2"
+        assert 0 <= record["training_scores"]["emotion"]["accuracy"] <= 100
+        if variant in VARIANTS:
+            assert [fold["fold"] for fold in record["folds"]] == ["1", "2"]
+            assert record["parameters"] > 0 and len(record["history"]["loss"]) == 1
         text = json.dumps(record)
         assert all(str(place) not in text for place in (*places.values(), folder, ROOT))  # no path of this machine
         arrays = results.read_arrays(next(folder.rglob(f"{variant}/*.json")), record)
@@ -220,7 +225,7 @@ def test_second_call_does_nothing_and_prints_the_same(finished, places, called):
 def test_a_result_that_is_gone_is_put_together_again(finished, places, tmp_path, called):
     """From its folds, which the cache has."""
     folder = Path(shutil.copytree(finished[0], tmp_path / "results"))
-    lost, damaged = sorted(folder.rglob("*.json"))[:2]
+    lost, damaged = (next(folder.rglob(f"{variant}/*.json")) for variant in ("audio", "proposed"))
     before = lost.read_bytes(), damaged.read_bytes()
     lost.unlink()
     damaged.write_bytes(before[1][:99])
@@ -274,9 +279,11 @@ def test_protocols_variants_and_seeds_can_be_chosen(apart, tmp_path, called, inv
 def test_what_subjects_apart_and_shared_are_worth(apart, tmp_path, called, invented):
     assert called(*arguments(apart, tmp_path))[0] == 0
     found = records(tmp_path)
-    assert len(found) == 4 * 3
-    for (_, _, protocol), record in found.items():
-        assert record["scores"]["emotion"]["*"]["accuracy"] == pytest.approx(0 if protocol == "loso" else 200 / 3)
+    assert len(found) == (4 + 3) * 3
+    for (_, variant, protocol), record in found.items():
+        if variant in VARIANTS:
+            assert record["scores"]["emotion"]["*"]["accuracy"] == pytest.approx(0 if protocol == "loso" else 200 / 3)
+            assert record["training_scores"] == {"emotion": {"accuracy": 50}}
     assert {key[1:] for key, record in found.items() if "mechanism" in record} == {("proposed", "loso")}
     mechanism = found["simulated", "proposed", "loso"]["mechanism"]
     assert set(mechanism) == {"speech", "modalities", "kfold", "kfold-segments"}
@@ -332,13 +339,14 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     for words in ("table1", "table2", "figure4", "RML: Ours", "eNTERFACE: Ours", "76.13", "78.49", "98.70", "97.75"):
         assert words in out
     done = records(tmp_path / "results")
-    assert {corpus for corpus, _, _ in done} == {"simulated", "simulated-enterface"} and len(done) == 6
+    assert {corpus for corpus, _, _ in done} == {"simulated", "simulated-enterface"}
+    assert len(done) == 6 + 3  # a ceiling for each protocol on the corpus that has its truth
     mechanism = done["simulated-enterface", "proposed", "loso"]["mechanism"]
     assert "speech" not in mechanism and "kfold" in mechanism  # there is no truth beside this one
 
     evaluated = evaluation.evaluate(load_paper(run.PAPER), tmp_path / "results")
     printed = {(cell.exhibit, cell.row, cell.column): cell for cell in evaluated.cells if cell.published}
-    assert len(evaluated.files) == 6 and len(printed) == 6 + 6 + 36
+    assert len(evaluated.files) == 9 and len(printed) == 6 + 6 + 36
     cell = printed["table2", "RML: Ours", "Accuracy"]
     assert cell.verdict == "NOT_COMPARABLE" and cell.ours == pytest.approx(200 / 3)
     assert printed["figure4", "Anger", "Disgust"].ours == 100  # what `skilled` says of subjects apart
@@ -377,8 +385,10 @@ def test_a_corpus_is_named_and_shown_for_what_it_is(
     words = arguments(places, tmp_path, "--variants", "proposed", "--protocols", "loso", *more, corpus=corpus)
     code, out, err = called(*words)
     assert code == 0, err
-    (record,) = records(tmp_path).values()
-    assert (record["corpus"], record["evidence"]) == (name, evidence)
+    found = records(tmp_path)
+    assert set(found) == {(name, v, "loso") for v in ("proposed", *(["ceiling-both"] if corpus == "RML" else []))}
+    record = found[name, "proposed", "loso"]
+    assert record["evidence"] == evidence
     assert ("speech" in record["mechanism"]) == (corpus == "RML")
     assert example(tmp_path) >= {"sound", "seconds", "coefficients", "ratio", "speech", "span"}
     assert ({"faces", "face_times"} <= example(tmp_path)) == faces == bool({"faces", "face_times"} & example(tmp_path))
@@ -730,12 +740,12 @@ def test_killed_and_finished_the_numbers_are_the_same(finished, places, tmp_path
     kill(process)
     done = subprocess.run(command(*words, "--jobs", "2"), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    names = ("scores", "history", "settings_digest", "corpus_digest", "arrays", "left_out")
+    names = ("scores", "training_scores", "history", "settings_digest", "corpus_digest", "arrays", "left_out")
     one, other = (
-        {key: [record[name] for name in names] for key, record in records(folder).items()}
+        {key: [record.get(name) for name in names] for key, record in records(folder).items()}
         for folder in (tmp_path / "results", finished[0])
     )
-    assert one == other and len(one) == 4
+    assert one == other and len(one) == 4 + 3
 
 
 @pytest.mark.slow
@@ -747,7 +757,7 @@ def test_the_whole_simulation(tmp_path):
     done = subprocess.run(command(*words), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "14 of 14 folds computed" in done.stdout, done.stderr
     found = records(tmp_path / "results")
-    assert {corpus for corpus, _, _ in found} == {"simulated", "simulated-enterface"} and len(found) == 24
+    assert {corpus for corpus, _, _ in found} == {"simulated", "simulated-enterface"} and len(found) == 42
     for corpus in ("simulated", "simulated-enterface"):
         mechanism = found[corpus, "proposed", "loso"]["mechanism"]
         assert mechanism["speech"]["within"] == 1 and {"kfold", "kfold-segments", "modalities"} < set(mechanism)

@@ -70,8 +70,10 @@ def test_where_the_truth_is_known_a_plain_learner_is_given_what_a_network_sees(t
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     (tmp_path / "one/truth").mkdir()
-    known, unknown = (Corpus(name, tmp_path / name, [RECORDING]) for name in ("one", "two"))
-    chosen = [(variant, corpus, [0, 1, 2]) for variant in ("lstm", "lstm-ta", "cnn") for corpus in (known, unknown)]
+    known, unknown = (Corpus(f"simulated-{name}", tmp_path / name, [RECORDING]) for name in ("one", "two"))
+    real = Corpus("sewa", tmp_path / "one", [RECORDING])  # a folder may be called so; no truth of people lies in it
+    corpora = known, unknown, real
+    chosen = [(variant, corpus, [0, 1, 2]) for variant in ("lstm", "lstm-ta", "cnn") for corpus in corpora]
     found = experiment.list_ceilings(chosen, {"lstm": "voice", "lstm-ta": "voice"})
     assert found == [("ceiling-voice", known, [0])]  # once, with one seed, and only there
 
