@@ -82,7 +82,7 @@ def describe(
     arrays, scores, training_scores = {f"time/{r.name}": r.time for r in scored}, {}, {}
     for target, values in series.items():
         golds = {r.name: getattr(r.labels, target) for r in corpus.recordings}
-        made = {r.name: s.astype(np.float32) for r, s in zip(corpus.recordings, values, strict=True)}
+        made = {r.name: s for r, s in zip(corpus.recordings, values, strict=True)}
         scores[target] = score_recordings(scored, golds, made)
         (training_scores[target],) = score_recordings(corpus.partition(TRAINED_ON), golds, made).values()
         for recording in scored:
