@@ -60,8 +60,8 @@ def train(
 def measure_ceiling(task: tasks.Task, corpus: Corpus, settings: dict, profile: str) -> None:
     """Score the plain learner that is given the truth, fitted on whom the networks learn from; write the result."""
     shown = {
-        recording.name: ceiling.show_samples(recording, split_phases(len(recording.time), settings), corpus.root)
-        for recording in corpus.recordings
+        r.name: ceiling.show_samples(r, split_phases(len(r.time), settings), corpus.root, settings)
+        for r in corpus.recordings
     }
     training_set, series = corpus.partition(TRAINED_ON), {}
     inputs = [shown[recording.name] for recording in training_set]
