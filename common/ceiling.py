@@ -33,14 +33,17 @@ def stack_lags(series: np.ndarray, lags: Iterable[int]) -> np.ndarray:
 def predict_values(
     inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray], others: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Ridge regression from `inputs` to `targets`, one array (n, d) and (n,) a recording, on `others`: (n,) each."""
+    """Ridge regression from `inputs` to `targets`, one array (n, d) and (n,) a recording, on `others`: (n,) each.
+
+    float32, as networks predict and result files hold it: a series that is constant but for rounding is constant.
+    """
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
     model.fit(np.concatenate(inputs), np.concatenate(targets))
-    return [model.predict(rows) for rows in others]
+    return [model.predict(rows).astype(np.float32) for rows in others]
 
 
 def predict_classes(inputs: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from common import metrics, postprocess, results, splits
+from common.ceiling import is_ceiling
 from common.errors import InputError
 from common.networks import training
 from common.networks.moments import Moments
@@ -12,7 +13,7 @@ from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import sewa
-from replications.lee2018 import features
+from replications.lee2018 import ceiling, features
 from replications.lee2018.features import Features
 
 NAME = "lee2018"
@@ -29,36 +30,74 @@ def train(
     pooling: str,
 ) -> None:
     """Train one variant with one seed, score it on the development partition and write the result."""
+    corpus, clock = corpora[task], Clock()
+    if is_ceiling(task.variant):
+        return measure_ceiling(task, corpus, settings, profile, target, pooling)
     training.prepare(task.seed, settings["precision"])
-    corpus = corpora[task]
-    clock = Clock()
     model, history = fit_network(task, progress, corpus, settings, target, pooling)
     clock.stop("training")
-    training_set, devel = corpus.partition("Train"), corpus.partition("Devel")
-    moments = Moments.exact([recording.audio for recording in training_set])
-    scored = {
-        name: predict(model, part, moments, settings) for name, part in (("train", training_set), ("devel", devel))
-    }
-    golds = {"train": collect_golds(training_set, settings, target), "devel": collect_golds(devel, settings, target)}
+    moments = Moments.exact([recording.audio for recording in corpus.partition("Train")])
+    scored = {name: predict(model, part, moments, settings) for name, part in list_parts(corpus).items()}
     clock.stop("prediction")
-    scores, chains, processed = evaluate(scored, golds, settings, pooling)
     mechanism, examples = measure_attention(model, task.variant, corpus, moments, settings)
+    record, arrays = describe(task, corpus, scored, settings, profile, target, pooling)
+    record |= {
+        "parameters": model.count_params(),
+        "history": history,
+        "seconds": clock.seconds,
+        "mechanism": mechanism,
+    }
+    results.write(task.path, record, arrays | examples)
+
+
+def measure_ceiling(task: tasks.Task, corpus: Corpus, settings: dict, profile: str, target: str, pooling: str) -> None:
+    """Score the plain learner that is given the truth, fitted on whom the networks learn from; write the result."""
+    training_set, _ = divide(corpus, settings, task.seed)
+    scored = {}
+    for name, part in list_parts(corpus).items():
+        series = ceiling.predict(task.variant, training_set, part, corpus.root, settings, target)
+        scored[name] = place_scores(series, part, settings, task.variant != ceiling.VOICE)
+    results.write(task.path, *describe(task, corpus, scored, settings, profile, target, pooling))
+
+
+def describe(
+    task: tasks.Task, corpus: Corpus, scored: dict, settings: dict, profile: str, target: str, pooling: str
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """The record and the arrays of a result, from the series `scored` of each partition.
+
+    training_scores are those of the recordings that were trained on, after training and without post-processing.
+    """
+    parts, devel = list_parts(corpus), corpus.partition("Devel")
+    golds = {name: collect_golds(part, settings, target) for name, part in parts.items()}
+    scores, chains, processed = evaluate(scored, golds, settings, pooling)
+    learnt = {recording.name for recording in divide(corpus, settings, task.seed)[0]}
+    pairs = [p for r, *p in zip(parts["train"], golds["train"], scored["train"], strict=True) if r.name in learnt]
     arrays = {f"time/{r.name}": r.time[features.select_scored_instants(r, settings)] for r in devel}
     for kind, series in {"gold": golds["devel"], "raw": scored["devel"], "post": processed}.items():
         arrays |= {f"{kind}/{r.name}": s.astype(np.float32) for r, s in zip(devel, series, strict=True)}
     record = {
         **begin_record(NAME, task, corpus, profile, target, settings),
         "scores": scores,
+        "training_scores": {target: score_series(*zip(*pairs), pooling, settings)},
         "postprocess": {name: chain.to_record() for name, chain in chains.items()},
         "recordings": [count_frames(recording, settings) for recording in corpus.recordings],
         "chats": {} if corpus.name.startswith("simulated") else find_chats(devel),  # nobody chats in a simulation
-        "parameters": model.count_params(),
-        "history": history,
-        "seconds": clock.seconds,
-        "mechanism": mechanism,
         "provenance": provenance.collect(),
     }
-    results.write(task.path, record, arrays | examples)
+    return record, arrays
+
+
+def list_parts(corpus: Corpus) -> dict[str, list[Features]]:
+    return {"train": corpus.partition("Train"), "devel": corpus.partition("Devel")}
+
+
+def divide(corpus: Corpus, settings: dict, seed: int) -> tuple[list[Features], list[Features]]:
+    """The recordings to train on, and those by which the epoch is chosen where one is."""
+    recordings = corpus.partition("Train")
+    if settings["stopping"] != "heldout":
+        return recordings, corpus.partition("Devel")
+    fold = splits.hold_out([recording.name for recording in recordings], 0.15, seed)
+    return tuple([r for r in recordings if r.name in side] for side in (fold.train, fold.test))
 
 
 def find_chats(recordings: Sequence[Features]) -> dict[str, str]:
@@ -73,12 +112,7 @@ def fit_network(task: tasks.Task, progress: Callable, corpus: Corpus, settings: 
     """Build and train the network of a variant (Section 3.1); returns it with its training history."""
     from replications.lee2018 import models
 
-    recordings = corpus.partition("Train")
-    held_out = corpus.partition("Devel")
-    if settings["stopping"] == "heldout":
-        fold = splits.hold_out([recording.name for recording in recordings], 0.15, task.seed)
-        held_out = [recording for recording in recordings if recording.name in fold.test]
-        recordings = [recording for recording in recordings if recording.name in fold.train]
+    recordings, held_out = divide(corpus, settings, task.seed)
     moments = Moments.exact([recording.audio for recording in corpus.partition("Train")])
 
     def select(model) -> float:
@@ -177,7 +211,15 @@ def predict(model, recordings: list[Features], moments: Moments, settings: dict)
     clips = Clips(recordings, ends, model, moments, settings, None)
     scores = training.predict(model, clips, len(clips), settings["batch_size"])
     series = np.split(scores[:, 0].astype(np.float64), np.cumsum([len(end) for end in ends])[:-1])
-    if "video" in clips.streams:
+    return place_scores(series, recordings, settings, "video" in clips.streams)
+
+
+def place_scores(
+    series: list[np.ndarray], recordings: Sequence[Features], settings: dict, sees_faces: bool
+) -> list[np.ndarray]:
+    """Outputs at the scored instants -> the scores there: without a face interpolated, and as late as the labels."""
+    if sees_faces:
+        ends = [features.select_scored_instants(recording, settings) for recording in recordings]
         series = [features.fill_dropped(s, r.found[end]) for s, r, end in zip(series, recordings, ends, strict=True)]
     # trained on labels from label_delay later, the scores belong that much later
     return [postprocess.Shift(settings["label_delay"]).apply(s, settings["score_hop"]) for s in series]
@@ -223,7 +265,7 @@ def evaluate(scored: dict, golds: dict, settings: dict, pooling: str) -> tuple[d
 
 
 def score_series(
-    golds: list[np.ndarray], series: list[np.ndarray], pooling: str, settings: dict
+    golds: Sequence[np.ndarray], series: Sequence[np.ndarray], pooling: str, settings: dict
 ) -> dict[str, float | None]:
     values = {
         "RMSE": metrics.score_pooled(metrics.rmse, golds, series, pooling=pooling),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from common import metrics, results, splits
+from common.ceiling import is_ceiling
 from common.errors import InputError
 from common.networks import training
 from common.networks.moments import Moments
@@ -15,7 +16,7 @@ from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import avec2019, sewa
 from datasets.sewa import LABEL_HOP, TARGETS
-from replications.raju2021 import mechanism
+from replications.raju2021 import ceiling, mechanism
 from replications.raju2021.features import STREAMS, Features
 
 NAME = "raju2021"
@@ -26,20 +27,54 @@ def train(
     task: tasks.Task, progress: Callable[[float], None], corpora: dict[tasks.Task, Corpus], settings: dict, profile: str
 ) -> None:
     """Train one network with one seed and write its result. The fold says on whom the epoch is chosen (ledger 14)."""
-    training.prepare(task.seed)
     corpus, clock = corpora[task], Clock()
     devel = corpus.partition("Devel")
     recordings, held_out = divide(corpus, devel, settings, task)
     scales = measure_moments(recordings)
-    delay = settings["baseline_delay" if task.variant == "lstm" else "delay"]
+    delay = settings["baseline_delay" if task.variant in ("lstm", ceiling.PAST) else "delay"]
     training_set, chosen_on, scored = (
         Sequences(part, settings, scales, delay) for part in (recordings, held_out, devel)
     )
+    if is_ceiling(task.variant):
+        learnt, series = (
+            ceiling.predict(task.variant, training_set, part, corpus.root) for part in (training_set, scored)
+        )
+        return results.write(task.path, *describe(task, corpus, recordings, learnt, series, settings, profile))
+    training.prepare(task.seed)
     model, history, series = fit_network(task, progress, training_set, chosen_on, scored)
     clock.stop("training")
-    golds = {target: [read_gold(recording, target, settings) for recording in devel] for target in TARGETS}
+    learnt = training_set.predict(model, choose_micro_batch(len(training_set), settings["micro_batch"]))
+    clock.stop("prediction")
     measured, examples = mechanism.measure_alignment(model, corpus, scored)
     clock.stop("mechanism")
+    record, arrays = describe(task, corpus, recordings, learnt, series, settings, profile)
+    record |= {
+        "parameters": model.count_params(),
+        "history": history,
+        "seconds": clock.seconds,
+        "mechanism": measured,
+    }
+    results.write(task.path, record, arrays | examples)
+
+
+def describe(
+    task: tasks.Task,
+    corpus: Corpus,
+    training_set: Sequence[Features],
+    learnt: dict[str, list[np.ndarray]],
+    series: dict[str, list[np.ndarray]],
+    settings: dict,
+    profile: str,
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """The record and the arrays of a result: target -> the `series` of the development recordings, `learnt` of the others.
+
+    training_scores are of the recordings that were trained on, by the weights after the last epoch.
+    """
+    devel = corpus.partition("Devel")
+    golds, trained = (
+        {target: [read_gold(recording, target, settings) for recording in part] for target in TARGETS}
+        for part in (devel, training_set)
+    )
     arrays = {f"time/{r.name}": select_rows(r, settings) * LABEL_HOP for r in devel}
     for target in TARGETS:
         arrays |= {f"gold/{target}/{r.name}": g.astype(np.float32) for r, g in zip(devel, golds[target], strict=True)}
@@ -47,15 +82,12 @@ def train(
     record = {
         **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": score_series(devel, golds, series, settings["variance"]),
+        "training_scores": {t: score_joined(trained[t], learnt[t], settings["variance"]) for t in TARGETS},
         "chats": find_chats(devel),
         "recordings": [{"name": r.name, "labels": len(select_rows(r, settings))} for r in corpus.recordings],
-        "parameters": model.count_params(),
-        "history": history,
-        "seconds": clock.seconds,
-        "mechanism": measured,
         "provenance": provenance.collect(),
     }
-    results.write(task.path, record, arrays | examples)
+    return record, arrays
 
 
 def divide(corpus: Corpus, devel: list[Features], settings: dict, task: tasks.Task) -> tuple[list, list]:
@@ -236,14 +268,17 @@ class Sequences:
         pieces: list[list] = [[] for _ in self.recordings]
         for (owner, start, end), output in zip(self.spans, outputs, strict=True):
             pieces[owner].append(output[: end - start])
-        late = round(self.delay * LABEL_HOP / self.settings["hop"])
         found = {target: [] for target in TARGETS}
         for parts in pieces:
-            whole = np.concatenate(parts).astype(np.float64)
-            whole = whole[np.maximum(np.arange(len(whole)) - late, 0)]
+            whole = self.undo_delay(np.concatenate(parts).astype(np.float64))
             for column, target in enumerate(TARGETS):
                 found[target].append(whole[:, column])
         return found
+
+    def undo_delay(self, values: np.ndarray) -> np.ndarray:
+        """Predictions at the steps of a recording, (n,) or (n, targets), as late as the labels that they were made for."""
+        late = round(self.delay * LABEL_HOP / self.settings["hop"])
+        return values[np.maximum(np.arange(len(values)) - late, 0)]
 
     def split(self, joined: np.ndarray) -> list[np.ndarray]:
         return np.split(joined, np.cumsum([len(index) for index in self.rows])[:-1])
@@ -260,6 +295,11 @@ def score_series(devel: Sequence, golds: dict, series: dict, variance: str) -> d
             pairs = [p for r, *p in zip(devel, golds[target], series[target], strict=True) if r.culture in cultures]
             if not pairs:
                 continue
-            value = metrics.score_pooled(metrics.ccc, *zip(*pairs), pooling="concatenated", variance=variance)
-            found.setdefault(target, {})[name] = results.mark_undefined({"CCC": value})
+            found.setdefault(target, {})[name] = score_joined(*zip(*pairs), variance)
     return found
+
+
+def score_joined(golds: Sequence[np.ndarray], series: Sequence[np.ndarray], variance: str) -> dict[str, float | None]:
+    """The CCC of the concatenated recordings; None where it is undefined."""
+    value = metrics.score_pooled(metrics.ccc, golds, series, pooling="concatenated", variance=variance)
+    return results.mark_undefined({"CCC": value})

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from common import metrics, results
+from common.ceiling import is_ceiling, predict_values
 from common.errors import InputError
 from common.networks import training
 from common.networks.moments import Moments
 from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
+from replications.wang2017 import ceiling
 from replications.wang2017.features import TARGETS, Features
 
 NAME = "wang2017"
@@ -27,42 +29,76 @@ def train(
     cnn: dict,
 ) -> None:
     """Train one variant with one seed, a model for each target, and write the result. `cnn` is what made the attributes."""
+    if is_ceiling(task.variant):
+        return measure_ceiling(task, corpora[task], settings, profile)
     from replications.wang2017 import models
 
     corpus, clock = corpora[task], Clock()
     targets = TARGETS if task.variant == BOTH_TARGETS else ("valence",)
-    scored = [recording for recording in corpus.recordings if recording.partition != TRAINED_ON]
-    stacks, arrays, scores = {}, {f"time/{r.name}": r.time for r in scored}, {}
+    stacks, series = {}, {}
     for number, target in enumerate(targets):
         stacks[target], history = fit_twins(
             task, lambda done, number=number: progress((number + 0.9 * done) / len(targets)), corpus, settings, target
         )
-        golds = {r.name: getattr(r.labels, target) for r in scored}
-        series = {r.name: predict(stacks[target], r, settings) for r in scored}
-        scores[target] = score_recordings(scored, golds, series)
-        for name in golds:
-            arrays |= {f"gold/{target}/{name}": golds[name].astype(np.float32), f"raw/{target}/{name}": series[name]}
+        series[target] = [predict(stacks[target], recording, settings) for recording in corpus.recordings]
     clock.stop("training")  # and prediction, target by target
+    record, arrays = describe(task, corpus, series, settings, profile)
     if task.variant == BOTH_TARGETS:
         arrays |= models.collect_weights(stacks)  # what `realtime` predicts with
-    scores["fer2013"] = {
+    record["scores"]["fer2013"] = {
         usage: {"accuracy": cnn["accuracy"][usage], "UAR": cnn["uar"][usage]} for usage in cnn["accuracy"]
     }
-    stack = stacks["valence"]
+    record |= {
+        "cnn": cnn,
+        "parameters": stacks["valence"].count_params(),
+        "history": history,
+        "seconds": clock.seconds,
+    }
+    results.write(task.path, record, arrays)
+
+
+def measure_ceiling(task: tasks.Task, corpus: Corpus, settings: dict, profile: str) -> None:
+    """Score the plain learner that is given the truth, fitted on whom the networks learn from; write the result."""
+    shown = {
+        r.name: ceiling.show_samples(r, split_phases(len(r.time), settings), corpus.root, settings)
+        for r in corpus.recordings
+    }
+    training_set, series = corpus.partition(TRAINED_ON), {}
+    inputs = [shown[recording.name] for recording in training_set]
+    for target in TARGETS:
+        golds = [getattr(recording.labels, target) for recording in training_set]
+        series[target] = predict_values(inputs, golds, list(shown.values()))
+    results.write(task.path, *describe(task, corpus, series, settings, profile))
+
+
+def describe(
+    task: tasks.Task, corpus: Corpus, series: dict[str, list[np.ndarray]], settings: dict, profile: str
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """The record and the arrays of a result, from target -> the `series` of each recording of the corpus.
+
+    training_scores are of the recordings that were trained on, after training.
+    """
+    scored = [recording for recording in corpus.recordings if recording.partition != TRAINED_ON]
+    arrays, scores, training_scores = {f"time/{r.name}": r.time for r in scored}, {}, {}
+    for target, values in series.items():
+        golds = {r.name: getattr(r.labels, target) for r in corpus.recordings}
+        made = {r.name: s for r, s in zip(corpus.recordings, values, strict=True)}
+        scores[target] = score_recordings(scored, golds, made)
+        (training_scores[target],) = score_recordings(corpus.partition(TRAINED_ON), golds, made).values()
+        for recording in scored:
+            arrays[f"gold/{target}/{recording.name}"] = golds[recording.name].astype(np.float32)
+            arrays[f"raw/{target}/{recording.name}"] = made[recording.name]
     record = {
         **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": scores,
+        "training_scores": training_scores,
         "recordings": [
             {"name": r.name, "labels": len(r.time), "frames_without_face": int((~r.found).sum())}
             for r in corpus.recordings
         ],
-        "cnn": cnn,
-        "parameters": stack.count_params(),
-        "history": history,
-        "seconds": clock.seconds,
         "provenance": provenance.collect(),
     }
-    results.write(task.path, record, arrays)
+    return record, arrays
 
 
 def fit_twins(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):

@@ -62,12 +62,13 @@ def finished(tmp_path_factory):
 def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     code, out, err = called(*words(chats, features_cache, finished, "--variants", "aed"))
     assert code == 0, err
-    assert "2 of 2 results computed" in out and "arousal: German" in out and "SIMULATED" not in err
+    assert "4 of 4 results computed" in out and "arousal: German" in out and "SIMULATED" not in err
     found = read_all(finished)
-    assert sorted(found) == ["aed/devel-seed0", "aed/heldout-seed0"]
+    folds = ("devel-seed0", "heldout-seed0")
+    assert sorted(found) == [f"{variant}/{fold}" for variant in ("aed", "ceiling-sequence") for fold in folds]
     path, record = found["aed/devel-seed0"]
     assert (record["corpus"], record["evidence"], record["target"]) == ("simulated", "simulated", "all")
-    assert set(record["scores"]) == set(TARGETS) and len(record["recordings"]) == 12
+    assert set(record["scores"]) == set(record["training_scores"]) == set(TARGETS) and len(record["recordings"]) == 12
     assert record["mechanism"]["alignment"]["planted"] > 1 and len(set(record["chats"].values())) == 2
     arrays = results.read_arrays(path, record)
     assert len(arrays["raw/liking/Devel_HU_02"]) == len(arrays["gold/liking/Devel_HU_02"])
@@ -76,7 +77,7 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
         arrays["time/Devel_DE_01"]
     )
     code, out, _ = called(*words(chats, features_cache, finished, "--variants", "aed"))
-    assert code == 0 and "0 of 2 results computed, 2 were there" in out
+    assert code == 0 and "0 of 4 results computed, 4 were there" in out
 
 
 def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called):
@@ -99,9 +100,9 @@ def test_a_cluster_gives_the_numbers_of_one_job(chats, features_cache, tmp_path,
         for name, words_of_engine in (("one", []), ("dask", ["--engine", "dask", "--scheduler", address])):
             found = words(chats, features_cache, tmp_path / name, "--variants", "lstm", *words_of_engine)
             code, out, err = called(*found)
-            assert code == 0 and "2 of 2 results computed" in out, err
+            assert code == 0 and "4 of 4 results computed" in out, err
     one, other = read_all(tmp_path / "one"), read_all(tmp_path / "dask")
-    assert list(one) == list(other) and len(one) == 2
+    assert list(one) == list(other) and len(one) == 4
     for name, (_, record) in one.items():
         expected, record = record, other[name][1]
         assert {key for key in expected if expected[key] != record[key]} <= {"seconds", "provenance"}

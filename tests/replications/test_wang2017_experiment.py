@@ -128,6 +128,7 @@ def test_result_of_both_targets(corpus, both):
         for target in TARGETS:
             assert np.allclose(arrays[f"gold/{target}/{recording.name}"], getattr(recording.labels, target))
             assert len(arrays[f"raw/{target}/{recording.name}"]) == len(recording.time)
+    assert set(record["training_scores"]) == set(TARGETS) and set(record["training_scores"]["valence"]) >= {"CC"}
     assert set(record["scores"]) == {*TARGETS, "fer2013"} and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
     kept = models.restore_stacks(arrays, TINY, WIDTH)

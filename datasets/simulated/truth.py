@@ -1,0 +1,46 @@
+"""What a simulated recording displays, from the truth beside it: what the ceilings of the rooms are given.
+
+No network sees it.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from datasets.layout import MARKER
+from datasets.simulated import script
+from datasets.simulated.script import Episodes, Script
+
+
+def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What face and voice of the recording `name` in the corpus at `root` display at times (n,): (n, d) each.
+
+    d is 3 where people show liking (arousal, valence, liking), else 2; zero is neutral. Of the face it is the same on
+    whichever region it is shown; a face that is hidden displays nothing.
+    """
+    with np.load(root / "truth" / f"{name}.npz", allow_pickle=False) as archive:
+        truth = {key: archive[key] for key in archive.files if key != "landmarks"}
+    plan, dimensions = restore_script(truth, name), 3 if "episode_liking" in truth else 2
+    if json.loads((root / MARKER).read_text())["control"] == "uniform":
+        face = voice = script.trace_latent(plan, times)
+    else:
+        chosen = plan.episodes.on_face, plan.episodes.in_voice
+        face, voice = (script.trace_strength(plan, times, some) @ plan.episodes.level for some in chosen)
+    nearest = np.searchsorted((truth["frame_time"][1:] + truth["frame_time"][:-1]) / 2, times)
+    return face[:, :dimensions] * truth["frame_visible"][nearest, None], voice[:, :dimensions]
+
+
+def restore_script(truth: dict[str, np.ndarray], name: str) -> Script:
+    """The script by its truth, with the episodes alone: neither turns nor hidden spans."""
+    start, nothing = truth["episode_start"], np.empty((0, 2))
+    levels = [truth.get(f"episode_{dimension}", np.zeros(len(start))) for dimension in script.DIMENSIONS]
+    episodes = Episodes(
+        start=start,
+        end=truth["episode_end"],
+        level=np.stack(levels, axis=1),
+        region=truth["episode_region"],
+        on_face=truth["episode_on_face"],
+        in_voice=truth["episode_in_voice"],
+    )
+    return Script(0, name, float(truth["frame_time"][-1]), episodes, turns=nothing, hidden=nothing)

@@ -1,0 +1,35 @@
+"""What is displayed, restored from the truth, is what the simulator displayed."""
+
+import numpy as np
+import pytest
+
+from datasets.simulated import script
+from datasets.simulated.avec2017 import SEWA
+from datasets.simulated.cultures import HU
+from datasets.simulated.truth import trace_displayed
+from tests.replications.planted import plant
+
+
+@pytest.mark.parametrize("control", script.CONTROLS)
+@pytest.mark.parametrize("culture", [SEWA, HU])
+def test_face_and_voice_display_what_the_script_says(tmp_path, culture, control):
+    scene, _ = plant(tmp_path, "Train_01", 60.0, culture, control)
+    times = scene.frame_time
+    face, voice = trace_displayed(tmp_path, "Train_01", times)
+    dimensions = 2 if culture is SEWA else 3
+    np.testing.assert_allclose(voice, script.trace_voice(scene.plan, times, control, dimensions))
+    visible, shown = scene.state.visible(), scene.affect
+    assert not face[~visible].any() and face[visible].any()
+    regions = shown[..., :2].max(axis=1) + shown[..., :2].min(axis=1)  # of which one is neutral
+    regions = shown[:, 0, :2] if control == "uniform" else regions
+    np.testing.assert_allclose(face[visible, :2], regions[visible], atol=1e-12)
+    if culture is HU:
+        np.testing.assert_allclose(face[visible, 2], shown[visible, culture.liking_on, 2], atol=1e-12)
+
+
+def test_a_hidden_face_displays_nothing(tmp_path):
+    stem = next(f"Train_{n:02}" for n in range(1, 20) if len(script.write_script(0, f"Train_{n:02}", 30.0).hidden))
+    scene, _ = plant(tmp_path, stem, 30.0, SEWA, "uniform")
+    face, voice = trace_displayed(tmp_path, stem, scene.frame_time)
+    hidden = ~scene.state.visible()
+    assert hidden.any() and not face[hidden].any() and (face[~hidden] == voice[~hidden]).all()
