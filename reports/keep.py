@@ -75,7 +75,9 @@ def keep(paper, results_folder: Path, committed: Path) -> int:
 def shrink(arrays: dict[str, np.ndarray], first: bool) -> dict[str, np.ndarray]:
     """Predictions and maps in half precision; of other seeds than the first what scores are computed from."""
     chosen = {name: array for name, array in arrays.items() if first or is_prediction(name)}
-    halved = {name for name, array in chosen.items() if array.dtype.kind == "f" and (is_prediction(name) or array.ndim > 1)}
+    halved = {
+        name for name, array in chosen.items() if array.dtype.kind == "f" and (is_prediction(name) or array.ndim > 1)
+    }
     return {name: array.astype(np.float16) if name in halved else array for name, array in chosen.items()}
 
 

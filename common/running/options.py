@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -100,6 +101,9 @@ def choose_settings(paper: Paper, arguments: argparse.Namespace, overrides: Sequ
     Raises InputError: unknown settings, and changed ones without a --results of their own.
     """
     arguments.seeds = arguments.seeds or list(range(count_seeds(paper, arguments.profile)))
+    if arguments.profile == "study" and paper.protocol.study_minutes:
+        minutes = f"about {paper.protocol.study_minutes} minutes on two cores"
+        print(f"study: all of it takes {minutes}; what is done is not done again", file=sys.stderr)
     settings = resolve_settings(paper, arguments.profile, [*arguments.set, *overrides])
     declared = resolve_settings(paper, arguments.profile)
     changed = [name for name in settings if settings[name] != declared[name] and not paper.settings[name].about_files]

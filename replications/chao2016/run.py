@@ -23,7 +23,8 @@ from common.errors import InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS, CONTROL
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.media import faces
 from common.running import cli, corpora, experiment, options, tasks
 from common.running.corpora import Corpus, RawCorpus
@@ -67,6 +68,7 @@ def main() -> int:
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     cells = [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]
     print(format_tables(paper, cells) if cells else "The control fills no table; `python -m reports.build` shows it.")
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 

@@ -16,7 +16,8 @@ from common import postprocess
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
 from common.evidence.runs import CONTROL
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.media import faces
 from common.running import cli, corpora, experiment, options, tasks
 from common.running.corpora import Corpus
@@ -62,6 +63,7 @@ def main() -> int:
             print(
                 f"  {str(path.relative_to(arguments.results / NAME).with_suffix('')):60s} {'undefined' if ccc is None else f'{ccc:.3f}'}"
             )
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 

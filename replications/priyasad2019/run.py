@@ -25,7 +25,8 @@ from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.running import cli, corpora, dispatch, options, provenance, tasks
 from common.running.corpora import Corpus, RawCorpus
 from common.running.experiment import list_ceilings
@@ -76,6 +77,7 @@ def main() -> int:
     print(f"{done} of {len(todo)} folds computed, {len(todo) - done} were there; results in {arguments.results / NAME}")
     cells = [cell for cell in fill_cells(paper, files) + fill_own_cells(paper, files) if cell.evidence != "none"]
     print(format_tables(paper, cells))  # every network stands in a table of ours
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 

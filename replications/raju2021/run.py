@@ -17,7 +17,8 @@ from common.evidence.cells import fill_cells, fill_own_cells
 from common.evidence.paper import Paper
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.running import cli, corpora, experiment, options
 from common.running.corpora import Corpus
 from datasets import avec2019
@@ -55,7 +56,9 @@ def main() -> int:
             NAME, VERSION, prepared, settings, arguments, ALL_TARGETS, VARIANTS, FOLDS, paper.ceilings
         )
         work = partial(train, corpora=planned, settings=settings, profile=arguments.profile)
-    print(fill_tables(paper, experiment.complete_tasks(planned, work, arguments, NAME)))
+    files = experiment.complete_tasks(planned, work, arguments, NAME)
+    print(fill_tables(paper, files))
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 

@@ -21,7 +21,8 @@ from common.errors import InputError
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
 from common.evidence.runs import ALL_TARGETS
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.media import faces
 from common.running import cli, corpora, experiment, options, tasks
 from common.running.corpora import Corpus, RawCorpus, Unusable
@@ -55,6 +56,7 @@ def main() -> int:
     work = partial(train, corpora=planned, settings=settings, profile=arguments.profile, cnn=report)
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     print(format_tables(paper, [cell for cell in fill_cells(paper, files) if cell.evidence != "none"]))
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 

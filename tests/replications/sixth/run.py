@@ -10,7 +10,8 @@ from pathlib import Path
 
 from common.evidence.cells import fill_cells
 from common.evidence.reading import load_paper
-from common.evidence.text import format_tables
+from common.evidence.skill import judge_skills
+from common.evidence.text import format_tables, summarise_skills
 from common.running import cli, corpora, experiment, options
 from common.running.corpora import Corpus
 from datasets import avec2019
@@ -37,6 +38,7 @@ def main() -> int:
     work = partial(train, corpora=planned, settings=settings, profile=arguments.profile)
     files = experiment.complete_tasks(planned, work, arguments, NAME)
     print(format_tables(paper, fill_cells(paper, files)))
+    print(summarise_skills(judge_skills(paper, files)))
     return 0
 
 
