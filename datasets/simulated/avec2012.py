@@ -60,8 +60,8 @@ def record_all(folder: Path, manifest: Manifest, jobs: int) -> None:
 def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     """Write the five files of one session."""
     partition, number = stem.split("_")
-    name, user = SETS[partition], (int(number) - 1) // SESSIONS
-    scene = corpus.stage(manifest, stem, length, SEMAINE, person=f"{partition} user {user}")
+    name = SETS[partition]
+    scene = corpus.stage(manifest, stem, length, SEMAINE, person=name_user(stem))
     scene = replace(scene, label_time=scene.frame_time)
     write_audio(folder / "audio" / name / "wav" / f"{name}_audio{number}.wav", scene)
     points = corpus.write_video(folder / "video" / name / f"{name}_video{number}.avi", scene)
@@ -70,6 +70,12 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
         path = folder / "audio" / name / "labels" / f"labels_continuous_{name}{number}_{target}.dat"
         np.savetxt(path, labels[:, script.DIMENSIONS.index(target)], fmt="%.6f")
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)
+
+
+def name_user(stem: str) -> str:
+    """Whose face is in a session: several that follow each other are of one user."""
+    partition, number = stem.split("_")
+    return f"{partition} user {(int(number) - 1) // SESSIONS}"
 
 
 def write_audio(path: Path, scene: Scene) -> None:

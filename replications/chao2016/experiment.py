@@ -105,6 +105,7 @@ def write_result(
         **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": {TARGET: score_clips(clips, predicted)},
         "training_scores": {TARGET: {"accuracy": trained}},
+        "chats": find_people(corpus),
         "recordings": [
             {
                 "name": clip.name,
@@ -119,6 +120,14 @@ def write_result(
         "provenance": provenance.collect(),
     }
     results.write(task.path, record, labels | (arrays or {}))
+
+
+def find_people(corpus: Corpus) -> dict[str, str]:
+    """Clip -> the person in it, whose clips are drawn together for intervals; nobody knows of real clips."""
+    truth = corpus.root / "truth"
+    if corpus.evidence != "simulated" or not truth.is_dir():
+        return {}
+    return {clip.name: str(mechanism.read_truth(truth, clip, "person")["person"]) for clip in corpus.recordings}
 
 
 class Clips:

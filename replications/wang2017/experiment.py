@@ -92,6 +92,7 @@ def describe(
         **begin_record(NAME, task, corpus, profile, "all", settings),
         "scores": scores,
         "training_scores": training_scores,
+        "chats": find_people(corpus),
         "recordings": [
             {"name": r.name, "labels": len(r.time), "frames_without_face": int((~r.found).sum())}
             for r in corpus.recordings
@@ -99,6 +100,15 @@ def describe(
         "provenance": provenance.collect(),
     }
     return record, arrays
+
+
+def find_people(corpus: Corpus) -> dict[str, str]:
+    """Session -> its user, whose sessions are drawn together for intervals; empty where nobody knows, or each has one."""
+    if corpus.name != "simulated":
+        return {}
+    from datasets.simulated.avec2012 import name_user
+
+    return {recording.name: name_user(recording.name) for recording in corpus.recordings}
 
 
 def fit_twins(task: tasks.Task, progress: Callable[[float], None], corpus: Corpus, settings: dict, target: str):

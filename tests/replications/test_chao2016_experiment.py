@@ -1,5 +1,6 @@
 """Batches, scores and whole experiments of Chao et al. 2016, on invented clips whose appearance shows the class."""
 
+import dataclasses
 import json
 from functools import cache
 from pathlib import Path
@@ -62,7 +63,13 @@ def planted(root: Path, clips: list[Features], displayed: list[int | None]) -> C
         time = np.arange(len(clip.shape)) / afew.FPS
         salient = time >= time[len(time) // 2]
         script = {"label": afew.CLASSES[6 if label is None else label], "strength": 0.4 + 0.1 * (number % 7)}
-        script |= {"offset": 0.0, "frame_time": time, "frame_salient": salient, "frame_shown": salient.astype(float)}
+        script |= {
+            "person": f"person {number // 3}",
+            "offset": 0.0,
+            "frame_time": time,
+            "frame_salient": salient,
+            "frame_shown": salient.astype(float),
+        }
         np.savez(root / "truth" / f"{clip.name.replace('/', '_')}.npz", **script)
     return Corpus("simulated", root, clips)
 
@@ -303,3 +310,9 @@ def test_learns_what_the_appearance_shows(corpus, tmp_path, variant):
     _, record = trained(corpus, tmp_path, variant, **changes, learning_rate=3.0)
     scores = record["scores"]["emotion"]
     assert scores["Train/*"]["accuracy"] == 100 and scores["Val/*"]["accuracy"] > 70
+
+
+def test_clips_of_one_person_are_drawn_together_for_intervals(corpus):
+    people = experiment.find_people(corpus)
+    assert set(people) == {clip.name for clip in CLIPS} and 1 < len(set(people.values())) < len(CLIPS)
+    assert experiment.find_people(dataclasses.replace(corpus, name="afew")) == {}

@@ -29,7 +29,7 @@ def planted(root, name: str, seconds: float = 60.0) -> Features:
 
 @pytest.fixture
 def corpus(tmp_path) -> Corpus:
-    names = [f"train_{n:03}" for n in range(1, 9)] + [f"devel_{n:03}" for n in range(1, 4)] + ["test_001"]
+    names = [f"train_{n:03}" for n in range(1, 9)] + [f"devel_{n:03}" for n in (1, 5, 9)] + ["test_001"]
     return Corpus("simulated", tmp_path, [planted(tmp_path, name) for name in names])
 
 

@@ -1,5 +1,6 @@
 """Clips, phases, scores and one whole experiment of Wang and Hsu 2017, on invented attributes."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -185,3 +186,9 @@ def test_the_quick_profile_learns_clips_of_all_ten_phases():
         recordings = [SimpleNamespace(time=np.empty(count)) for count in frames]
         starts = experiment.Clips(recordings, quick, "valence").starts
         assert {start % quick["clip_step"] for _, start in starts} == set(range(quick["clip_step"]))
+
+
+def test_sessions_of_one_user_are_drawn_together_for_intervals(corpus):
+    people = experiment.find_people(corpus)
+    assert set(people) == {recording.name for recording in corpus.recordings}
+    assert experiment.find_people(dataclasses.replace(corpus, name="avec2012")) == {}
