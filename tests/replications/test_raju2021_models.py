@@ -1,5 +1,7 @@
 """The networks of Raju et al. 2021: shapes, masks, what EMAFN is made of, save and load, one step of training."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -24,6 +26,9 @@ def built(variant: str, *overrides: str) -> keras.Model:
     return models.VARIANTS[variant](small(*overrides), STEPS, AUDIO, VISUAL)
 
 
+plain = cache(built)  # for tests that leave the weights as they are
+
+
 def inputs(length: int = STEPS) -> dict[str, np.ndarray]:
     """Two recordings, the second of `length` steps."""
     mask = np.ones((2, STEPS), bool)
@@ -41,11 +46,11 @@ EVERY = [(name, ()) for name in models.VARIANTS] + [
 @pytest.mark.parametrize(("variant", "overrides"), EVERY)
 class TestEvery:
     def test_three_series(self, variant, overrides):
-        assert built(variant, *overrides)(inputs()).shape == (2, STEPS, 3)
+        assert plain(variant, *overrides)(inputs()).shape == (2, STEPS, 3)
 
     def test_padding_is_not_seen(self, variant, overrides):
         """What stands behind the end of a recording changes nothing before it."""
-        model, given = built(variant, *overrides), inputs(length=5)
+        model, given = plain(variant, *overrides), inputs(length=5)
         outputs = np.asarray(model(given))
         for name in ("audio", "visual"):
             given[name] = given[name].copy()
@@ -53,7 +58,7 @@ class TestEvery:
         assert np.allclose(np.asarray(model(given))[1, :5], outputs[1, :5], atol=1e-6)
 
     def test_save_and_load(self, variant, overrides, tmp_path):
-        model, given = built(variant, *overrides), inputs()
+        model, given = plain(variant, *overrides), inputs()
         model.save(tmp_path / "model.keras")
         assert np.allclose(keras.saving.load_model(tmp_path / "model.keras")(given), model(given), atol=1e-6)
 
