@@ -33,7 +33,7 @@ from common.running.experiment import list_ceilings
 from datasets import enterface, rml
 from datasets.acted import CLASSES
 from datasets.simulate import write_cached
-from replications.priyasad2019 import ceiling, faces, features, protocols, vgg19
+from replications.priyasad2019 import faces, features, protocols, vgg19
 from replications.priyasad2019.experiment import (
     NAME,
     VARIANTS,
@@ -280,6 +280,8 @@ def write(task: tasks.Task, plan: Plan, beside: Sequence[Plan], settings: dict, 
     }
     more, arrays = {"left_out": plan.prepared.left_out, "source": used}, {}
     if is_ceiling(task.variant):
+        from replications.priyasad2019 import ceiling  # here: the simulator's parts load in seconds, --help should not
+
         posteriors, trained = ceiling.classify(task.variant, corpus.recordings, corpus.root, plan.folds.values())
         more |= {"training_scores": average_training(trained), "provenance": provenance.collect()}
     else:
