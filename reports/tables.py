@@ -36,7 +36,7 @@ ALIGN = "pprrrrp"
 SEVERITY = {"none": "agrees", "slip": "slip", "unclear": "unclear", "error": "error"}
 PLACES = {"audit": "printed numbers", "real": "real recordings"}
 SKILLS = (
-    "Train: on the recordings that it was trained on. Held out: on others, with the 95 % interval over people and seeds. "
+    "Scores without post-processing. Train: on the recordings that it was trained on. Held out: on others, with the 95 % interval over people and seeds. "
     "Floor: what one scores who knows nothing of the recording. Ceiling: a plain learner that is given the planted truth "
     "inside the network's window. Way: from the floor to the ceiling. Learnt: the interval lies above the floor."
 )

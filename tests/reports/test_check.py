@@ -3,13 +3,14 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from common import results
 from common.errors import EXIT_DIFFERS, InputError
 from common.evidence.reading import load_papers
 from reports import build, check, evaluation
-from tests.reports.fabricate import CLASSES, fabricate, fabricate_all, fabricate_classes
+from tests.reports.fabricate import CLASSES, _scores, fabricate, fabricate_all, fabricate_classes
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
 TOLERANCES = {
@@ -298,3 +299,78 @@ def test_shipped_references_state_their_tolerances():
 def test_all_results_are_locked(tmp_path):
     fabricate_all(tmp_path, LEE)
     assert len(check.gather_numbers(list(results.find(tmp_path, LEE.id)))) == 16
+
+
+class TestStudy:
+    """What comes with the suite: its answers are computed again, and what was run again of it is compared."""
+
+    @pytest.fixture
+    def study(self, tmp_path, locked):
+        for variant in ("lstm", "lstm-ta"):
+            for seed in range(3):
+                fabricate(tmp_path / "study", LEE, variant, profile="study", seed=seed, mechanism=None)
+        root, folder = locked
+        check.accept(state(root), state(tmp_path / "study"), folder)
+        return tmp_path / "study", root, folder
+
+    def findings(self, study):
+        theirs, root, folder = study
+        return check.check_study(state(root), state(theirs), folder)
+
+    def rewrite(self, folder, variant, predict, seeds=range(3)):
+        """Other predictions, and the scores that follow from them."""
+        for seed in seeds:
+            path = folder / f"lee2018/simulated/study/valence/{variant}/devel-seed{seed}.json"
+            record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+            names = [name.partition("/")[2] for name in arrays if name.startswith("gold/")]
+            for kind in ("raw", "post"):
+                arrays |= {f"{kind}/{name}": predict(arrays[f"gold/{name}"]) for name in names}
+            results.write(path, record | {"scores": _scores(arrays)}, arrays)
+
+    def test_answers_that_are_the_same(self, study):
+        found, count = self.findings(study)
+        assert found == [] and count == 3  # two networks and a claim between them
+        answers = json.loads((study[2] / "lee2018.json").read_text())["answers"]
+        assert set(answers.values()) == {"learnt", "holds in simulation"}
+
+    def test_a_network_that_does_not_learn_any_more_and_a_claim_that_turns(self, study):
+        generator = np.random.default_rng(0)
+        for variant in ("lstm", "lstm-ta"):
+            self.rewrite(study[0], variant, lambda gold: generator.normal(size=len(gold)))
+        found, _ = self.findings(study)
+        assert any("lstm-ta, simulated, valence: was learnt, is not learnt" in finding for finding in found)
+        assert any("was holds in simulation, is not testable" in finding for finding in found)
+
+    def test_a_claim_that_turns_although_all_have_learnt(self, study):
+        self.rewrite(study[0], "lstm", lambda gold: gold.copy())
+        found, _ = self.findings(study)
+        assert len(found) == 1 and "was holds in simulation, is does not hold in simulation" in found[0]
+
+    def test_a_network_that_is_gone(self, study):
+        shutil.rmtree(study[0] / "lee2018/simulated/study/valence/lstm-ta")
+        assert any("was learnt, is not there" in finding for finding in self.findings(study)[0])
+
+    def test_a_score_that_does_not_follow(self, study):
+        path = study[0] / "lee2018/simulated/study/valence/lstm/devel-seed0.json"
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        record["scores"]["devel"]["per_recording"]["CCC"] += 0.01
+        results.write(path, record, arrays)
+        assert any("does not follow" in finding for finding in self.findings(study)[0])
+
+    def test_a_task_that_was_run_again_is_compared(self, study):
+        theirs, root, _ = study
+        path = fabricate(root, LEE, "lstm", profile="study", seed=1, mechanism=None)
+        found, count = self.findings(study)
+        assert found == [] and count == 3 + NUMBERS
+        record = json.loads(path.read_text())
+        record["history"]["loss"][0] += 0.01
+        path.write_text(json.dumps(record))
+        (finding,) = self.findings(study)[0]
+        assert "study/valence/lstm/devel-seed1 history/loss/first: was" in finding
+
+    def test_this_machine_is_compared_whatever_is_asked(self, locked, monkeypatch):
+        monkeypatch.setattr(check, "REFERENCE", locked[1])
+        assert state(locked[0]).here.summary.startswith(f"quick run, {3 * NUMBERS + 11} of {3 * NUMBERS + 11} ")
+        change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)
+        here = state(locked[0]).here
+        assert here.compared - here.within == len(here.findings) == 1

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import results
+from common import metrics, results
 from common.ceiling import name_ceiling
 from common.evidence.cells import fill_cells
 from common.evidence.paper import Part
@@ -41,10 +41,7 @@ class TestSeries:
         record, arrays = results.read(path), results.read_arrays(path, results.read(path))
         same = arrays["gold/Devel_01"] + 0.01 * np.random.default_rng(0).normal(size=300).astype(np.float32)
         arrays |= {name: arrays["gold/Devel_01"] if name[:5] == "gold/" else same for name in arrays if "Devel" in name}
-        for scores in (record["scores"]["devel"]["per_recording"],):
-            from common import metrics
-
-            scores["CCC"] = metrics.ccc(arrays["gold/Devel_01"], same)
+        record["scores"]["none"]["per_recording"]["CCC"] = metrics.ccc(arrays["gold/Devel_01"], same)
         results.write(path, record, arrays)
         (skill,) = judge(tmp_path).values()
         assert skill.ours > 0.9 and skill.floor == pytest.approx(skill.ours) and skill.learnt is False
@@ -52,8 +49,8 @@ class TestSeries:
     def test_a_constant_has_not_learnt(self, tmp_path):
         path = fabricate(tmp_path, LEE, "lstm")
         record, arrays = results.read(path), results.read_arrays(path, results.read(path))
-        arrays |= {name: np.full(300, 0.1) for name in arrays if name.startswith("post/")}
-        record["scores"]["devel"]["per_recording"]["CCC"] = 0.0
+        arrays |= {name: np.full(300, 0.1) for name in arrays if name.startswith("raw/")}
+        record["scores"]["none"]["per_recording"]["CCC"] = 0.0
         results.write(path, record, arrays)
         (skill,) = judge(tmp_path).values()
         assert skill.learnt is False
@@ -65,6 +62,14 @@ class TestSeries:
         (seed,) = read_paired_predictions(LEE, runs, number)
         dealt = score_dealt(LEE, runs, number, list(seed.values()))
         assert len(dealt) == 13 and abs(np.mean(dealt)) < 0.1  # each to each of the others, once
+
+    def test_it_is_judged_without_what_was_fitted_on_the_scored_recordings(self, tmp_path):
+        path = fabricate(tmp_path, LEE, "lstm")
+        record, arrays = results.read(path), results.read_arrays(path, results.read(path))
+        golds = {name: array for name, array in arrays.items() if name.startswith("gold/")}
+        results.write(path, record, arrays | {name.replace("gold", "post"): array for name, array in golds.items()})
+        (skill,) = judge(tmp_path).values()
+        assert skill.ours == record["scores"]["none"]["per_recording"]["CCC"]
 
     def test_predictions_that_are_not_stored_say_nothing(self, tmp_path):
         scores = {"devel": {"per_recording": {"CCC": 0.9}}}
