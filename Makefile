@@ -1,6 +1,7 @@
 # make replicate   sets up .venv, runs the quick replications on simulated corpora, builds the report
 # make study       sets up .venv, runs the study of every paper: hours; goes on where it stopped
 # make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
+# make check       after make replicate: runs the cheapest task of a study again, exit code 2 when a number has moved
 # make test        sets up .venv, runs the tests
 # make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
 # The installation and make replicate go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
@@ -26,6 +27,7 @@ test: .venv/installed
 	.venv/bin/python -m pytest -n auto --dist loadfile
 
 check: .venv/installed
+	.venv/bin/python -m replications.raju2021.run --profile study --variants lstm --seeds 0 --results $(RESULTS)
 	.venv/bin/python -m reports.build --results $(RESULTS) --out $(REPORT) --check
 
 .venv/installed: requirements.txt
