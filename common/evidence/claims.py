@@ -6,7 +6,7 @@ A difference counts from a margin on that is declared beforehand (`find_margin`)
     does not hold                  the same the other way round
     no difference of that size     the interval lies inside the margin
     undecided                      all else, or what the note says
-    not testable                   in simulation: neither network has learnt, too few seeds, other recordings
+    not testable                   in simulation: neither network has learnt, too few seeds or people, other recordings
 """
 
 import math
@@ -21,11 +21,10 @@ from common.evidence.scores import (
     estimate_interval,
     find_score,
     is_sound,
-    number_units,
     read_paired_predictions,
     resample_score,
 )
-from common.evidence.skill import judge_number
+from common.evidence.skill import PEOPLE, count_people, judge_number
 
 SEEDS = 3  # of both networks at least, in simulation
 POWER = (1.96 + 0.84) / 1.96  # half an interval times this is a difference that four of five such runs would resolve
@@ -129,17 +128,14 @@ def list_obstacles(
     found = [] if all(sound) else [UNSOUND]
     if (seeds := min(len(runs.files) for runs in pair)) < SEEDS:
         found.append(f"{seeds} of {SEEDS} seeds")
+    if (people := count_people(paper, pair[0], number)) < PEOPLE:
+        found.append(f"{people} of {PEOPLE} people")
     skills = [judge_number(paper, files, runs, number) for runs in pair]
     if all(skills) and not any(all(skill.learnt for skill in of_one) for of_one in skills):
         found.append("neither network has learnt")
     if not paired and not found:
         found.append("no paired interval: predictions are not stored, or not of the same recordings")
     return found
-
-
-def count_people(paper: Paper, runs: Runs, number: Part) -> int:
-    """How many people, or conversations, or recordings where nobody knows of whom they are, were drawn."""
-    return len(set(number_units(runs, read_paired_predictions(paper, runs, number))))
 
 
 def describe_resolution(low: float, high: float, published: float | None, people: int, seeds: int) -> str:

@@ -24,6 +24,7 @@ from common.evidence.scores import (
     estimate_interval,
     find_score,
     is_sound,
+    number_units,
     read_paired_predictions,
     resample_score,
     score_classes,
@@ -32,6 +33,7 @@ from common.evidence.scores import (
 
 UNLEARNT = "the network has not learnt"
 DEALS = 20  # at most, of the predictions to other recordings
+PEOPLE = 4  # of fewer, drawn with replacement, no interval can be told
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -
     """The skill of the network that `runs` are of, by the score that `number` asks for, without post-processing."""
     paper = replace(paper, protocol=replace(paper.protocol, postprocess="none"))
     ours, sound = find_score(paper, runs, number), is_sound(paper, runs, number)
-    low, high = estimate_interval(resample_score(paper, runs, number) if sound and ours is not None else None)
+    enough = sound and ours is not None and count_people(paper, runs, number) >= PEOPLE
+    low, high = estimate_interval(resample_score(paper, runs, number) if enough else None)
     seeds = read_paired_predictions(paper, runs, number)
     floor = find_floor(paper, runs, number, seeds) if seeds else None
     source = (runs.corpus, runs.profile, runs.evidence, len(runs.files))
@@ -103,6 +106,11 @@ def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -
         runs.variant, number, *source, average_training(runs, number), ours, low, high, floor,
         *find_ceiling(paper, files, runs, number), None if floor is None else low is not None and low > floor,
     )  # fmt: skip
+
+
+def count_people(paper: Paper, runs: Runs, number: Part) -> int:
+    """How many people, or conversations, or recordings where nobody knows of whom they are, intervals are drawn from."""
+    return len(set(number_units(runs, read_paired_predictions(paper, runs, number))))
 
 
 def average_training(runs: Runs, number: Part) -> float | None:

@@ -71,6 +71,12 @@ class TestClaims:
         found = judge_first(tmp_path)
         assert found.result == "not testable" and found.note == "neither network has learnt"
 
+    def test_of_three_people_it_is_not_testable(self, tmp_path):
+        for variant in ("lstm", "lstm-ta"):
+            people = {f"Devel_{n:02}": f"person {n % 3}" for n in range(1, 15)}
+            fabricate_seeds(fabricate, tmp_path, LEE, variant, chats=people)
+        assert "3 of 4 people" in judge_first(tmp_path).note and judge_first(tmp_path).result == "not testable"
+
     def test_one_that_has_learnt_is_enough(self, tmp_path, monkeypatch):
         monkeypatch.setitem(QUALITY, "lstm", 0.0)
         fabricate_everything(tmp_path)

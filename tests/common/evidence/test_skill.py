@@ -71,6 +71,12 @@ class TestSeries:
         (skill,) = judge(tmp_path).values()
         assert skill.ours == record["scores"]["none"]["per_recording"]["CCC"]
 
+    @pytest.mark.parametrize(("people", "told"), [(3, False), (4, True)])
+    def test_of_few_people_nothing_can_be_told(self, tmp_path, people, told):
+        fabricate(tmp_path, LEE, "lstm-ta", chats={f"Devel_{n:02}": f"person {n % people}" for n in range(1, 15)})
+        (skill,) = judge(tmp_path).values()
+        assert skill.learnt is told and (skill.low is not None) is told and skill.ours > 0.3
+
     def test_predictions_that_are_not_stored_say_nothing(self, tmp_path):
         scores = {"devel": {"per_recording": {"CCC": 0.9}}}
         fabricate(tmp_path, LEE, "lstm", scores=scores)
