@@ -95,10 +95,8 @@ def say_origin(canvas: Canvas, paper: Paper, files: Sequence[File], shown: Seque
 
 def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs) -> bool:
     """Whether a network has not learnt what its paper predicts, or not all of it."""
-    number = Part(
-        corpus=find_corpus(paper, runs.corpus),
-        target="+".join(dict.fromkeys(p.target for p in paper.skill if p.target)),
-    )
+    targets = dict.fromkeys(resolve_number(paper, part).target for part in paper.skill)
+    number = Part(corpus=find_corpus(paper, runs.corpus), target="+".join(targets))
     return any(skill.learnt is False for skill in judge_number(paper, files, runs, resolve_number(paper, number)))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from common import metrics
 from common.ceiling import name_ceiling
 from common.evidence.paper import PERCENT, Paper, Part, resolve_number
-from common.evidence.runs import CONTROL, File, Runs, check_files, find_corpus, find_place, select_runs
+from common.evidence.runs import ALL_TARGETS, CONTROL, File, Runs, check_files, find_corpus, find_place, select_runs
 from common.evidence.scores import (
     choose_metric,
     estimate_interval,
@@ -78,8 +78,8 @@ def judge_skills(paper: Paper, files: Iterable[File]) -> list[Skill]:
 
 def has_target(runs: Runs, number: Part) -> bool:
     """Whether the runs scored the target of `number` at all: some networks predict one of several only."""
-    several = runs.first["target"] == "all"
-    return not several or number.target in runs.first["scores"]
+    target = runs.first["target"]
+    return number.target in runs.first["scores"] if target == ALL_TARGETS else number.target == target
 
 
 def judge_number(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -> list[Skill]:
