@@ -35,6 +35,14 @@ def pytest_collection(session):
         gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def gone():
+    """What a module leaves behind (networks and their traced functions) is not looked at over and over by the next ones."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def real_data() -> Path:
     """Folder with the public parts of real corpora, named by AVEMOTION_DATA; without it the test is skipped."""
