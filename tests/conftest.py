@@ -7,6 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
+# before NumPy comes, here and in what the tests start: two workers on two cores would spin in each other's way
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
