@@ -80,8 +80,9 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     assert code == 0 and "0 of 4 results computed, 4 were there" in out
 
 
-def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called):
+def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called, monkeypatch):
     """Also after another network in the same process."""
+    monkeypatch.setattr(run, "FOLDS", ("devel",))
     for folder in (finished, tmp_path):  # what is done is not done again
         code, _, err = called(*words(chats, features_cache, folder, "--variants", "aed"))
         assert code == 0, err
