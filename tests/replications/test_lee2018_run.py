@@ -167,7 +167,7 @@ def test_scores_are_those_of_the_stored_series(finished, corpus, variant):
         covariance = ((x - x.mean()) * (gold - gold.mean())).mean()
         expected = {
             "RMSE": np.sqrt(np.square(x - gold).mean()),
-            "CC": covariance / (x.std() * gold.std()),
+            "CC": covariance / (x.std() * gold.std()) if x.std() else None,  # the best of a bad network is constant
             "CCC": 2 * covariance / (x.var() + gold.var() + (x.mean() - gold.mean()) ** 2),
         }
         for pooling in ("per_recording", "concatenated"):
@@ -262,6 +262,7 @@ def test_arousal_has_scores_and_no_published_number(corpus, cache, tmp_path, cal
         results.write(task.path, {"paper": "lee2018", "scores": scores, "task_digest": task.digest})
 
     monkeypatch.setattr(run, "train", faked)
+    monkeypatch.setattr(run, "judge_skills", lambda paper, files: [])  # which needs whole records
     code, out, err = called(*arguments(corpus, cache, tmp_path, "--target", "arousal"))
     assert code == 0, err
     assert "paper prints no number for arousal" in out and out.count("0.125") == 4 and "table1" not in out
