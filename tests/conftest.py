@@ -7,6 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
+# before NumPy comes, here and in what the tests start: two workers on two cores would spin in each other's way
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
@@ -33,6 +36,14 @@ def pytest_collection(session):
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def gone():
+    """What a module leaves behind (networks and their traced functions) is not looked at over and over by the next ones."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

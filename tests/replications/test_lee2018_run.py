@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +23,7 @@ from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces
 from common.networks.moments import Moments
+from common.running import cli
 from datasets import avec2017, sewa
 from replications.lee2018 import experiment, features, run
 from tests.common.media.test_video import write as write_video
@@ -59,13 +62,14 @@ def command(*words: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(corpus, cache, tmp_path_factory):
-    """One run through `python -m` in two worker processes: its results folder and what it printed."""
+    """One run in this process: its results folder and what it printed."""
     folder = tmp_path_factory.mktemp("results")
-    done = subprocess.run(
-        command(*arguments(corpus, cache, folder, "--jobs", "2")), capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout, done.stderr
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+            patch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
+        patch.setattr(sys, "argv", ["run", *arguments(corpus, cache, folder)])
+        assert cli.run(run.main) == 0, err.getvalue()
+    return folder, out.getvalue(), err.getvalue()
 
 
 def records(folder: Path) -> dict[str, dict]:
@@ -163,7 +167,7 @@ def test_scores_are_those_of_the_stored_series(finished, corpus, variant):
         covariance = ((x - x.mean()) * (gold - gold.mean())).mean()
         expected = {
             "RMSE": np.sqrt(np.square(x - gold).mean()),
-            "CC": covariance / (x.std() * gold.std()),
+            "CC": covariance / (x.std() * gold.std()) if x.std() else None,  # the best of a bad network is constant
             "CCC": 2 * covariance / (x.var() + gold.var() + (x.mean() - gold.mean()) ** 2),
         }
         for pooling in ("per_recording", "concatenated"):
@@ -188,15 +192,16 @@ def test_second_call_does_nothing_and_prints_the_same_tables(finished, corpus, c
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_killed_and_finished_with_one_job_the_numbers_are_those_of_two(finished, corpus, cache, tmp_path, called):
-    """The process is killed as soon as the first result is there; `finished` was made without an interruption."""
-    words = arguments(corpus, cache, tmp_path)
-    process = started("lee2018", *words)
-    wait_for(process, tmp_path, "*.json")
+def test_killed_with_two_jobs_and_finished_with_one_the_numbers_are_those_of_one(
+    finished, corpus, cache, tmp_path, called
+):
+    """`python -m` is killed once a worker has left the result of a network; `finished` was made without interruption."""
+    process = started("lee2018", *arguments(corpus, cache, tmp_path, "--jobs", "2", variants=["lstm-ta"]))
+    wait_for(process, tmp_path, "lstm-ta/*.json")
     kill(process)
-    assert len(list(tmp_path.rglob("*.json"))) == 1
-    code, out, err = called(*words)
-    assert code == 0 and "3 of 4 results computed, 1 were there" in out, err
+    made = len(list(tmp_path.rglob("*.json")))  # the other worker may have left the ceiling, too
+    code, out, err = called(*arguments(corpus, cache, tmp_path))
+    assert code == 0 and f"{4 - made} of 4 results computed, {made} were there" in out and made in (1, 2), err
     assert numbers(tmp_path) == numbers(finished[0])
     left = [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".json", ".npz")]
     assert all(name.startswith(".") for name in left)  # at most what the kill left half written
@@ -257,8 +262,10 @@ def test_arousal_has_scores_and_no_published_number(corpus, cache, tmp_path, cal
         results.write(task.path, {"paper": "lee2018", "scores": scores, "task_digest": task.digest})
 
     monkeypatch.setattr(run, "train", faked)
-    code, out, _ = called(*arguments(corpus, cache, tmp_path, "--target", "arousal"))
-    assert code == 0 and "paper prints no number for arousal" in out and out.count("0.125") == 4 and "table1" not in out
+    monkeypatch.setattr(run, "judge_skills", lambda paper, files: [])  # which needs whole records
+    code, out, err = called(*arguments(corpus, cache, tmp_path, "--target", "arousal"))
+    assert code == 0, err
+    assert "paper prints no number for arousal" in out and out.count("0.125") == 4 and "table1" not in out
 
 
 @pytest.mark.parametrize("target", ["valence", "arousal"])

@@ -17,7 +17,10 @@ from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
 
 PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
-TINY = ["--set", "epochs=1", "--set", "encoder_units=4", "--set", "decoder_units=4", "--set", "attention_units=4"]
+TINY = [
+    *("--set", "epochs=1", "--set", "encoder_units=4", "--set", "decoder_units=4", "--set", "attention_units=4"),
+    *("--set", "bag_size=20"),
+]
 REAL = {  # the scores of each published file, in thousandths: arousal, valence, liking of DE+HU, DE, HU
     "deepspectrum": (312, 380, 156, 233, 317, 84, 142, 164, 121),
     "egemaps-func_STD": (371, 396, 305, 286, 405, 73, 159, 136, 192),
@@ -33,9 +36,9 @@ REAL = {  # the scores of each published file, in thousandths: arousal, valence,
 
 @pytest.fixture(scope="module")
 def chats(tmp_path_factory):
-    """A simulated AVEC 2019 corpus of 4 + 2 recordings of about 8 s in each culture. To be read only."""
+    """A simulated AVEC 2019 corpus of 2 + 2 recordings of about 6 s in each culture. To be read only."""
     root = tmp_path_factory.mktemp("raju") / "corpus"
-    simulated.write(root, train=4, devel=2, seconds=8.0)
+    simulated.write(root, train=2, devel=2, seconds=6.0)
     return root
 
 
@@ -68,7 +71,7 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     assert sorted(found) == [f"{variant}/{fold}" for variant in ("aed", "ceiling-sequence") for fold in folds]
     path, record = found["aed/devel-seed0"]
     assert (record["corpus"], record["evidence"], record["target"]) == ("simulated", "simulated", "all")
-    assert set(record["scores"]) == set(record["training_scores"]) == set(TARGETS) and len(record["recordings"]) == 12
+    assert set(record["scores"]) == set(record["training_scores"]) == set(TARGETS) and len(record["recordings"]) == 8
     assert record["mechanism"]["alignment"]["planted"] > 1 and len(set(record["chats"].values())) == 2
     arrays = results.read_arrays(path, record)
     assert len(arrays["raw/liking/Devel_HU_02"]) == len(arrays["gold/liking/Devel_HU_02"])
@@ -80,8 +83,9 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     assert code == 0 and "0 of 4 results computed, 4 were there" in out
 
 
-def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called):
+def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called, monkeypatch):
     """Also after another network in the same process."""
+    monkeypatch.setattr(run, "FOLDS", ("devel",))
     for folder in (finished, tmp_path):  # what is done is not done again
         code, _, err = called(*words(chats, features_cache, folder, "--variants", "aed"))
         assert code == 0, err

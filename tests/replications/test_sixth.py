@@ -29,22 +29,36 @@ def suite(tmp_path_factory) -> Path:
     return root
 
 
-def call(suite: Path, *words: str) -> str:
-    command = [sys.executable, "-m", *words]
+RUN = "replications.sixth.run --cache cache --jobs 1"
+CALLS = (RUN, RUN, "replications.architectures sixth", "reports.build")
+# each as `python -m` has it, in one process, which imports Keras once
+SCRIPT = """
+import runpy, sys
+sys.path.insert(0, "")
+for command in sys.argv[1:]:
+    sys.argv = command.split()
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        assert not stop.code, (command, stop.code)
+    print("END")
+"""
+
+
+def call(suite: Path, *commands: str) -> list[str]:
+    """What each of the commands prints."""
+    command = [sys.executable, "-c", SCRIPT, *commands]
     done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def run(suite: Path) -> str:
-    return call(suite, "replications.sixth.run", "--cache", "cache", "--jobs", "1")
+    return done.stdout.split("END\n")[:-1]
 
 
 def test_its_run_its_network_and_its_report(suite):
-    assert re.search(r"LSTM +CCC +0\.300 +-?0\.\d{3} .* NOT_COMPARABLE", out := run(suite)), out
-    assert run(suite).startswith("0 of 1 results computed, 1 were there")
-    assert "sixth/architectures.json: lstm" in call(suite, "replications.architectures", "sixth")
-    assert "sixth: 1 printed numbers: " in call(suite, "reports.build")
+    first, second, networks, report = call(suite, *CALLS)
+    assert re.search(r"LSTM +CCC +0\.300 +-?0\.\d{3} .* NOT_COMPARABLE", first), first
+    assert second.startswith("0 of 1 results computed, 1 were there")
+    assert "sixth/architectures.json: lstm" in networks
+    assert "sixth: 1 printed numbers: " in report
     (cell,) = csv.DictReader((suite / "report" / "cells.csv").open())
     assert (cell["paper"], cell["published"], cell["verdict"]) == ("sixth", "0.300", "NOT_COMPARABLE")
     assert cell["evidence"] == "simulated" and cell["ours"]

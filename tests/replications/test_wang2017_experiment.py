@@ -147,19 +147,27 @@ def test_the_page_of_the_report_shows_it(both):
     assert "devel-seed" not in page.render_paper(found, []) and len(found.files) == 1
 
 
-def test_the_losses_are_compared_on_valence(corpus, tmp_path):
-    path, record = trained(corpus, tmp_path, "la-t")
+@pytest.fixture(scope="module")
+def compared(corpus, tmp_path_factory):
+    """Path and record of one of the losses. To be read only."""
+    return trained(corpus, tmp_path_factory.mktemp("compared"), "la-t-s")
+
+
+def test_the_losses_are_compared_on_valence(compared):
+    path, record = compared
     assert list(record["scores"]) == ["valence", "fer2013"]
     assert record["scores"]["fer2013"] == {"PublicTest": {"accuracy": 0.5, "UAR": None}}
     assert not any(name.startswith("weights/") for name in results.read_arrays(path, record))
 
 
-def test_same_seed_same_numbers(corpus, tmp_path):
-    runs = [trained(corpus, tmp_path / name, "la-t-s")[1] for name in "ab"]
-    assert runs[0]["scores"] == runs[1]["scores"] and runs[0]["history"] == runs[1]["history"]
+def test_same_seed_same_numbers(corpus, compared, tmp_path):
+    """After other networks in the same process, too."""
+    _, again = trained(corpus, tmp_path, "la-t-s")
+    assert again["scores"] == compared[1]["scores"] and again["history"] == compared[1]["history"]
 
 
-def test_without_scaling(corpus, tmp_path):
+def test_without_scaling(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "TARGETS", ("valence",))
     path, record = trained(corpus, tmp_path, scaling="none")
     mean, deviation = (results.read_arrays(path, record)[f"weights/valence/{n}"] for n in range(2))
     assert not mean.any() and (deviation == 1).all()

@@ -10,18 +10,18 @@ from datasets import fer2013
 from replications.wang2017 import layers, run
 
 TINY = [
-    "--set", "epochs=1", "--set", "lstm_units=[4, 3]", "--set", "cnn_epochs=1", "--set", "clip_frames=20", "--set",
+    "--set", "epochs=1", "--set", "lstm_units=[4, 3]", "--set", "cnn_epochs=1", "--set", "clip_frames=10", "--set",
     "clip_stride=40", "--set", "fc_units=16",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory):
-    """A simulated AVEC 2012 of one training and one development session of about 6 s. To be read only."""
+    """A simulated AVEC 2012 of one training and one development session of about 5 s. To be read only."""
     from datasets.simulated import avec2012 as simulated
 
     root = tmp_path_factory.mktemp("wang") / "corpus"
-    simulated.write(root, train=1, devel=1, test=0, seconds=6.0)
+    simulated.write(root, train=1, devel=1, test=0, seconds=5.0)
     return root
 
 

@@ -35,7 +35,7 @@ def relu(x):
 
 
 def he(rng, shape, fan_in):
-    return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+    return rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_densenet_from_a_published_file(image, tmp_path):
 
     rng = np.random.default_rng(4)
     model = backbones.NETWORKS["densenet121"].build()
-    layers = {published(layer): [rng.uniform(0, 0.1, v.shape) for v in layer.weights] for layer in model.layers}
+    layers = {published(layer): [rng.random(v.shape, np.float32) / 10 for v in layer.weights] for layer in model.layers}
     layers["fc1000"] = [np.zeros((1024, 1000)), np.zeros(1000)]
     save_as_published(tmp_path / "weights.h5", layers)
     model = backbones.build("densenet121", tmp_path / "weights.h5")
