@@ -75,10 +75,19 @@ def keep(paper, results_folder: Path, committed: Path) -> int:
 def shrink(arrays: dict[str, np.ndarray], first: bool) -> dict[str, np.ndarray]:
     """Predictions and maps in half precision; of other seeds than the first what scores are computed from."""
     chosen = {name: array for name, array in arrays.items() if first or is_prediction(name)}
-    halved = {
-        name for name, array in chosen.items() if array.dtype.kind == "f" and (is_prediction(name) or array.ndim > 1)
-    }
-    return {name: array.astype(np.float16) if name in halved else array for name, array in chosen.items()}
+    return {name: halve(array, exact=is_prediction(name)) for name, array in chosen.items()}
+
+
+def halve(array: np.ndarray, exact: bool) -> np.ndarray:
+    """Numbers in half precision, but no time series of figures.
+
+    Nor, where scores are to follow from them (`exact`), what moves too little for it: what is nearly constant.
+    """
+    if array.dtype.kind != "f" or not array.size or not (exact or array.ndim > 1):
+        return array
+    small = array.astype(np.float16)
+    lost = np.abs(small.astype(np.float64) - array).max()
+    return array if exact and lost > array.std() / 1000 else small
 
 
 def is_prediction(name: str) -> bool:

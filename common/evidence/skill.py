@@ -128,7 +128,8 @@ def find_ceiling(
     beside = [file for file in files if find_place(file[1]) == find_place(runs.first)]
     best = select_runs(paper, beside, name_ceiling(paper.ceilings[runs.variant]), runs.corpus, number)
     ours = find_score(paper, best, number) if best and is_sound(paper, best, number) else None
-    return ours, *estimate_interval(resample_score(paper, best, number) if ours is not None else None)
+    enough = ours is not None and count_people(paper, best, number) >= PEOPLE
+    return ours, *estimate_interval(resample_score(paper, best, number) if enough else None)
 
 
 def find_floor(paper: Paper, runs: Runs, number: Part, seeds: Sequence[dict]) -> float:
