@@ -83,14 +83,23 @@ def has_target(runs: Runs, number: Part) -> bool:
 
 
 def judge_number(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -> list[Skill]:
-    """The skill of the network behind `number`, which `runs` are of: for each of its targets, as `paper.skill` has it."""
-    corpus, parts = find_corpus(paper, runs.corpus), [resolve_number(paper, part) for part in paper.skill]
-    return [
-        judge_skill(paper, files, runs, replace(part, fold=runs.first["fold"]))
-        for one in split_targets(number)
-        for part in parts
-        if (part.corpus, part.target) == (corpus, one.target) and has_target(runs, part)
-    ]
+    """The skill of the network behind `number`, which `runs` are of: for each of its targets, as `paper.skill` has it.
+
+    Where that names a fold, the network is judged there, if it was run: a number may be from a fold whose epochs were
+    chosen on the scored recordings.
+    """
+    beside = [file for file in files if find_place(file[1]) == find_place(runs.first)]
+    found = []
+    for one in split_targets(number):
+        for part in paper.skill:
+            asked = resolve_number(paper, part)
+            if (asked.corpus, asked.target) != (find_corpus(paper, runs.corpus), one.target):
+                continue
+            fair = select_runs(paper, beside, runs.variant, runs.corpus, asked) if part.fold else None
+            judged = fair or runs
+            if has_target(judged, asked):
+                found.append(judge_skill(paper, files, judged, replace(asked, fold=judged.first["fold"])))
+    return found
 
 
 def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -> Skill:

@@ -136,3 +136,12 @@ def test_a_cell_says_that_its_network_has_not_learnt(tmp_path, monkeypatch):
     cells = [cell for cell in fill_cells(LEE, results.find(tmp_path, LEE.id)) if cell.evidence != "none"]
     said = {cell.row: UNLEARNT in cell.note for cell in cells if cell.exhibit == "table1"}
     assert said == {"LSTM-RNN": True, "LSTM-RNN + TA": False}
+
+
+def test_where_the_epoch_was_chosen_on_the_scored_recordings_another_fold_says_whether_it_has_learnt(tmp_path):
+    fabricate_targets(tmp_path, RAJU, "aed", quality=0.9)  # of the fold "devel"
+    files = list(results.find(tmp_path, RAJU.id))
+    assert not any(UNLEARNT in cell.note for cell in fill_cells(RAJU, files))
+    fabricate_targets(tmp_path, RAJU, "aed", fold="heldout", quality=0.0)
+    cells = [c for c in fill_cells(RAJU, results.find(tmp_path, RAJU.id)) if c.evidence != "none"]
+    assert cells and all(UNLEARNT in cell.note for cell in cells)
