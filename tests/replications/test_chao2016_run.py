@@ -19,7 +19,7 @@ from common.evidence.runs import CONTROL
 from common.evidence.settings import resolve_settings
 from datasets import afew, layout, sfew
 from replications.chao2016 import run
-from tests.processes import interrupt, kill, started, wait_for
+from tests.processes import call, interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
     OVERRIDES,
     film,
@@ -91,11 +91,9 @@ def command(*words) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(places, tmp_path_factory):
-    """One run through `python -m`: its results folder and what it printed."""
+    """One run: its results folder and what it printed."""
     folder = tmp_path_factory.mktemp("results")
-    done = subprocess.run(command(*arguments(places, folder)), capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout, done.stderr
+    return folder, *call(run.main, *arguments(places, folder))
 
 
 def records(folder: Path) -> dict[str, dict]:
