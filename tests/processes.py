@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,19 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(making)
             making.rename(top / name)
     return top / name
+
+
+@contextmanager
+def without_graphs():
+    """Networks step by step: to make a graph takes longer than a few steps of a small network."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of Keras, that a single input comes by its name
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def call(main: Callable[[], int], *words) -> tuple[str, str]:

@@ -167,9 +167,10 @@ def test_a_clip_without_a_face_has_zeros_after_whitening(places, tmp_path, calle
     assert all(np.abs(one.shape).max() > 0.1 for one in others)
 
 
-def test_the_report_builds_from_the_results(finished, tmp_path):
+def test_the_report_builds_from_the_results(finished, tmp_path, monkeypatch):
     from reports import build, evaluation
 
+    monkeypatch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
     found = evaluation.evaluate(load_paper(run.PAPER), finished[0])
     printed = [cell for cell in found.cells if cell.published]
     assert len(found.files) == 4 and len(printed) == 65
