@@ -1,17 +1,21 @@
 """Processes that tests interrupt and kill, the command lines of the papers among them; what processes of tests share."""
 
 import fcntl
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from common.errors import EXIT_INTERRUPTED
+from common.running import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = "error: interrupted; what is finished is kept, the same command goes on from there"
@@ -28,6 +32,31 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(making)
             making.rename(top / name)
     return top / name
+
+
+@contextmanager
+def without_graphs():
+    """Networks step by step: to make a graph takes longer than a few steps of a small network."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of Keras, that a single input comes by its name
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def call(main: Callable[[], int], *words) -> tuple[str, str]:
+    """What a command line prints that ends well, run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+            patch.setenv(name, os.environ.get(name, "1"))  # what the run sets is put back
+        patch.setattr(sys, "argv", ["run", *map(str, words)])
+        code = cli.run(main)
+    assert code == 0, err.getvalue()
+    return out.getvalue(), err.getvalue()
 
 
 def started(paper: str, *words) -> subprocess.Popen:

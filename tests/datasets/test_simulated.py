@@ -14,16 +14,9 @@ import soundfile
 from common.errors import InputError
 from datasets.simulated import avec2017, script, speech
 
-SMALL = {"train": 2, "devel": 1, "seconds": 6.0}
+SMALL = {"train": 2, "devel": 1, "seconds": 6.0}  # as the `corpus` of all tests
 STEMS = ("Devel_01", "Train_01", "Train_02")
 MANY = [script.write_script(seed, "Train_01", 60.0) for seed in range(20)]
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("simulated") / "salient"
-    avec2017.write(root, **SMALL)
-    return root
 
 
 @pytest.fixture(scope="module")

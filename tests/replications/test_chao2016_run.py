@@ -19,7 +19,7 @@ from common.evidence.runs import CONTROL
 from common.evidence.settings import resolve_settings
 from datasets import afew, layout, sfew
 from replications.chao2016 import run
-from tests.processes import interrupt, kill, started, wait_for
+from tests.processes import call, interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
     OVERRIDES,
     film,
@@ -91,11 +91,9 @@ def command(*words) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(places, tmp_path_factory):
-    """One run through `python -m`: its results folder and what it printed."""
+    """One run: its results folder and what it printed."""
     folder = tmp_path_factory.mktemp("results")
-    done = subprocess.run(command(*arguments(places, folder)), capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout, done.stderr
+    return folder, *call(run.main, *arguments(places, folder))
 
 
 def records(folder: Path) -> dict[str, dict]:
@@ -169,9 +167,10 @@ def test_a_clip_without_a_face_has_zeros_after_whitening(places, tmp_path, calle
     assert all(np.abs(one.shape).max() > 0.1 for one in others)
 
 
-def test_the_report_builds_from_the_results(finished, tmp_path):
+def test_the_report_builds_from_the_results(finished, tmp_path, monkeypatch):
     from reports import build, evaluation
 
+    monkeypatch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
     found = evaluation.evaluate(load_paper(run.PAPER), finished[0])
     printed = [cell for cell in found.cells if cell.published]
     assert len(found.files) == 4 and len(printed) == 65

@@ -21,6 +21,7 @@ from replications.priyasad2019 import experiment
 from replications.priyasad2019.experiment import VARIANTS, Fold, Outcome
 from replications.priyasad2019.features import Clip, Segments
 from replications.priyasad2019.protocols import Split, divide
+from tests.processes import without_graphs
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
 WIDTH, FRAMES, PER_CLIP = 32, 2, 3  # of fc6; faces of a segment; segments of a clip
@@ -72,7 +73,8 @@ def trained(folder: Path, split: Split, segments: Segments, labels=LABELS, seed:
     """Record and arrays of one fold."""
     task, steps = task_of(folder, split, seed), []
     folds = {task.path: Fold(segments, labels, split)}
-    experiment.train(task, progress or steps.append, folds, TINY | changes)
+    with without_graphs():
+        experiment.train(task, progress or steps.append, folds, TINY | changes)
     assert progress or steps == sorted(steps) and steps[-1] == pytest.approx(1)
     record = results.read(task.path)
     return record, results.read_arrays(task.path, record)

@@ -54,7 +54,7 @@ def corpora(factory) -> dict[str, Path]:
     def make(made: Path) -> None:
         from datasets.simulated import rml as simulated
 
-        simulated.write(made / "rml", subjects=2, sentences=1, seconds=1.8, jobs=2)
+        simulated.write(made / "rml", subjects=2, sentences=1, seconds=1.8)
         shutil.copytree(made / "rml/rml-1/s1", made / "rml/rml-1/s3")
         for truth in (made / "rml/truth").glob("s1_*.npz"):
             shutil.copy(truth, truth.with_name(truth.name.replace("s1_", "s3_")))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from common import results
+from common.ceiling import predict_classes
 from common.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_WRITE
 from common.evidence.paper import resolve_number
 from common.evidence.reading import load_paper
@@ -22,7 +23,7 @@ from common.media import audio, video
 from common.running.corpora import Corpus
 from datasets import enterface, layout, rml
 from datasets.acted import CLASSES
-from replications.priyasad2019 import features, run
+from replications.priyasad2019 import ceiling, features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import Clip, Segments
 from tests.common.media import test_ssd
@@ -47,6 +48,22 @@ def real(source: Path, root: Path) -> Path:
     """A copy that nothing marks as simulated; truth there is none of people."""
     shutil.copytree(source, root, ignore=shutil.ignore_patterns("truth", layout.MARKER), copy_function=os.link)
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def learnt_once():
+    """Of the same inputs the plain learner says the same: it is fitted to them once for all tests of this file."""
+    said = {}
+
+    def predict(*arrays):
+        key = tuple((array.shape, array.dtype.str, array.tobytes()) for array in arrays)
+        if key not in said:
+            said[key] = predict_classes(*arrays)
+        return said[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ceiling, "predict_classes", predict)
+        yield
 
 
 @pytest.fixture
@@ -344,6 +361,7 @@ def test_both_simulated_corpora_fill_the_tables_and_the_report(apart, tmp_path, 
     mechanism = done["simulated-enterface", "proposed", "loso"]["mechanism"]
     assert "speech" not in mechanism and "kfold" in mechanism  # there is no truth beside this one
 
+    monkeypatch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
     evaluated = evaluation.evaluate(load_paper(run.PAPER), tmp_path / "results")
     printed = {(cell.exhibit, cell.row, cell.column): cell for cell in evaluated.cells if cell.published}
     assert len(evaluated.files) == 9 and len(printed) == 6 + 6 + 36

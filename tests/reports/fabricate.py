@@ -1,6 +1,8 @@
 """Result files with invented values, for tests: nothing in them was measured."""
 
+import copy
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +27,17 @@ def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="qui
 
     `changes` replace entries of the record; with other `scores` no predictions are stored, they would not fit.
     """
-    generator = np.random.default_rng([seed, len(variant), len(corpus), *variant.encode()])
-    arrays = _series(generator, QUALITY[variant], names=[f"Devel_{n:02}" for n in range(1, 15)])
-    mechanism, examples = _mechanism(generator, variant, corpus)
+    arrays, scores, mechanism, examples = _invent(variant, corpus, seed, QUALITY[variant])
     values = resolve_settings(paper, profile, overrides)
     record = {
         "paper": paper.id, "corpus": corpus, "evidence": "simulated" if corpus.startswith("simulated") else "real",
         "profile": profile, "target": paper.protocol.target, "variant": variant, "fold": paper.protocol.fold,
         "seed": seed, "settings": values, "settings_digest": storage.digest(values), "corpus_digest": "0123456789abcdef",
-        "scores": _scores(arrays), "postprocess": {"devel": _chain("devel"), "train": _chain("train")},
+        "scores": copy.deepcopy(scores), "postprocess": {"devel": _chain("devel"), "train": _chain("train")},
         "recordings": [{"name": f"Devel_{n:02}", "labels": 300, "frames_without_face": n % 3} for n in range(1, 15)],
         "unusable": [], "parameters": 12345,
         "history": {"loss": list(0.2 * np.exp(-np.arange(20) / 6) + 0.02)},
-        "seconds": {"training": 12.3, "prediction": 1.2}, "mechanism": mechanism,
+        "seconds": {"training": 12.3, "prediction": 1.2}, "mechanism": copy.deepcopy(mechanism),
         "provenance": {
             "date": "2026-01-02T03:04:05+00:00", "commit": "0" * 40, "dirty": False, "python": "3.11.7",
             "tensorflow": "2.16.2", "keras": "3.12.4", "numpy": "1.26.4", "opensmile": "2.6.0", "dlib": "20.0.1",
@@ -49,6 +49,14 @@ def fabricate(root, paper: Paper, variant: str, corpus="simulated", profile="qui
     path = folder / f"{record['fold']}-seed{record['seed']}.json"
     results.write(path, record, None if "scores" in changes else {**arrays, **examples})
     return path
+
+
+@cache
+def _invent(variant, corpus, seed, quality):
+    """What is long to compute of a result: its series, their scores, its mechanism and what that is seen in."""
+    generator = np.random.default_rng([seed, len(variant), len(corpus), *variant.encode()])
+    arrays = _series(generator, quality, names=[f"Devel_{n:02}" for n in range(1, 15)])
+    return arrays, _scores(arrays), *_mechanism(generator, variant, corpus)
 
 
 def fabricate_all(root, paper: Paper, corpora=("simulated", "simulated-uniform")):

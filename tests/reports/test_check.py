@@ -40,10 +40,11 @@ def accept(root, folder):
     return check.accept(state(root), state(root / "study"), folder)
 
 
-@pytest.fixture
-def locked(tmp_path):
-    """Results, and a folder with the reference that was accepted from them."""
-    root, folder = tmp_path / "results", tmp_path / "reference"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Results, and a folder with the reference that was accepted from them, made once."""
+    top = tmp_path_factory.mktemp("template")
+    root, folder = top / "results", top / "reference"
     folder.mkdir()
     tolerances = {name: {"value": value, "why": "for the tests"} for name, value in TOLERANCES.items()}
     (folder / "lee2018.json").write_text(
@@ -52,7 +53,14 @@ def locked(tmp_path):
     for variant in ("lstm", "lstm-ta", "cnn3d-sta"):
         fabricate(root, LEE, variant)
     accept(root, folder)
-    return root, folder
+    return top
+
+
+@pytest.fixture
+def locked(template, tmp_path):
+    """A copy of both that a test may change."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results", tmp_path / "reference"
 
 
 def change(root, edit, variant="lstm", arrays=True):

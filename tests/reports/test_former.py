@@ -15,7 +15,7 @@ from reports.figures import makers
 from tests.reports.fabricate import fabricate
 
 LEE = next(paper for paper in load_papers() if paper.id == "lee2018")
-SMALL = dataclasses.replace(LEE, figures=LEE.figures[:1])
+SMALL = dataclasses.replace(LEE, figures=LEE.figures[1:2])  # quicker to draw than the first
 
 
 def written(root, paper=SMALL):
@@ -111,7 +111,7 @@ def test_what_changed_is_drawn_anew(root, first, count, drawings, change):
 
 def test_another_paper_is_drawn_anew(root, count, drawings):
     """Its toml says what is in a figure."""
-    written(root, dataclasses.replace(SMALL, figures=LEE.figures[1:2]))
+    written(root, dataclasses.replace(SMALL, figures=LEE.figures[:1]))
     assert len(drawings) == count > 0
 
 

@@ -21,10 +21,24 @@ import numpy as np
 import pytest
 
 from common import results
-from common.errors import EXIT_INPUT, InputError
-from common.running import cli, dispatch, tasks
-from tests.common.running import test_tasks
-from tests.common.running.test_tasks import ROOT, calls, planned, wait_for, work
+from common.errors import EXIT_INPUT
+from common.running import cli, dispatch
+from tests.common.running.test_tasks import ROOT, calls, wait_for
+from tests.common.running.works import (
+    begin,
+    fail_at_1,
+    fail_unsendably,
+    kill,
+    note_threads,
+    note_worker,
+    planned,
+    process_of,
+    refuse_input,
+    save_and_work,
+    train,
+    whole,
+    work,
+)
 
 pytest.importorskip("distributed")
 
@@ -114,43 +128,6 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def note_worker(task: tasks.Task, progress) -> None:
-    time.sleep(0.3)
-    results.write(task.path, {"worker": os.getpid(), "cwd": os.getcwd(), "task_digest": task.digest})
-
-
-def kill(task: tasks.Task, progress, seed: int, times: int, whom=os.getppid) -> None:
-    """The task `seed` kills its worker (or itself), in the middle of a fold, so often, and leaves a checkpoint."""
-    progress(0.5)
-    killed = task.path.parent / "killed"
-    if task.seed == seed and (len(killed.read_bytes()) if killed.exists() else 0) < times:
-        task.checkpoint().write_text("the state of a fit")
-        with killed.open("ab") as file:
-            file.write(b".")
-        (task.path.parent / "pid").write_text(str(os.getpid()))
-        os.kill(whom(), signal.SIGKILL)
-        time.sleep(60)
-    work(task, progress)
-
-
-def process_of(task: tasks.Task, progress) -> None:
-    main = threading.current_thread() is threading.main_thread()
-    results.write(task.path, {"parent": os.getppid(), "main": main, "task_digest": task.digest})
-
-
-def go_on(task: tasks.Task, progress) -> None:
-    """A fold without end, which does not even say how far it is."""
-    (task.path.parent / f"pid{task.seed}").write_text(str(os.getpid()))
-    (task.path.parent / f"begun{task.seed}").touch()
-    while True:
-        time.sleep(0.05)
-
-
-def begin(task: tasks.Task, progress) -> None:
-    (task.path.parent / "hanging").touch()
-    work(task, progress) if task.seed == 0 else go_on(task, progress)
-
-
 # the same results
 
 
@@ -162,48 +139,13 @@ def test_the_files_are_those_of_one_job(tmp_path, address):
         assert path.read_bytes() == (tmp_path / "dask" / path.name).read_bytes()
 
 
-def train(task: tasks.Task, progress, data: np.ndarray) -> None:
-    """A small LSTM, as a fold of a paper trains it."""
-    from common.networks import training
-
-    training.prepare(task.seed)
-    import keras
-
-    inputs = keras.Input(data.shape[1:], name="x")
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.LSTM(8)(inputs)))
-    model.compile("adam", "mse")
-    history = training.fit(
-        model,
-        lambda index: ({"x": data[index]}, data[index].mean((1, 2))),
-        len(data),
-        epochs=2,
-        batch_size=4,
-        seed=task.seed,
-        checkpoint=task.checkpoint(),
-        progress=progress,
-    )
-    record = {"history": history, "task_digest": task.digest}
-    results.write(task.path, record, {f"weight_{index}": weight for index, weight in enumerate(model.get_weights())})
-
-
 def test_a_trained_network_is_that_of_one_job(tmp_path, address):
-    """Weights bit for bit; this process may have TensorFlow with other threads, so --jobs 1 has one of its own."""
+    """Weights bit for bit, whatever this process, which is --jobs 1, has done with TensorFlow before."""
     data = np.random.default_rng(0).normal(size=(16, 10, 6)).astype(np.float32)
     np.save(tmp_path / "data.npy", data)
     mapped = np.load(tmp_path / "data.npy", mmap_mode="r")
-    program = (
-        f"import numpy as np; from functools import partial; from pathlib import Path; from common.running import dispatch, tasks\n"
-        f"from tests.common.running import test_cluster as t\n"
-        f"tasks.limit_threads(1); data = np.load({str(tmp_path / 'data.npy')!r})\n"
-        f"dispatch.run(t.planned(Path({str(tmp_path / 'one')!r}), 1), partial(t.train, data=data), 1, 1)"
-    )
-    one = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    try:
-        run(planned(tmp_path / "dask", 1), address, partial(train, data=mapped))
-        _, error = one.communicate(timeout=SECONDS)
-    finally:
-        one.kill()
-    assert one.returncode == 0, error
+    run(planned(tmp_path / "one", 1), None, partial(train, data=mapped))
+    run(planned(tmp_path / "dask", 1), address, partial(train, data=mapped))
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "dask" / path.name).read_bytes()
     assert names(tmp_path / "one") == names(tmp_path / "dask") == {"seed0.json", "seed0.npz"}
@@ -229,17 +171,8 @@ def test_a_task_has_the_main_thread_of_a_process_beside_the_worker(tmp_path, add
 
 @pytest.mark.parametrize("threads", [3, 2])
 def test_tasks_run_with_their_share_of_threads(tmp_path, address, threads):
-    run(planned(tmp_path, 1), address, test_tasks.note_threads, threads)
+    run(planned(tmp_path, 1), address, note_threads, threads)
     assert results.read(planned(tmp_path, 1)[0].path)["threads"] == [str(threads), "1", str(threads)]
-
-
-class Unsendable(Exception):
-    def __reduce__(self):
-        raise TypeError("not to be sent")
-
-
-def fail_unsendably(task: tasks.Task, progress) -> None:
-    raise Unsendable("a rare defect")
 
 
 def test_an_error_that_cannot_be_sent_is_told(tmp_path, address):
@@ -255,15 +188,11 @@ def test_what_is_done_is_not_done_again(tmp_path, address):
 
 
 def test_checkpoints_go_when_the_result_is_there(tmp_path, address):
-    run(planned(tmp_path, 2), address, test_tasks.save_and_work)
+    run(planned(tmp_path, 2), address, save_and_work)
     assert {path.suffix for path in tmp_path.iterdir() if path.name != "log"} == {".json", ".npz"}
 
 
 # the work as it is sent
-
-
-def whole(task: tasks.Task, progress, array: np.ndarray) -> None:
-    results.write(task.path, {"sum": float(array.sum()), "task_digest": task.digest})
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -293,7 +222,7 @@ def test_a_part_of_a_mapped_array_goes_as_it_is(tmp_path, part):
 def test_work_of_the_main_module_is_sent_whole(tmp_path, address):
     """A paper's `python -m ... .run` is __main__, which workers have no module for."""
     program = (
-        f"from pathlib import Path; from common.running import dispatch, tasks; from tests.common.running import test_tasks as t\n"
+        f"from pathlib import Path; from common.running import dispatch, tasks; from tests.common.running import works as t\n"
         f"def main_work(task, progress): t.work(task, progress)\n"
         f"if __name__ == '__main__': dispatch.run(t.planned(Path({str(tmp_path)!r})), main_work, 1, 1, {address!r})"
     )
@@ -308,15 +237,11 @@ def test_work_of_the_main_module_is_sent_whole(tmp_path, address):
 def test_an_error_comes_back_as_it_was_and_keeps_what_is_finished(tmp_path, address):
     todo = planned(tmp_path, 6)
     with pytest.raises(ValueError, match="a defect"):
-        run(todo, address, test_tasks.fail_at_1)
+        run(todo, address, fail_at_1)
     assert not todo[1].done()
     left = sum(not task.done() for task in todo)
     assert run(todo, address) == left
     assert calls(tmp_path) == list(range(6))
-
-
-def refuse_input(task: tasks.Task, progress) -> None:
-    raise InputError("clip.avi: holds no speech; leave it out")
 
 
 def test_what_the_user_can_mend_is_one_line(tmp_path, address, capsys):
@@ -349,7 +274,7 @@ def test_ctrl_c_withdraws_what_waits_and_leaves_the_cluster(tmp_path, address):
     wait_for_workers(address, 2)
     program = (
         f"import sys; from pathlib import Path; from common.running import cli, dispatch, tasks\n"
-        f"from tests.common.running import test_cluster as t\n"
+        f"from tests.common.running import works as t\n"
         f"todo = t.planned(Path({str(tmp_path)!r}), 6)\n"
         f"sys.exit(cli.run(lambda: dispatch.run(todo, t.begin, 1, 1, {address!r})))"
     )
@@ -446,7 +371,7 @@ def test_nobody_at_the_address(tmp_path, capsys, monkeypatch):
 def test_an_address_that_is_none_leaves_nothing_behind(tmp_path):
     """A Client that has failed would speak again, and wait, when the process ends."""
     program = (
-        f"import sys; from pathlib import Path; from common.running import cli, dispatch, tasks; from tests.common.running import test_tasks as t\n"
+        f"import sys; from pathlib import Path; from common.running import cli, dispatch, tasks; from tests.common.running import works as t\n"
         f"todo = t.planned(Path({str(tmp_path)!r}))\n"
         f"sys.exit(cli.run(lambda: dispatch.run(todo, t.work, 1, 1, 'nowhere://x')))"
     )

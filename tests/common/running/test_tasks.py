@@ -8,52 +8,21 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from common import results
 from common.errors import EXIT_INPUT
 from common.running import cli, dispatch, tasks
+from tests.common.running.works import (
+    die_at_1,
+    fail_at_1,
+    note_threads,
+    planned,
+    save_and_work,
+    work,
+)
 
 ROOT = Path(__file__).parents[3]
-
-
-def planned(folder: Path, count: int = 3, digest: str = "d") -> list[tasks.Task]:
-    return [tasks.Task("lstm", "devel", seed, folder / f"seed{seed}.json", digest) for seed in range(count)]
-
-
-def work(task: tasks.Task, progress) -> None:
-    """The numbers depend on the seed alone; a line in `log` for each call."""
-    progress(0.5)
-    with (task.path.parent / "log").open("a") as log:
-        log.write(f"{task.seed}\n")
-    values = np.random.default_rng(task.seed).normal(size=3)
-    results.write(
-        task.path,
-        {"paper": "p", "seed": task.seed, "mean": float(values.mean()), "task_digest": task.digest},
-        {"values": values},
-    )
-
-
-def fail_at_1(task: tasks.Task, progress) -> None:
-    if task.seed == 1:
-        while not task.path.with_name("seed0.json").exists():  # the first may start later, and would be given up
-            time.sleep(0.01)
-        raise ValueError("a defect")
-    work(task, progress)
-
-
-def die_at_1(task: tasks.Task, progress) -> None:
-    if task.seed == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    work(task, progress)
-
-
-def hang_at_1(task: tasks.Task, progress) -> None:
-    if task.seed == 1:
-        (task.path.parent / "hanging").touch()
-        time.sleep(60)
-    work(task, progress)
 
 
 def run(todo, work=work, jobs=1) -> int:
@@ -75,12 +44,6 @@ def environment(monkeypatch):
 
 
 # checkpoints
-
-
-def save_and_work(task: tasks.Task, progress) -> None:
-    for part in ("", "lstm"):
-        task.checkpoint(part).write_text("the state of a fit")
-    work(task, progress)
 
 
 def test_checkpoints_go_when_the_result_is_there(tmp_path):
@@ -154,11 +117,6 @@ def test_two_jobs_give_the_same_files_as_one(tmp_path):
             assert one == other
 
 
-def note_threads(task: tasks.Task, progress) -> None:
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    results.write(task.path, {"threads": [os.environ[name] for name in names], "task_digest": task.digest})
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_tasks_run_with_their_share_of_threads(tmp_path, jobs):
     """Also in workers that joblib has started before."""
@@ -195,8 +153,8 @@ def test_a_killed_worker_is_said_and_nothing_is_lost(tmp_path, capsys):
 def started(folder: Path, work: str, jobs: int) -> subprocess.Popen:
     """A process of its own that runs three tasks, as a command line would."""
     program = (
-        f"import sys; from pathlib import Path; from common.running import cli; from tests.common.running import test_tasks as t\n"
-        f"sys.exit(cli.run(lambda: print(t.run(t.planned(Path({str(folder)!r})), t.{work}, {jobs}))))"
+        f"import sys; from pathlib import Path; from common.running import cli, dispatch; from tests.common.running import works\n"
+        f"sys.exit(cli.run(lambda: print(dispatch.run(works.planned(Path({str(folder)!r})), works.{work}, {jobs}, 1))))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program],
