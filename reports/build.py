@@ -21,6 +21,7 @@ from common.running import cli
 from common.running.parallel import parallel
 
 RESULTS = "results"
+SHOWN = 5  # findings of a paper in the terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +121,9 @@ def format_scorecard(evaluation) -> str:
     lines.append(summarise_skills(evaluation.skills))
     if here := evaluation.here:
         lines.append(f"this machine: {here.summary}")
-        lines += [f"  {finding}" for finding in here.findings]
+        lines += [f"  {finding}" for finding in here.findings[:SHOWN]]
+        more = len(here.findings) - SHOWN
+        lines += [f"  and {more} more, on the paper's page"] if more > 0 else []
     return "\n  ".join(lines)
 
 
