@@ -1,7 +1,6 @@
 """`python -m reports.build`: every table, figure and page from paper.toml and the result files; trains nothing.
 
-Where there are no results of yours for a paper's corpus, those of the run that comes with the suite stand in, and say
-so. `--run` first runs what is missing of all papers, in the quick profile or the one that is named. The report is written into a folder beside
+Until you have as many results of a corpus and profile, those that come with the suite stand in, and say so. `--run` first runs what is missing of all papers, in the quick profile or the one that is named. The report is written into a folder beside
 --out and put in its place when it is complete, so an interrupted build leaves the former report as it was.
 """
 

@@ -109,9 +109,12 @@ def compare_places(paper: Paper, before: dict, now: dict, tolerances: dict) -> C
     for place, old in before.items():
         if place not in now:
             findings.append(f"{paper.id}/{place}: result missing")
+            rules = [(_find_rule(place, name, tolerances), value) for name, value in old["numbers"].items()]
+            count += sum(_is_locked(rule) and _is_finite(value) for rule, value in rules)
             continue
         new = now[place]
-        if new["settings_digest"] != old["settings_digest"]:
+        same = new["settings_digest"] == old["settings_digest"]
+        if not same:
             digests = f"{old['settings_digest']} -> {new['settings_digest']}"
             findings.append(f"{paper.id}/{place}: run under other settings ({digests})")
         for name in old["numbers"] | new["numbers"]:
@@ -123,7 +126,7 @@ def compare_places(paper: Paper, before: dict, now: dict, tolerances: dict) -> C
             finding = _compare(name, old["numbers"], new["numbers"], tolerance)
             findings += [f"{paper.id}/{place} {finding}"] if finding else []
             locked = _is_locked(rule) and _is_finite(old["numbers"][name])
-            count, within = count + locked, within + (locked and not finding)
+            count, within = count + locked, within + (locked and same and not finding)
     findings += [f"{paper.id}/{place}: not in the reference yet" for place in now if place not in before]
     return Comparison(findings, count, within)
 
@@ -145,6 +148,9 @@ def check_study(here, study, folder: Path | None = None) -> tuple[list[str], int
     reference = _read((folder or REFERENCE) / f"{paper.id}.json") or {"answers": {}, "tolerances": {}}
     before, now = reference.get("answers", {}), gather_answers(study)
     findings = list_unsound(paper, study.cells)
+    filled, had = count_filled_cells(study.cells), reference.get("study_cells", 0)
+    if filled < had:
+        findings.append(f"{paper.id}, study: {filled} printed numbers have a result, {had} had one before")
     for name in before | now:
         if before.get(name) != now.get(name):
             was, becomes = (answers.get(name, "not there") for answers in (before, now))
@@ -160,7 +166,11 @@ def check_study(here, study, folder: Path | None = None) -> tuple[list[str], int
 def gather_answers(study) -> dict[str, str]:
     """What the study says: of each network whether it has learnt, of each claim what became of it; by name."""
     found = {
-        f"{skill.variant}, {skill.corpus}, {skill.number.target}": "learnt" if skill.learnt else "not learnt"
+        f"{skill.variant}, {skill.corpus}, {skill.number.target}, {skill.number.metric} of {skill.number.recordings}": {
+            True: "learnt",
+            False: "not learnt",
+            None: "cannot be told",
+        }[skill.learnt]
         for skill in study.skills
     }
     directions = [entry for entry in study.checked if entry.claim.better and entry.evidence != "none"]
@@ -220,8 +230,8 @@ def accept(here, study, folder: Path | None = None) -> int:
     ]
     if not now:
         raise InputError(f"{paper.id}: no simulated quick results to accept; run the replication first")
-    filled = count_filled_cells(here.cells)
-    storage.write_json(path, {**reference, "cells": filled, "answers": answers, "results": now})
+    cells = {"cells": count_filled_cells(here.cells), "study_cells": count_filled_cells(study.cells)}
+    storage.write_json(path, {**reference, **cells, "answers": answers, "results": now})
     return sum(_is_locked(rule) and _is_finite(value) for rule, value in rules) + len(answers)
 
 

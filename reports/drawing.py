@@ -82,10 +82,12 @@ def describe_origin(runs: Runs) -> str:
     return f"{kind}: corpus {runs.corpus}, {runs.profile} profile, seed {runs.first['seed']}"
 
 
-def say_origin(canvas: Canvas, paper: Paper, files: Sequence[File], shown: Sequence[Runs], words: str = "") -> None:
+def say_origin(
+    canvas: Canvas, paper: Paper, files: Sequence[File], shown: Sequence[Runs], words: str = "", target: str = ""
+) -> None:
     """Above a figure: where its data come from (or `words`), and which of its networks have not learnt."""
     lines = dict.fromkeys(words.splitlines() or map(describe_origin, shown))
-    unlearnt = dict.fromkeys(runs.variant for runs in shown if has_not_learnt(paper, files, runs))
+    unlearnt = dict.fromkeys(runs.variant for runs in shown if has_not_learnt(paper, files, runs, target))
     if unlearnt:
         few, total = len(unlearnt) <= 4, len({runs.variant for runs in shown})
         who = ", ".join(unlearnt) if few else f"{len(unlearnt)} of {total} networks"
@@ -93,10 +95,10 @@ def say_origin(canvas: Canvas, paper: Paper, files: Sequence[File], shown: Seque
     canvas.suptitle("\n".join(lines), x=0.008, ha="left", size=8.5, weight="bold")
 
 
-def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs) -> bool:
-    """Whether a network has not learnt what its paper predicts, or not all of it."""
+def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs, target: str = "") -> bool:
+    """Whether a network has not learnt the `target`, or, without one, not all that its paper predicts."""
     targets = dict.fromkeys(resolve_number(paper, part).target for part in paper.skill)
-    number = Part(corpus=find_corpus(paper, runs.corpus), target="+".join(targets))
+    number = Part(corpus=find_corpus(paper, runs.corpus), target=target or "+".join(targets))
     return any(skill.learnt is False for skill in judge_number(paper, files, runs, resolve_number(paper, number)))
 
 

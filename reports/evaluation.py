@@ -61,21 +61,22 @@ def evaluate(paper: Paper, results_folder: Path, committed: Path | None = None) 
 def join_committed(mine: Sequence[File], theirs: Sequence[File]) -> list[File]:
     """Both without mixing them: of a corpus and profile yours once you have all that came with the suite, else theirs.
 
-    What you have beyond theirs, such as another network or target, stands in any case.
+    What theirs has nothing of, such as another network or target, stands in any case.
     """
     found = []
     for place in sorted({find_place(record) for _, record in [*mine, *theirs]}):
         ours, other = ([file for file in files if find_place(file[1]) == place] for files in (mine, theirs))
-        if {_name(file) for file in other} <= {_name(file) for file in ours}:
+        if set(map(name_result, other)) <= set(map(name_result, ours)):
             found += ours
             continue
-        networks = {_name(file)[:-1] for file in other}
-        found += [file for file in ours if _name(file)[:-1] not in networks]
+        networks = {name_result(file)[:-1] for file in other}
+        found += [file for file in ours if name_result(file)[:-1] not in networks]
         found += [(path, record | {"committed": True}) for path, record in other]
     return found
 
 
-def _name(file: File) -> tuple:
+def name_result(file: File) -> tuple:
+    """What a result file is of, in whatever folder; its seed stands last."""
     return tuple(file[1][key] for key in ("corpus", "target", "variant", "fold", "seed"))
 
 

@@ -25,6 +25,7 @@ PROFILE = "study"
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m reports.keep", description=__doc__.partition(".\n")[0])
     parser.add_argument("papers", nargs="*", metavar="PAPER", help="by default all that have a study")
+    parser.add_argument("--force", action="store_true", help="even where it lacks what came with the suite until now")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     options = parser.parse_args(arguments)
     from common.evidence.reading import load_papers  # numpy loads in seconds, --help should not
@@ -33,25 +34,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     suite = {paper.id: paper for paper in load_papers()}
     if unknown := [name for name in options.papers if name not in suite]:
         parser.error(f"{unknown[0]} is no paper of the suite; there are {', '.join(suite)}")
-    kept = {paper: keep(suite[paper], options.results, COMMITTED) for paper in options.papers or suite}
+    kept = {paper: keep(suite[paper], options.results, COMMITTED, options.force) for paper in options.papers or suite}
     for paper, count in kept.items():
         print(f"{paper}: {count} result files" if count else f"{paper}: no study in {options.results}, left as it was")
     return 0
 
 
-def keep(paper, results_folder: Path, committed: Path) -> int:
+def keep(paper, results_folder: Path, committed: Path, force: bool = False) -> int:
     """Replace the study of `paper` in the folder `committed`; returns how many result files there are now, or 0.
 
-    Raises InputError: a damaged result file, scores that do not follow from what would be kept, or too much of it.
+    Raises InputError: a damaged result file, scores that do not follow from what would be kept, too much of it, or,
+    without `force`, less than was there.
     """
     from common import results
     from common.evidence.runs import check_files
     from reports.check import list_unsound
-    from reports.evaluation import evaluate
+    from reports.evaluation import evaluate, name_result
 
     files = [f for f in check_files(results.find(results_folder, paper.id)) if f[1]["profile"] == PROFILE]
     if not files:
         return 0
+    there = [f for f in check_files(results.find(committed, paper.id)) if f[1]["profile"] == PROFILE]
+    lost = set(map(name_result, there)) - set(map(name_result, files))
+    if lost and not force:
+        name = "/".join(map(str, min(lost)))
+        raise InputError(
+            f"{results_folder}: the study of {paper.id} is not whole, {name} is missing; run it, or add --force"
+        )
     with tempfile.TemporaryDirectory(dir=committed.parent, prefix=".keep-") as scratch:
         for path, record in files:
             arrays = shrink(results.read_arrays(path, record), record["seed"] == min(r["seed"] for _, r in files))

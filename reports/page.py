@@ -134,10 +134,11 @@ def _prepare_table(paper: Paper, table: Any, cells: Sequence[Cell], files: Seque
     rows = []
     for row in table.rows:
         group = [cell for cell in own if cell.row == row.label]
-        rows.append((row, group, _join_notes(group, shared)))
+        rows.append((row, group, _join_notes(group, [*shared, UNLEARNT])))
     ran = [(row, r) for row, r in runs if r and r.first["target"] != ALL_TARGETS]  # these have one protocol
     chains = [(row, step) for row, r in ran for step in _read_chain(paper, r)]
-    origins = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})] + shared
+    origins = [f"Ours: {words}" for words in sorted({describe_source(c) for c in own if c.evidence != "none"})]
+    origins += [note for note in shared if note != UNLEARNT]
     if any(UNLEARNT in cell.note for cell in own):
         origins.append(MARK_NOTE.rstrip("."))
     protocols = [
@@ -291,17 +292,9 @@ def _mark_code(text: str) -> Markup:
 
 def _choose_mark(result: str) -> tuple[str, str]:
     """Symbol and style of what became of a claim. What holds in simulation is neither confirmed nor refuted."""
-    if result == "not run":
-        return SYMBOLS["NOT_RUN"], "not_run"
-    if result.endswith("simulation") or result in (
-        "undecided",
-        "unclear",
-        "not testable",
-        "no difference of that size",
-    ):
-        return SYMBOLS["NOT_COMPARABLE"], "not_comparable"
-    good = result in ("holds", "follows")
-    return (SYMBOLS["MATCH"], "match") if good else (SYMBOLS["MISMATCH"], "mismatch")
+    words = {"MATCH": ("holds", "follows"), "MISMATCH": ("does not hold", "contradicted"), "NOT_RUN": ("not run",)}
+    verdict = next((verdict for verdict, results in words.items() if result in results), "NOT_COMPARABLE")
+    return SYMBOLS[verdict], verdict.lower()
 
 
 def _link_ledger(text: str, paper: Paper) -> Markup:

@@ -36,11 +36,13 @@ ALIGN = "pprrrrp"
 SEVERITY = {"none": "agrees", "slip": "slip", "unclear": "unclear", "error": "error"}
 PLACES = {"audit": "printed numbers", "real": "real recordings"}
 SKILLS = (
-    "Scores without post-processing. Train: on the recordings that it was trained on. Held out: on others, with the 95 % interval over people and seeds. "
+    "Scores without post-processing. Train: on what it was trained on, as the room notes it (priyasad2019: segments; "
+    "raju2021: after the last epoch). Held out: on others, with the 95 % interval over people and seeds. "
     "Floor: what one scores who knows nothing of the recording. Ceiling: a plain learner that is given the planted truth "
-    "inside the network's window. Way: from the floor to the ceiling. Learnt: the interval lies above the floor."
+    "inside the network's window; what is better in the score at hand may be above it. Way: from the floor to the ceiling. "
+    "Learnt: the interval lies above the floor; of fewer than four people that cannot be told."
 )
-INTERVALS = "Intervals: of scores, 95 % over recordings and seeds; of printed numbers, all that those which round to them can give."
+INTERVALS = "Intervals: of scores, 95 % over recordings, or people where they are known, and seeds; of printed numbers, all that those which round to them can give."
 
 
 def format_cells_csv(cells: Iterable[Cell]) -> str:
@@ -100,7 +102,7 @@ def format_skill(skill: Skill) -> tuple[str, ...]:
 
 
 def describe_learnt(skill: Skill) -> str:
-    return "learnt" if skill.learnt else "not learnt"
+    return {True: "learnt", False: "not learnt", None: "cannot be told"}[skill.learnt]
 
 
 def format_claim(checked: Direction | Statement) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from common.evidence.scores import (
     read_paired_predictions,
     resample_score,
 )
-from common.evidence.skill import PEOPLE, count_people, judge_number
+from common.evidence.skill import PEOPLE, count_people, judge_number, widen
 
 SEEDS = 3  # of both networks at least, in simulation
 POWER = (1.96 + 0.84) / 1.96  # half an interval times this is a difference that four of five such runs would resolve
@@ -105,7 +105,8 @@ def compare(
     first, second = ([*(read_paired_predictions(paper, runs, number) or [{}])[0]] for runs in pair)
     if any(d is None for d in draws) or first != second or pair[0].first.get("chats") != pair[1].first.get("chats"):
         return advantage, None, None
-    return advantage, *estimate_interval(sign * (draws[0] - draws[1]))
+    people = count_people(paper, pair[0], number)
+    return advantage, *estimate_interval(sign * widen(draws[0] - draws[1], people))
 
 
 def decide(advantage: float | None, low: float | None, high: float | None, margin: float) -> str:
@@ -131,7 +132,7 @@ def list_obstacles(
     if (people := count_people(paper, pair[0], number)) < PEOPLE:
         found.append(f"{people} of {PEOPLE} people")
     skills = [judge_number(paper, files, runs, number) for runs in pair]
-    if all(skills) and not any(all(skill.learnt for skill in of_one) for of_one in skills):
+    if people >= PEOPLE and not any(of_one and all(skill.learnt for skill in of_one) for of_one in skills):
         found.append("neither network has learnt")
     if not paired and not found:
         found.append("no paired interval: predictions are not stored, or not of the same recordings")
@@ -160,4 +161,5 @@ def _select_both(paper: Paper, claim: Claim, files: list[File], corpus: str, num
     if None in runs or find_place(runs[0].first) != find_place(runs[1].first):
         return None
     first, second = (r.first["settings"] for r in runs)
-    return None if any(first[k] != second[k] for k in first.keys() & second.keys()) else runs
+    apart = runs[0].first["corpus_digest"] != runs[1].first["corpus_digest"] and runs[0].evidence == "simulated"
+    return None if apart or any(first[k] != second[k] for k in first.keys() & second.keys()) else runs

@@ -20,6 +20,7 @@ from common.evidence.paper import (
     Setting,
     Table,
     collect_numbers,
+    find_gain,
     resolve_number,
 )
 from common.evidence.settings import is_alike, resolve_settings
@@ -164,6 +165,10 @@ def _check_claim(paper: Paper, claim: Claim, where: str) -> None:
             raise Invalid(f"{where}: variant {variant!r} stands in no table")
     if claim.metric not in METRICS:
         raise Invalid(f"{where}: `metric` is not one of {', '.join(METRICS)}")
+    if claim.margin is not None and not 0 < claim.margin < math.inf:
+        raise Invalid(f"{where}: `margin` is not above 0")
+    if not (claim.margin or find_gain(paper, claim) or paper.tolerance.get(claim.metric)):
+        raise Invalid(f"{where}: `margin` is missing: no gain is printed, and {claim.metric} has no tolerance")
     _check_classes(paper, claim, where)
 
 

@@ -3,11 +3,12 @@
 The floor is what one scores who knows nothing of a recording: of CC and CCC 0, as the best constant has; of accuracy the
 larger of chance and the most frequent class, of UAR chance; or what the network's own predictions score that are dealt
 out to other recordings, where that is more. The ceiling is the score of `common.ceiling`'s plain learner, on simulated
-corpora. A network has learnt when its 95 % interval, over people and seeds, lies above the floor.
+corpora; a learner that is better in the score at hand may be above it. A network has learnt when its 95 % interval, over
+people and seeds, lies above the floor. Of fewer than four people that cannot be told.
 
 All of them are scored without post-processing: steps that are fitted on the scored recordings make something of
-nothing. Of networks that know nothing 12 % would have learnt behind the AV+EC chain, on 14 recordings of 13 labels; 4 %
-do without it, which is what a 95 % interval of so few people promises.
+nothing. Of networks that know nothing the AV+EC chain would make three times as many learn, on 14 recordings of 13 labels.
+Drawing few people again and again makes intervals that are too narrow; `widen` makes up for it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +28,6 @@ from common.evidence.scores import (
     number_units,
     read_paired_predictions,
     resample_score,
-    score_classes,
     split_targets,
 )
 
@@ -56,11 +56,11 @@ class Skill:
     ceiling: float | None
     ceiling_low: float | None
     ceiling_high: float | None
-    learnt: bool | None  # None where the predictions are not stored
+    learnt: bool | None  # None where the predictions are not stored, or of too few people
 
     @property
     def share(self) -> float | None:
-        """How far it is on the way from the floor to the ceiling: 0 to 1."""
+        """How far it is on the way from the floor to the ceiling: 0 to 1, unless it is below the one or above the other."""
         known = None not in (self.ours, self.floor, self.ceiling) and self.ceiling > self.floor
         return (self.ours - self.floor) / (self.ceiling - self.floor) if known else None
 
@@ -75,7 +75,7 @@ def judge_skills(paper: Paper, files: Iterable[File]) -> list[Skill]:
     asked = [(number, variant, corpus) for number in numbers for corpus in ("", CONTROL) for variant in paper.variants]
     found = [(number, select_runs(paper, files, variant, corpus, number)) for number, variant, corpus in asked]
     judged = [judge_skill(paper, files, runs, number) for number, runs in found if runs and has_target(runs, number)]
-    return [skill for skill in judged if skill.learnt is not None]
+    return [skill for skill in judged if skill.floor is not None]
 
 
 def has_target(runs: Runs, number: Part) -> bool:
@@ -109,19 +109,40 @@ def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -
     paper = replace(paper, protocol=replace(paper.protocol, postprocess="none"))
     ours, sound = find_score(paper, runs, number), is_sound(paper, runs, number)
     enough = sound and ours is not None and count_people(paper, runs, number) >= PEOPLE
-    low, high = estimate_interval(resample_score(paper, runs, number) if enough else None)
+    low, high = estimate_wide_interval(paper, runs, number) if enough else (None, None)
     seeds = read_paired_predictions(paper, runs, number)
-    floor = find_floor(paper, runs, number, seeds) if seeds else None
+    floor = find_floor(paper, runs, number, seeds) if seeds and seeds[0] else None
+    unknown = floor is None or count_people(paper, runs, number) < PEOPLE
     source = (runs.corpus, runs.profile, runs.evidence, len(runs.files))
     return Skill(
         runs.variant, number, *source, average_training(runs, number), ours, low, high, floor,
-        *find_ceiling(paper, files, runs, number), None if floor is None else low is not None and low > floor,
+        *find_ceiling(paper, files, runs, number), None if unknown else low is not None and low > floor,
     )  # fmt: skip
+
+
+def estimate_wide_interval(paper: Paper, runs: Runs, number: Part) -> tuple[float | None, float | None]:
+    """The 95 % interval of a score, `widen`ed; (None, None) without one."""
+    draws = resample_score(paper, runs, number)
+    if draws is None:
+        return None, None
+    draws = widen(draws, count_people(paper, runs, number))
+    return estimate_interval(np.clip(draws, 0, 100) if number.metric in PERCENT else draws)
+
+
+def widen(draws: np.ndarray, people: int) -> np.ndarray:
+    """Draws (n,) of a score as far apart as those of so few people should be.
+
+    As for the mean of a sample: Student's t in place of the normal distribution, and people - 1 in place of people.
+    """
+    from scipy.stats import norm, t
+
+    factor = t.ppf(0.975, people - 1) / norm.ppf(0.975) * np.sqrt(people / (people - 1))
+    return np.nanmean(draws) + factor * (draws - np.nanmean(draws))
 
 
 def count_people(paper: Paper, runs: Runs, number: Part) -> int:
     """How many people, or conversations, or recordings where nobody knows of whom they are, intervals are drawn from."""
-    return len(set(number_units(runs, read_paired_predictions(paper, runs, number))))
+    return len(set(number_units(runs, read_paired_predictions(paper, runs, split_targets(number)[0]))))
 
 
 def average_training(runs: Runs, number: Part) -> float | None:
@@ -140,7 +161,7 @@ def find_ceiling(
     best = select_runs(paper, beside, name_ceiling(paper.ceilings[runs.variant]), runs.corpus, number)
     ours = find_score(paper, best, number) if best and is_sound(paper, best, number) else None
     enough = ours is not None and count_people(paper, best, number) >= PEOPLE
-    return ours, *estimate_interval(resample_score(paper, best, number) if enough else None)
+    return ours, *(estimate_wide_interval(paper, best, number) if enough else (None, None))
 
 
 def find_floor(paper: Paper, runs: Runs, number: Part, seeds: Sequence[dict]) -> float:
@@ -148,7 +169,8 @@ def find_floor(paper: Paper, runs: Runs, number: Part, seeds: Sequence[dict]) ->
     stored = tuple(record["arrays"]["sha256"] for _, record in runs.files)
     asked = stored, runs.first["target"], paper.protocol, number, runs.first["settings"].get("variance")
     if asked not in _floors:  # each table, claim and figure asks for it
-        dealt = [score for seed in seeds for score in score_dealt(paper, runs, number, list(seed.values()))]
+        score = share_dealt if number.metric in PERCENT else score_dealt
+        dealt = [one for seed in seeds for one in score(paper, runs, number, list(seed.values()))]
         dealt = [score for score in dealt if np.isfinite(score)]
         _floors[asked] = max(find_constant(paper, number, seeds[0]), float(np.mean(dealt)) if dealt else -np.inf)
     return _floors[asked]
@@ -171,14 +193,24 @@ def score_dealt(paper: Paper, runs: Runs, number: Part, pairs: Sequence[tuple]) 
     for step in steps:
         dealt = zip(truths, predictions[step:] + predictions[:step])
         cut = [(truth[: len(other)], other[: len(truth)]) for truth, other in dealt]
-        if number.metric in PERCENT:
-            scores.append(float(score_classes(number, paper.protocol.classes, cut, np.ones((1, len(cut))))[0]))
-        else:
-            function = choose_metric(runs, number.metric)
-            scores.append(metrics.score_pooled(function, *zip(*cut), pooling=paper.protocol.pooling))
+        function = choose_metric(runs, number.metric)
+        scores.append(metrics.score_pooled(function, *zip(*cut), pooling=paper.protocol.pooling))
     return scores
+
+
+def share_dealt(paper: Paper, runs: Runs, number: Part, pairs: Sequence[tuple]) -> list[float]:
+    """The accuracy or UAR in percent that is expected of classes when predictions are dealt out at random: one number."""
+    count = len(paper.protocol.classes)
+    if number.metric == "UAR":
+        return [100 / count]
+    truth, predicted = (np.bincount(np.concatenate(side), minlength=count) / len(pairs) for side in zip(*pairs))
+    return [100 * float(truth @ predicted)]
 
 
 def count_learnt(skills: Sequence[Skill]) -> str:
     """In words, how many of the networks have learnt."""
-    return f"{sum(skill.learnt for skill in skills)} of {len(skills)}" if skills else "no network was run"
+    if not skills:
+        return "no network was run"
+    told = [skill.learnt for skill in skills if skill.learnt is not None]
+    unknown = f", {len(skills) - len(told)} unknown" if len(told) < len(skills) else ""
+    return f"{sum(told)} of {len(told)}{unknown}"

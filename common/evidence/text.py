@@ -105,9 +105,9 @@ def summarise_skills(skills: Sequence[Skill]) -> str:
     """One line: how many networks have learnt, and which have not."""
     if not skills:
         return "learnt: no network with stored predictions"
-    lacking = dict.fromkeys(skill.variant for skill in skills if not skill.learnt)
+    lacking = dict.fromkeys(skill.variant for skill in skills if skill.learnt is False)
     words = f"; not, or not everywhere: {', '.join(lacking)}" if lacking else ""
-    return f"learnt: {count_learnt(skills)} networks and targets, by intervals above the floor{words}"
+    return f"learnt: {count_learnt(skills)} (networks by target; intervals above the floor){words}"
 
 
 def format_interval(cell: Cell) -> str:

@@ -35,7 +35,7 @@ def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator
         axes_row[0].set_ylabel(figure.target or paper.protocol.target)
     for axes in grid[-1]:
         axes.set_xlabel("time in s")
-    say_origin(canvas, paper, files, shown)
+    say_origin(canvas, paper, files, shown, target=figure.target or paper.protocol.target)
     handles, labels = next((a.get_legend_handles_labels() for a in grid.flat if a.lines), ([], []))
     canvas.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = f"{', '.join(labels).capitalize()}."
@@ -103,6 +103,6 @@ def draw_bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
         axes.set_title(f"{title}: mean {mean}, {np.sum(values > 0.5)} of {len(values)} above 0.5")
         axes.set_ylabel("CC")
         axes.set_xticks(range(len(found)), list(found), rotation=90)
-    say_origin(canvas, paper, files, list(shown.values()))
+    say_origin(canvas, paper, files, list(shown.values()), target=target)
     caption = f"The correlation of each recording ({target}); the dashed line is the mean."
     yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)

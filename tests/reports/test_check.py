@@ -346,7 +346,9 @@ class TestStudy:
         for variant in ("lstm", "lstm-ta"):
             self.rewrite(study[0], variant, lambda gold: generator.normal(size=len(gold)))
         found, _ = self.findings(study)
-        assert any("lstm-ta, simulated, valence: was learnt, is not learnt" in finding for finding in found)
+        assert any(
+            "study, lstm-ta, simulated, valence, CCC of *: was learnt, is not learnt" in finding for finding in found
+        )
         assert any("was holds in simulation, is not testable" in finding for finding in found)
 
     def test_a_claim_that_turns_although_all_have_learnt(self, study):

@@ -61,7 +61,7 @@ def test_what_was_there_of_the_study_goes_and_all_else_stays(folders):
     mine, committed = folders
     fabricate(committed, LEE, "fused", profile="study")
     fabricate(committed, LEE, "fused", LEE.corpus, "paper")
-    keep.keep(LEE, mine, committed)
+    keep.keep(LEE, mine, committed, force=True)
     kept = {(record["variant"], record["profile"]) for _, record in results.find(committed, LEE.id)}
     assert kept == {("cnn3d-sta", "study"), ("fused", "paper")}
 
@@ -80,6 +80,7 @@ def test_scores_that_do_not_follow_are_refused(folders):
     record["scores"]["devel"]["per_recording"]["CCC"] += 0.1
     results.write(path, record, arrays)
     fabricate(committed, LEE, "fused", profile="study")
+    fabricate(mine, LEE, "fused", profile="study")
     with pytest.raises(InputError, match="does not follow from the predictions"):
         keep.keep(LEE, mine, committed)
     assert [record["variant"] for _, record in results.find(committed, LEE.id)] == ["fused"]
@@ -90,3 +91,12 @@ def test_too_much_is_refused(folders, monkeypatch):
     with pytest.raises(InputError, match="MB would come with the suite"):
         keep.keep(LEE, *folders)
     assert not folders[1].exists() or not list(results.find(folders[1], LEE.id))
+
+
+def test_a_part_of_a_study_does_not_take_the_place_of_the_whole(folders):
+    mine, committed = folders
+    keep.keep(LEE, mine, committed)
+    (mine / PLACE / "cnn3d-sta/devel-seed1.json").unlink()
+    with pytest.raises(InputError, match="not whole, simulated/valence/cnn3d-sta/devel/1 is missing"):
+        keep.keep(LEE, mine, committed)
+    assert keep.keep(LEE, mine, committed, force=True) == 1

@@ -11,7 +11,7 @@ from common.evidence.cells import fill_cells
 from common.evidence.paper import Part
 from common.evidence.runs import CONTROL, select_runs
 from common.evidence.scores import read_paired_predictions
-from common.evidence.skill import UNLEARNT, count_learnt, judge_skills, score_dealt
+from common.evidence.skill import UNLEARNT, count_learnt, judge_skills, score_dealt, share_dealt, widen
 from tests.common.evidence.invented import LEE, RAJU
 from tests.reports.fabricate import CLASSES, QUALITY, fabricate, fabricate_classes, fabricate_targets
 
@@ -71,11 +71,24 @@ class TestSeries:
         (skill,) = judge(tmp_path).values()
         assert skill.ours == record["scores"]["none"]["per_recording"]["CCC"]
 
-    @pytest.mark.parametrize(("people", "told"), [(3, False), (4, True)])
-    def test_of_few_people_nothing_can_be_told(self, tmp_path, people, told):
+    @pytest.mark.parametrize(("people", "learnt"), [(3, None), (4, True)])
+    def test_of_few_people_nothing_can_be_told(self, tmp_path, people, learnt):
         fabricate(tmp_path, LEE, "lstm-ta", chats={f"Devel_{n:02}": f"person {n % people}" for n in range(1, 15)})
         (skill,) = judge(tmp_path).values()
-        assert skill.learnt is told and (skill.low is not None) is told and skill.ours > 0.3
+        assert skill.learnt is learnt and (skill.low is not None) is (people > 3) and skill.ours > 0.3
+        said = {UNLEARNT in cell.note for cell in fill_cells(LEE, results.find(tmp_path, LEE.id))}
+        assert said == {False}  # nobody knows that it has not
+        assert count_learnt([skill]) == ("0 of 0, 1 unknown" if learnt is None else "1 of 1")
+
+    @pytest.mark.parametrize("people", [4, 6, 14])
+    def test_few_people_who_know_nothing_rarely_seem_to_have_learnt(self, people):
+        """One interval in forty lies above 0; drawn without more ado it would be one in ten of four people."""
+        generator, hits = np.random.default_rng(0), np.zeros(2)
+        for _ in range(400):
+            scores = generator.normal(size=people)
+            draws = scores[generator.integers(people, size=(1000, people))].mean(axis=1)
+            hits += [np.percentile(d, 2.5) > 0 for d in (draws, widen(draws, people))]
+        assert hits[1] / 400 < 0.05 and hits[1] < hits[0]
 
     def test_predictions_that_are_not_stored_say_nothing(self, tmp_path):
         scores = {"devel": {"per_recording": {"CCC": 0.9}}}
@@ -145,3 +158,19 @@ def test_where_the_epoch_was_chosen_on_the_scored_recordings_another_fold_says_w
     fabricate_targets(tmp_path, RAJU, "aed", fold="heldout", quality=0.0)
     cells = [c for c in fill_cells(RAJU, results.find(tmp_path, RAJU.id)) if c.evidence != "none"]
     assert cells and all(UNLEARNT in cell.note for cell in cells)
+
+
+def test_a_test_set_without_labels_says_nothing(tmp_path):
+    """As that of AFEW, for who has not got its labels."""
+    fabricate_classes(tmp_path, CLASSES, "proposed", unlabelled=("Test",))
+    assert judge(tmp_path, CLASSED) == {}
+    assert not any(UNLEARNT in cell.note for cell in fill_cells(CLASSED, results.find(tmp_path, CLASSES.id)))
+
+
+def test_what_is_expected_of_predictions_that_are_dealt_out(tmp_path):
+    truth, predicted = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 0, 2, 2, 2, 2])
+    pairs = [(truth[[i]], predicted[[i]]) for i in range(6)]
+    generator = np.random.default_rng(0)
+    dealt = np.mean([np.mean(truth == generator.permutation(predicted)) for _ in range(5000)])
+    (found,) = share_dealt(CLASSES, None, Part(metric="accuracy"), pairs)
+    assert found == pytest.approx(100 * (3 * 2 + 2 * 4) / 36) == pytest.approx(100 * dealt, abs=1)
