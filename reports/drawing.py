@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
@@ -37,6 +38,7 @@ STYLE = {
     "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.frameon": False, "legend.fontsize": 7.5,
     "figure.facecolor": COLOURS["ground"], "savefig.dpi": 160,
 }  # fmt: skip
+LETTER = 0.078  # inches of a letter of the words above a figure
 SECTIONS = ("paper", "mechanism", "training")
 
 
@@ -92,7 +94,10 @@ def say_origin(
         few, total = len(unlearnt) <= 4, len({runs.variant for runs in shown})
         who = ", ".join(unlearnt) if few else f"{len(unlearnt)} of {total} networks"
         lines[f"HAS NOT LEARNT: {who}"] = None
-    canvas.suptitle("\n".join(lines), x=0.008, ha="left", size=8.5, weight="bold")
+    room = int(canvas.get_figwidth() / LETTER)
+    canvas.suptitle(
+        "\n".join(part for line in lines for part in wrap(line, room)), x=0.008, ha="left", size=8.5, weight="bold"
+    )
 
 
 def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs, target: str = "") -> bool:

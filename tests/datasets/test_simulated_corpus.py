@@ -106,7 +106,8 @@ def test_what_is_whole_outlives_a_kill(in_one_go, tmp_path, jobs):
 
 
 def test_ctrl_c_keeps_what_is_whole_and_says_so(in_one_go, tmp_path):
-    command = ("datasets.simulate", "avec2017", tmp_path / "corpus", *WORDS)
+    # in one process: a worker that is interrupted while it imports prints that
+    command = ("datasets.simulate", "avec2017", tmp_path / "corpus", *WORDS, "--jobs", "1")
     process = start(*command)
     wait_for_one(process, tmp_path)
     interrupt(process)
