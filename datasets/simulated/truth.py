@@ -1,4 +1,4 @@
-"""What a simulated recording displays, from the truth beside it: what the ceilings of the rooms are given.
+"""The truth beside a simulated corpus, and what a recording displays by it: what the ceilings of the rooms are given.
 
 No network sees it.
 """
@@ -8,19 +8,30 @@ from pathlib import Path
 
 import numpy as np
 
+from common import storage
+from common.errors import InputError
 from datasets.layout import MARKER
 from datasets.simulated import script
 from datasets.simulated.script import Episodes, Script
+
+
+def read_truth(folder: Path, name: str, *names: str) -> dict[str, np.ndarray]:
+    """These arrays, or all, of what the simulator noted of the recording `name`. Raises InputError."""
+    path = folder / f"{name.replace('/', '_').replace(' ', '_')}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in names or archive.files}
+    except storage.UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 
 
 def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What face and voice of the recording `name` in the corpus at `root` display at times (n,): (n, d) each.
 
     d is 3 where people show liking (arousal, valence, liking), else 2; zero is neutral. Of the face it is the same on
-    whichever region it is shown; a face that is hidden displays nothing.
+    whichever region it is shown; a face that is hidden displays nothing. Raises InputError.
     """
-    with np.load(root / "truth" / f"{name}.npz", allow_pickle=False) as archive:
-        truth = {key: archive[key] for key in archive.files if key != "landmarks"}
+    truth = read_truth(root / "truth", name)
     plan, dimensions = restore_script(truth, name), 3 if "episode_liking" in truth else 2
     if json.loads((root / MARKER).read_text())["control"] == "uniform":
         face = voice = script.trace_latent(plan, times)

@@ -13,8 +13,9 @@ import numpy as np
 from common.ceiling import PREFIX, predict_classes
 from datasets import afew
 from datasets.simulated import emotions
+from datasets.simulated.truth import read_truth
 from replications.chao2016.features import FITTED_ON, Features
-from replications.chao2016.mechanism import match_frames, read_truth
+from replications.chao2016.mechanism import match_frames
 
 PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
 TRUTH = ("label", "strength", "offset", "frame_time", "frame_shown")
@@ -23,7 +24,7 @@ TRUTH = ("label", "strength", "offset", "frame_time", "frame_shown")
 def classify(variant: str, clips: Sequence[Features], truth: Path) -> np.ndarray:
     """The class (n,) of each clip by the learner that is given what `variant` names. Raises InputError."""
     describe = {"face": [describe_face], "both": [describe_face, describe_voice]}[variant.removeprefix(PREFIX)]
-    scripts = [read_truth(truth, clip, *TRUTH) for clip in clips]
+    scripts = [read_truth(truth, clip.name, *TRUTH) for clip in clips]
     displayed = np.array([np.concatenate([d(*pair) for d in describe]) for pair in zip(clips, scripts, strict=True)])
     train = [number for number, clip in enumerate(clips) if clip.partition == FITTED_ON]
     return predict_classes(displayed[train], np.array([clips[number].label for number in train]), displayed)

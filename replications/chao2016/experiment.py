@@ -15,6 +15,7 @@ from common.running import provenance, tasks
 from common.running.corpora import Corpus
 from common.running.experiment import Clock, begin_record
 from datasets import afew
+from datasets.simulated.truth import read_truth
 from replications.chao2016 import ceiling, mechanism
 from replications.chao2016.features import FITTED_ON, Features
 
@@ -127,7 +128,7 @@ def find_people(corpus: Corpus) -> dict[str, str]:
     truth = corpus.root / "truth"
     if corpus.evidence != "simulated" or not truth.is_dir():
         return {}
-    return {clip.name: str(mechanism.read_truth(truth, clip, "person")["person"]) for clip in corpus.recordings}
+    return {clip.name: str(read_truth(truth, clip.name, "person")["person"]) for clip in corpus.recordings}
 
 
 class Clips:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
-from common.errors import InputError
 from common.evidence.bootstrap import bootstrap_ratio
 from datasets import afew
+from datasets.simulated.truth import read_truth
 from replications.chao2016 import yaafe
 from replications.chao2016.features import Features
 
@@ -28,7 +27,7 @@ def measure(clips: Sequence[Features], alignments: Sequence, attentions: Sequenc
     """
     found = {"drift": measure_drift(clips, alignments, settings)}
     if truth.is_dir():
-        scripts = [read_truth(truth, clip, "frame_salient", "offset") for clip in clips]
+        scripts = [read_truth(truth, clip.name, "frame_salient", "offset") for clip in clips]
         found["synchrony"] = measure_synchrony(clips, alignments, settings, scripts)
         found["perception"] = measure_perception(clips, attentions, scripts)
     return found
@@ -139,13 +138,3 @@ def _compute_auc(counted: list[tuple[float, int]]) -> tuple[float | None, list[f
 def match_frames(values: np.ndarray, clip: Features) -> np.ndarray:
     """Truth by video frame (f,) for the clip's T frames: the container may count one more or less."""
     return values[np.minimum(np.arange(len(clip.shape)), len(values) - 1)]
-
-
-def read_truth(folder: Path, clip: Features, *names: str) -> dict[str, np.ndarray]:
-    """These arrays of what the simulator noted of a clip. Raises InputError."""
-    path = folder / f"{clip.name.replace('/', '_')}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-    except storage.UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error

@@ -11,6 +11,7 @@ import numpy as np
 
 from common.evidence.bootstrap import bootstrap_ratio
 from datasets import avec2017
+from datasets.simulated.truth import read_truth
 from replications.lee2018 import features
 from replications.lee2018.features import Features
 
@@ -34,7 +35,7 @@ def measure_spatial(
     """
     hits, chances, examples = [], [], []
     for recording, maps in zip(recordings, attention, strict=True):
-        script = _read_truth(truth, recording)
+        script = read_truth(truth, recording.name)
         index = features.index_clips(find_clip_ends(recording, settings), settings).ravel()
         nearest = np.abs(script["frame_time"][:, None] - recording.time[index]).argmin(axis=0)
         shown = script["frame_salient"][nearest] & script["frame_visible"][nearest] & recording.found[index]
@@ -77,7 +78,7 @@ def measure_temporal(
     """
     won, pairs, steps, salient_steps, examples = [], [], 0, 0, []
     for recording, weights in zip(recordings, attention, strict=True):
-        script = _read_truth(truth, recording)
+        script = read_truth(truth, recording.name)
         time = recording.time[features.index_clips(find_clip_ends(recording, settings), settings)]
         salient = _lie_within(time, script["voice_start"], script["voice_end"])
         speaking = _lie_within(time, *avec2017.read_turns(truth.parent / "turns" / f"{recording.name}.csv").T)
@@ -111,8 +112,3 @@ def _lie_inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def _lie_within(time: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Whether each time lies in one of the spans start..end."""
     return ((time[..., None] >= start) & (time[..., None] <= end)).any(axis=-1)
-
-
-def _read_truth(root: Path, recording: Features) -> dict[str, np.ndarray]:
-    with np.load(root / f"{recording.name}.npz", allow_pickle=False) as archive:
-        return dict(archive)

@@ -16,10 +16,10 @@ from datasets.acted import CLASSES
 from datasets.simulated import acted, emotions
 from datasets.simulated.face.people import draw_identity
 from datasets.simulated.script import stream
+from datasets.simulated.truth import read_truth
 from replications.priyasad2019 import images
 from replications.priyasad2019.experiment import Fold
 from replications.priyasad2019.features import Clip
-from replications.priyasad2019.mechanism import read_truth
 
 PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
 TRUTH = ("label", "subject", "speech_start", "speech_end", "frame_time", "frame_shown", "frame_visible")
@@ -35,7 +35,7 @@ def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fo
     seed = layout.read_marker(root, seed=int)["seed"]
     displayed = []
     for clip in clips:
-        script = read_truth(root / "truth", clip, *TRUTH)
+        script = read_truth(root / "truth", clip.name, *TRUTH)
         found = [d(clip, script, seed) for d in describe[variant.removeprefix(PREFIX)]]
         displayed.append(np.concatenate(found, axis=1))
     displayed = np.concatenate(displayed)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
-from common.errors import InputError
 from common.evidence.bootstrap import bootstrap_ratio
+from datasets.simulated.truth import read_truth
 from replications.priyasad2019.features import Clip
 
 CLOSE = 0.1  # seconds
@@ -23,7 +22,7 @@ def measure_speech(clips: Sequence[Clip], truth: Path) -> dict | None:
     """
     if not truth.is_dir():
         return None
-    planted = [list(read_truth(truth, clip, "speech_start", "speech_end").values()) for clip in clips]
+    planted = [list(read_truth(truth, clip.name, "speech_start", "speech_end").values()) for clip in clips]
     late = np.array([clip.speech for clip in clips]) - planted
     within, interval = bootstrap_ratio((np.abs(late) <= CLOSE).sum(axis=1), np.full(len(late), 2))
     onset, offset = late.mean(axis=0)
@@ -35,16 +34,6 @@ def measure_speech(clips: Sequence[Clip], truth: Path) -> dict | None:
         "offset": offset,
         "frames": 2 * len(late),
     }
-
-
-def read_truth(folder: Path, clip: Clip, *names: str) -> dict[str, np.ndarray]:
-    """These arrays of what the simulator noted of a clip. Raises InputError."""
-    path = folder / f"{clip.name.replace('/', '_').replace(' ', '_')}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-    except storage.UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read; delete the corpus and let it be simulated again") from error
 
 
 def measure_inflation(clips: Sequence[Clip], apart: np.ndarray, shared: np.ndarray) -> dict:

@@ -22,6 +22,7 @@ from common.errors import EXIT_INTERRUPTED, InputError
 from common.evidence.cells import VERDICTS
 from common.evidence.paper import format_value
 from common.evidence.reading import load_papers
+from common.evidence.runs import select_runs
 from common.running import cli
 from replications import architectures
 from reports import build, drawing, evaluation, page, tables
@@ -30,6 +31,7 @@ from reports.audit.papers import audit_paper
 from reports.audit.statements import Statement, evaluate_statements
 from tests.reports.fabricate import (
     CLASSES,
+    QUALITY,
     draw,
     fabricate,
     fabricate_all,
@@ -602,3 +604,54 @@ def test_ctrl_c_waits_for_the_room_and_ends(monkeypatch):
 
     monkeypatch.setattr(build.subprocess, "Popen", Room)
     assert build.run_papers(["a", "b"], "quick", "there") == EXIT_INTERRUPTED
+
+
+# --- what the networks learnt ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half_learnt(tmp_path, monkeypatch):
+    """One network that follows the gold standard and one that knows nothing."""
+    monkeypatch.setitem(QUALITY, "lstm", 0.0)
+    for variant in ("lstm", "lstm-ta"):
+        fabricate(tmp_path, LEE, variant, training_scores={"valence": {"CCC": 0.987}}, mechanism=None)
+    return evaluation.evaluate(LEE, tmp_path)
+
+
+def test_the_page_says_what_the_networks_learnt_and_marks_the_others(half_learnt):
+    text = "".join(Reader(page.render_paper(half_learnt, [])).text)
+    table = text[text.index("What the networks learnt", 100) : text.index("Beside each printed number")]
+    assert table.count("0.987") == 2 and "not learnt" in table and "1 seed" in table
+    own = {cell.row: tables.format_row(cell)[3] for cell in half_learnt.cells if cell.exhibit == "table1" and cell.ours}
+    assert own["LSTM-RNN"].endswith("†") and "†" not in own["LSTM-RNN + TA"]
+    assert "the network has not learnt" in text
+
+
+def test_the_scorecard_and_the_terminal_count_them(half_learnt):
+    index = page.render_index([page.score_paper(half_learnt)], [])
+    assert re.search(r'<td class="n learnt" rowspan="\d+">1 of 2</td>', index)
+    assert "learnt: 1 of 2" in build.format_scorecard(half_learnt)
+
+
+def test_tables_to_take_along_have_the_mark_and_the_skill(half_learnt):
+    written = tables.format_exhibits(half_learnt)
+    assert "†" in written["lee2018-table1.md"] and r"$^\dagger$" in written["lee2018-table1.tex"]
+    rows = list(csv.DictReader(io.StringIO(written["lee2018-skill.csv"])))
+    assert {row["variant"]: row["learnt"] for row in rows} == {"lstm": "not learnt", "lstm-ta": "learnt"}
+    assert all(float(row["floor"]) >= 0 for row in rows) and "| lstm |" in written["lee2018-skill.md"]
+
+
+def test_what_is_true_of_all_rows_of_a_table_is_said_once_above_it(half_learnt):
+    (table,) = (t for t in LEE.tables if t.id == "table1")
+    prepared = page._prepare_table(LEE, table, half_learnt.cells, half_learnt.files)
+    assert any("simulated corpus" in words for words in prepared["origins"])
+    assert not any("simulated corpus" in note for _, _, note in prepared["rows"])
+
+
+def test_a_figure_says_which_of_its_networks_has_not_learnt(half_learnt):
+    canvas = Canvas()
+    runs = [select_runs(LEE, half_learnt.files, variant) for variant in ("lstm", "lstm-ta")]
+    drawing.say_origin(canvas, LEE, half_learnt.files, runs)
+    assert canvas.get_suptitle().splitlines()[-1] == "HAS NOT LEARNT: lstm"
+    drawing.say_origin(canvas, LEE, half_learnt.files, runs[1:])
+    assert "LEARNT" not in canvas.get_suptitle()
