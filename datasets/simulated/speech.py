@@ -120,7 +120,9 @@ def speak_afresh(*orders: tuple) -> list[list[np.ndarray]]:
     from scipy.signal import resample_poly  # here, so that the other process starts without it
 
     sent = json.dumps(orders).encode()
-    answer = subprocess.run([sys.executable, __file__], input=sent, stdout=subprocess.PIPE, check=True).stdout
+    # in a session of its own: Ctrl-C is told to this process, which ends the other one without a word from it
+    other = [sys.executable, __file__]
+    answer = subprocess.run(other, input=sent, stdout=subprocess.PIPE, check=True, start_new_session=True).stdout
     counts = [len(sentences) for _, sentences, *_ in orders]
     count = sum(counts)
     lengths, samples = np.frombuffer(answer, np.int32, count), np.frombuffer(answer, np.float32, offset=4 * count)
