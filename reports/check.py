@@ -166,12 +166,8 @@ def check_study(here, study, folder: Path | None = None) -> tuple[list[str], int
 def gather_answers(study) -> dict[str, str]:
     """What the study says: of each network whether it has learnt, of each claim what became of it; by name."""
     found = {
-        f"{skill.variant}, {skill.corpus}, {skill.number.target}, {skill.number.metric} of {skill.number.recordings}": {
-            True: "learnt",
-            False: "not learnt",
-            None: "cannot be told",
-        }[skill.learnt]
-        for skill in study.skills
+        f"{s.variant}, {s.corpus}, {s.number.target}, {s.number.metric} of {s.number.recordings}": s.answer
+        for s in study.skills
     }
     directions = [entry for entry in study.checked if entry.claim.better and entry.evidence != "none"]
     return found | {f"{entry.claim.text} ({entry.corpus})": entry.result for entry in directions}

@@ -98,11 +98,7 @@ def format_skill(skill: Skill) -> tuple[str, ...]:
         ceiling += f" [{format_value(skill.ceiling_low, pattern)}, {format_value(skill.ceiling_high, pattern)}]"
     share = "" if skill.share is None else f"{100 * skill.share:.0f} %"
     place = f"{skill.corpus}, {skill.number.target}, {skill.number.metric}, {count_noun(skill.seeds, 'seed')}"
-    return skill.variant, place, train, ours, interval, floor, ceiling, share, describe_learnt(skill)
-
-
-def describe_learnt(skill: Skill) -> str:
-    return {True: "learnt", False: "not learnt", None: "cannot be told"}[skill.learnt]
+    return skill.variant, place, train, ours, interval, floor, ceiling, share, skill.answer
 
 
 def format_claim(checked: Direction | Statement) -> tuple[str, ...]:
@@ -229,7 +225,7 @@ def _list_skill_values(skill: Skill) -> tuple:
     return (
         skill.variant, skill.corpus, skill.profile, skill.evidence, number.target, number.metric, number.fold,
         number.recordings, skill.seeds, skill.train, skill.ours, skill.low, skill.high, skill.floor, skill.ceiling,
-        skill.ceiling_low, skill.ceiling_high, skill.share, describe_learnt(skill),
+        skill.ceiling_low, skill.ceiling_high, skill.share, skill.answer,
     )  # fmt: skip
 
 

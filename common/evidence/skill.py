@@ -59,6 +59,11 @@ class Skill:
     learnt: bool | None  # None where the predictions are not stored, or of too few people
 
     @property
+    def answer(self) -> str:
+        """Whether it has learnt, in words."""
+        return {True: "learnt", False: "not learnt", None: "cannot be told"}[self.learnt]
+
+    @property
     def share(self) -> float | None:
         """How far it is on the way from the floor to the ceiling: 0 to 1, unless it is below the one or above the other."""
         known = None not in (self.ours, self.floor, self.ceiling) and self.ceiling > self.floor
