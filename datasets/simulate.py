@@ -1,4 +1,7 @@
-"""Write a simulated corpus: python -m datasets.simulate avec2017 DIR, for instance."""
+"""Write a simulated corpus: python -m datasets.simulate avec2017 DIR, for instance.
+
+With --describe say how the labels of any corpus move, simulated or real.
+"""
 
 import argparse
 import importlib
@@ -16,9 +19,16 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m datasets.simulate",
         description="Write a simulated corpus. Each has defaults of its own, and not every option.",
     )
-    parser.add_argument("corpus", choices=CORPORA, help="whose layout it has")
+    parser.add_argument("corpus", choices=CORPORA, nargs="?", help="whose layout it has")
     parser.add_argument(
-        "folder", metavar="DIR", type=Path, help="a new or empty folder; called again, the command goes on"
+        "folder", metavar="DIR", type=Path, nargs="?", help="a new or empty folder; called again, the command goes on"
+    )
+    parser.add_argument(
+        "--describe",
+        metavar="ROOT",
+        type=Path,
+        help="write nothing: print how the labels in this folder move, of AVEC 2012, AV+EC 2017, AVEC 2019 or RECOLA, "
+        "simulated or real, beside those of real ones",
     )
     parser.add_argument("--seed", type=int, help="another seed: other people, other scripts (default 0)")
     parser.add_argument(
@@ -47,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         "2.4 in enterface)",
     )
     parser.add_argument(
-        "--fps", type=int, help="frames per second, up to 25, in avec2017 (default and least 10) and avec2019 (5)"
+        "--fps", type=int, help="frames per second in avec2017 (4 to 25, default 10) and avec2019 (5 to 25, default 5)"
     )
     parser.add_argument(
         "--offset",
@@ -87,7 +97,17 @@ def write_cached(kind: str, cache: Path, jobs: int, **sizes) -> Path:
 
 
 def main() -> int:
-    options = {name: value for name, value in vars(build_parser().parse_args()).items() if value is not None}
+    parser = build_parser()
+    options = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    if "describe" in options:
+        if len(options) > 1:
+            parser.error("--describe goes with no other option")
+        from datasets.describe import write_table
+
+        print(write_table(options["describe"]))
+        return 0
+    if "folder" not in options:
+        parser.error("name a corpus and a folder, or --describe ROOT")
     if options.get("jobs", 1) < 1:
         raise InputError("--jobs is 1 or more")
     corpus, folder = options.pop("corpus"), options.pop("folder")

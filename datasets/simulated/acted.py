@@ -6,8 +6,9 @@ the room, in some clips with a click or a breath. At its default length more tha
 half of eNTERFACE'05.
 
 Every subject has a face, a voice and a room of their own, and their own way with each emotion: which action units they
-move how far, and how much of it is in the voice. Nothing else tells subjects apart. What is said tells nothing of the
-emotion. The phrases begin and end with open vowels, whose energy lies in the band of speech: where the planted speech
+move how far, and how much of it is in face and voice. Nothing else tells subjects apart. What is said tells nothing of
+the emotion. A third of the clips show it in the face alone and are said neutrally, a third in the voice alone, a third
+in both: so there is something to be gained by listening and looking. The phrases begin and end with open vowels, whose energy lies in the band of speech: where the planted speech
 begins and ends does then not depend on how well a nasal or a hiss is heard.
 """
 
@@ -42,6 +43,7 @@ Our car is over there.
 ENGLISH = speech.Speakers(language="English (Great Britain)", sentences=tuple(PHRASES), wpm=(170, 200))
 ACTIVE = 0.4  # of a clip at most, as long as one phrase is not longer
 SPARE = 1.0  # seconds without speech in a clip, or more
+WAY = (0.6, 1.0)  # how far a subject moves an action unit, relative to others
 ONSET = (0.2, 0.5)  # seconds from neutral to full display, and back
 HIDDEN = 40  # in one clip of so many the face is hidden for a while
 ABOVE = 10  # decibel over the noise of the room, where speech begins and ends
@@ -89,7 +91,7 @@ class Actor:
     camera: Camera
     phrases: list[np.ndarray]  # as said neutrally, at speech.RATE
     pitch: float  # hertz
-    ardour: float  # how much of an emotion is in the voice, up to 1
+    ardour: float  # how much of an emotion is in face and voice, up to 1
     noise: float  # decibel of the room
     rumble: float  # share of it that is low; the rest is white
 
@@ -167,16 +169,24 @@ def speak(seed: int, name: str, woman: bool) -> list[np.ndarray]:
     return [speech.trim(sound) for sound in speech.speak_afresh((voice, phrases, wpm, ENGLISH.language))[0]]
 
 
-def draw_moves(seed: int, take: Take) -> dict[str, float]:
+def draw_shown_by(seed: int, take: Take) -> str:
+    """What shows the emotion of a take: one of script.SHOWN_BY."""
+    return str(stream(seed, take.name, "shown by").choice(script.SHOWN_BY))
+
+
+def draw_moves(seed: int, take: Take, ardour: float) -> dict[str, float]:
     """The parts of the face that the take moves, and where to: the subject's way with that emotion, more or less."""
+    if draw_shown_by(seed, take) == "voice":
+        return {}
     units = emotions.ACTION_UNITS[NAMES[take.label]]
-    way = stream(seed, take.subject, "way", take.label).uniform(emotions.WEAKEST, 1, len(units))
-    return emotions.move_parts(NAMES[take.label], way * stream(seed, take.name, "strength").uniform(0.8, 1))
+    way = stream(seed, take.subject, "way", take.label).uniform(*WAY, len(units))
+    return emotions.move_parts(NAMES[take.label], ardour * way * stream(seed, take.name, "strength").uniform(0.8, 1))
 
 
-def find_level(ardour: float, label: str) -> np.ndarray:
-    """Arousal and valence (2,) in the voice of a subject of this ardour who acts an emotion."""
-    return ardour * np.array(emotions.CIRCUMPLEX[NAMES[label]])
+def find_level(seed: int, take: Take, ardour: float) -> np.ndarray:
+    """Arousal and valence (2,) in the voice of a subject of this ardour in a take."""
+    level = np.array(emotions.CIRCUMPLEX[NAMES[take.label]])
+    return ardour * level * (draw_shown_by(seed, take) != "face")
 
 
 # the take
@@ -184,12 +194,12 @@ def find_level(ardour: float, label: str) -> np.ndarray:
 
 def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, list, np.ndarray, dict]:
     """Its name, images (240, 320, 3) BGR, sound (n,) at speech.RATE, and truth."""
-    seed, level = manifest.seed, find_level(actor.ardour, take.label)
+    seed, level = manifest.seed, find_level(manifest.seed, take, actor.ardour)
     said = utter(actor, take, level, ACTIVE * manifest.seconds)
     plan = draw_plan(seed, take, len(said) / speech.RATE, manifest.seconds, form.fps)
     times = np.arange(round(plan.length * form.fps)) / form.fps
     state = draw_nuisance(plan, times)
-    poses = emotions.pose_faces(draw_moves(seed, take), trace_display(plan, times), state)
+    poses = emotions.pose_faces(draw_moves(seed, take, actor.ardour), trace_display(plan, times), state)
     images, points = zip(*(actor.camera.shoot(pose, state, i) for i, pose in enumerate(poses)))
     spoken = np.zeros(int(np.ceil(plan.length * speech.RATE)))
     speech.place(spoken, said, plan.turns[0, 0])
@@ -197,6 +207,7 @@ def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, 
     truth = {
         "label": np.array(take.label),
         "subject": np.array(take.subject),
+        "shown_by": np.array(draw_shown_by(seed, take)),
         "speech_start": np.array(start),
         "speech_end": np.array(end),
         "frame_time": times,
@@ -238,14 +249,15 @@ def draw_plan(seed: int, take: Take, spoken: float, seconds: float, fps: int) ->
         seed=seed,
         stem=take.name,
         length=float(length),
-        episodes=Episodes(*expression, np.zeros((1, 3)), np.array([-1]), everywhere, everywhere),
+        mood=np.zeros(3),
+        episodes=Episodes(*expression, np.ones(1), np.zeros((1, 3)), np.array([-1]), everywhere, everywhere),
         turns=np.array([[start, end]]),
         hidden=np.array([[middle - half, middle + half]]) if take.hidden else np.empty((0, 2)),
     )
 
 
 def trace_display(plan: Script, times: np.ndarray) -> np.ndarray:
-    """How far the face displays the emotion at times (n,): from 0 over onset and offset to 1 while it speaks."""
+    """How far a face that displays the emotion does so at times (n,): from 0 over onset and offset to 1 while it speaks."""
     ((start, end),), begins, ends = plan.turns, plan.episodes.start[0], plan.episodes.end[0]
     return script.smoothstep((times - begins) / (start - begins)) * script.smoothstep((ends - times) / (ends - end))
 

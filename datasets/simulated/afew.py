@@ -11,7 +11,7 @@ German, and nothing here listens to them.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -25,7 +25,7 @@ from datasets.simulated.face.expression import Expression
 from datasets.simulated.face.people import Identity, Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import Episodes, Script, stream
 
-VERSION = 1  # to be raised whenever the same parameters give other bytes
+VERSION = 2  # to be raised whenever the same parameters give other bytes
 RATE = 44_100  # hertz of the sound in the clips
 LONGEST_OFFSET = 0.5  # seconds; more, and little of the sound would be left in the shortest clips
 SIZE = 128  # pixels of an aligned face
@@ -72,7 +72,7 @@ class Clip:
     label: str
     person: str  # whose face, room and voice
     first: int  # sentence that it begins with
-    strength: float  # of the action units, from emotions.WEAKEST to 1; the voice, the fainter cue, is never weaker
+    strength: float  # of the action units, up to 1: some people show more; the voice, the fainter cue, is never weaker
     plan: Script
 
     @property
@@ -172,19 +172,22 @@ def draw_clip(manifest: Manifest, partition: str, name: str, number: int) -> Cli
     seed, count = manifest.seed, manifest.count(partition)
     stem, label = f"{partition}_{name}", CLASSES[number % len(CLASSES)]
     people = min(count, max(2, round(count / len(CLASSES))))
+    person = f"{partition} person {number * people // count}"
     length = draw_length(stream(seed, stem, "length"), manifest.longest)
     episodes = draw_episodes(stream(seed, stem, "episodes"), length, emotions.CIRCUMPLEX[label])
     return Clip(
         name=name,
         partition=partition,
         label=label,
-        person=f"{partition} person {number * people // count}",
+        person=person,
         first=number % SENTENCES,
-        strength=stream(seed, stem, "strength").uniform(emotions.WEAKEST, 1),
+        strength=stream(seed, person, "strength").uniform(emotions.WEAKEST, 1)
+        * stream(seed, stem, "strength").uniform(0.8, 1),
         plan=Script(
             seed=seed,
             stem=stem,
             length=length,
+            mood=np.zeros(3),
             episodes=episodes,
             turns=draw_turn(stream(seed, stem, "turns"), length, episodes),
             hidden=draw_hidden(stream(seed, stem, "hidden"), length, draw_defect(seed, partition, number, count)),
@@ -198,14 +201,25 @@ def draw_length(rng: np.random.Generator, longest: float) -> float:
 
 
 def draw_episodes(rng: np.random.Generator, length: float, level: tuple[float, float]) -> Episodes:
-    """One or two episodes of 0.4 to 1.4 s, together half of the clip at most, of one level (arousal, valence)."""
+    """One or two episodes of 0.4 to 1.4 s, together half of the clip at most, of one level (arousal, valence).
+
+    In a third of the clips they are on the face alone, in a third in the voice alone, in a third in both.
+    """
     shortest, gap = 0.4, 0.3
     k = 1 + int(rng.random() < 0.5 and length >= 4 * shortest)
     duration = rng.uniform(shortest, min(1.4, length / 2 / k), k)
     pauses = np.sort(rng.uniform(0, length - duration.sum() - gap * (k - 1), k))
     start = pauses + np.concatenate([[0.0], np.cumsum(duration + gap)[:-1]])
-    levels, everywhere = np.tile([*level, 0.0], (k, 1)), np.ones(k, bool)
-    return Episodes(start, start + duration, levels, np.full(k, -1), everywhere, everywhere)  # on no single region
+    shown_by, levels = rng.choice(script.SHOWN_BY), np.tile([*level, 0.0], (k, 1))
+    return Episodes(
+        start=start,
+        end=start + duration,
+        turn=np.ones(k),
+        level=levels,
+        region=np.full(k, -1),  # no single one
+        on_face=np.full(k, shown_by != "voice"),
+        in_voice=np.full(k, shown_by != "face"),
+    )
 
 
 def draw_turn(rng: np.random.Generator, length: float, episodes: Episodes) -> np.ndarray:
@@ -235,17 +249,18 @@ def draw_hidden(rng: np.random.Generator, length: float, kind: str) -> np.ndarra
 # what is shown
 
 
-def trace_display(clip: Clip, times: np.ndarray, control: str) -> np.ndarray:
-    """How far the emotion of the clip is displayed at times (n,), from 0 to 1."""
+def trace_display(clip: Clip, times: np.ndarray, control: str, chosen: np.ndarray) -> np.ndarray:
+    """How far the emotion of the clip is displayed in the chosen episodes (k,) bool at times (n,), from 0 to 1."""
     if control == "uniform":
         return np.ones(len(times))
-    return script.trace_strength(clip.plan, times, clip.plan.episodes.on_face).max(axis=1)
+    return script.trace_strength(clip.plan, times, chosen).max(axis=1)
 
 
 def pose_clip(clip: Clip, state: Nuisance, control: str) -> list[Expression]:
     """The face in each frame: it talks and blinks, and shows the action units of the class."""
     moves = emotions.move_parts(clip.label, [clip.strength] * len(emotions.ACTION_UNITS[clip.label]))
-    return emotions.pose_faces(moves, trace_display(clip, clip.times, control), state)
+    shown = trace_display(clip, clip.times, control, clip.plan.episodes.on_face)
+    return emotions.pose_faces(moves, shown, state)
 
 
 def record_voice(clip: Clip, who: Identity, sounds: list[np.ndarray], manifest: Manifest) -> np.ndarray:
@@ -254,7 +269,8 @@ def record_voice(clip: Clip, who: Identity, sounds: list[np.ndarray], manifest: 
     rng = stream(plan.seed, clip.person, "voice")
     base = rng.normal(*(speech.GERMANS.pitch_women if who.woman else speech.GERMANS.pitch_men))
     (words,) = speech.fill(plan.turns, sounds[clip.first :] + sounds[: clip.first], 0.15, speech.FASTEST)
-    affect = lambda t: trace_display(clip, turn[0] + t, manifest.control)[:, None] * plan.episodes.level[0, :2]  # noqa: E731
+    heard = partial(trace_display, clip, control=manifest.control, chosen=plan.episodes.in_voice)
+    affect = lambda t: heard(turn[0] + t)[:, None] * plan.episodes.level[0, :2]  # noqa: E731
     spoken = np.zeros(round(plan.length * speech.RATE))
     speech.place(spoken, speech.express(speech.set_level(words, -26), turn[1] - turn[0], affect, base), turn[0])
     track = 0.0007 * stream(plan.seed, plan.stem, "room").standard_normal(len(spoken))  # about -63 dB
@@ -343,10 +359,13 @@ def gather_truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np
         "offset": np.array(manifest.offset),
         "frame_time": times,
         "frame_salient": script.find_episodes(clip.plan, times) >= 0,  # as scripted, in both controls
-        "frame_shown": trace_display(clip, times, manifest.control),
+        "frame_shown": trace_display(clip, times, manifest.control, episodes.on_face),
+        "voice_shown": trace_display(clip, times, manifest.control, episodes.in_voice),  # of the sound at these times
         "frame_visible": visible,
         "episode_start": episodes.start,
         "episode_end": episodes.end,
+        "episode_on_face": episodes.on_face,
+        "episode_in_voice": episodes.in_voice,
         "voice_start": episodes.start + manifest.offset,
         "voice_end": episodes.end + manifest.offset,
         "landmarks": points,

@@ -14,7 +14,7 @@ from datasets.simulated import corpus, cultures, openface, script
 from datasets.simulated.corpus import Manifest, Scene
 from datasets.simulated.face.expression import form_expression, measure_action_units
 
-VERSION = 1  # to be raised whenever the same parameters give other bytes
+VERSION = 2  # to be raised whenever the same parameters give other bytes
 FOLDERS = ("audio", "video", "labels", "openface", "truth")
 CULTURES = {culture.name: culture for culture in (cultures.DE, cultures.HU)}
 SPREAD = 0.09  # of the lengths: 44 s, the default, gives 40 s at least
@@ -77,12 +77,12 @@ def list_action_units(scene: Scene) -> np.ndarray:
 def gather_liking_truth(scene: Scene) -> dict[str, np.ndarray]:
     """How the culture shows liking: on which region of the face, frame by frame (f,), and in the voice.
 
-    `liking_in_voice` (5,) has the effects of one unit on pitch, melody, loudness, tempo and effort (speech.Style).
+    `liking_in_voice` (6,) has the effects of one unit on pitch, melody, loudness, tempo, effort and roughness
+    (speech.Style).
     """
     style = vars(scene.culture.speakers.style)
     return {
         "culture": np.array(scene.culture.name),
-        "episode_liking": scene.plan.episodes.level[:, 2],
         "frame_liking": scene.affect[:, scene.culture.liking_on, 2],
         "liking_region": np.array(scene.culture.liking_on),
         "liking_in_voice": np.array([values[2] for values in style.values()]),

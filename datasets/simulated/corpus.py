@@ -174,7 +174,7 @@ def stage(manifest: Manifest, stem: str, length: float, culture: Culture, person
     """Draw the scene of one recording; all those of one `person` show the same face, "" is another for each."""
     person = person or stem
     cv2.setNumThreads(1)  # the frames are small and the other cores have recordings of their own
-    plan = script.write_script(manifest.seed, stem, length, culture.follows)
+    plan = script.write_script(manifest.seed, stem, length, culture.follows, culture.ratings, person)
     times = np.arange(round(length * manifest.fps)) / manifest.fps
     return Scene(
         plan=plan,
@@ -267,7 +267,7 @@ def open_stream(container: av.container.OutputContainer, fps: float) -> av.Video
 
 def write_labels(path: Path, scene: Scene, header: str = "") -> None:
     """One line per label: 'Train_01';seconds;arousal;valence;liking, below the header."""
-    labels = script.rate(scene.plan, scene.raters, scene.label_time)
+    labels = script.rate(scene.plan, scene.raters, scene.label_time, scene.culture.ratings)
     rows = (
         f"'{scene.plan.stem}';" + ";".join(f"{value:.6f}" for value in row)
         for row in np.column_stack([scene.label_time, labels])
@@ -289,11 +289,14 @@ def gather_script_truth(scene: Scene) -> dict[str, np.ndarray]:
         "valence": felt[:, 1],
         "liking": felt[:, 2],
         "rater_delay": scene.raters.delay,
+        "mood": scene.plan.mood,
         "episode_start": episodes.start,
         "episode_end": episodes.end,
+        "episode_turn": episodes.turn,
         "episode_region": episodes.region,
         "episode_arousal": episodes.level[:, 0],
         "episode_valence": episodes.level[:, 1],
+        "episode_liking": episodes.level[:, 2],
         "episode_on_face": episodes.on_face,
         "episode_in_voice": episodes.in_voice,
         "voice_start": episodes.start[episodes.in_voice],

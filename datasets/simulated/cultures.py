@@ -59,6 +59,7 @@ class Culture:
     speakers: speech.Speakers = speech.GERMANS
     liking_on: int | None = None
     follows: float = script.FOLLOWS  # weight of valence in liking
+    ratings: script.Ratings = script.SEWA
 
 
 # Valence explains about a seventh of the variance of liking at this weight. In the published development labels of

@@ -17,14 +17,14 @@ from datasets.simulated import corpus, script
 from datasets.simulated.corpus import Manifest
 from datasets.simulated.cultures import Culture
 
-VERSION = 1  # to be raised whenever the same parameters give other bytes
+VERSION = 2  # to be raised whenever the same parameters give other bytes
 FOLDERS = (
     *("recordings_audio", "recordings_video", "truth"),
     *(f"ratings_{kind}/{target}" for kind in ("individual", "gold_standard") for target in traces.TARGETS),
 )
 FPS = 25
 HEADER = "time;FM1 ;FM2 ;FM3 ;FF1 ;FF2 ;FF3"  # the spaces are in the real files
-RECOLA = Culture("RECOLA")
+RECOLA = Culture("RECOLA", ratings=script.RECOLA)
 
 
 def write(
@@ -63,7 +63,7 @@ def record(folder: Path, manifest: Manifest, stem: str, length: float) -> None:
     corpus.write_truth(folder / "truth" / f"{stem}.npz", scene, points)
     if stem.startswith("test"):
         return
-    said = script.trace_raters(scene.plan, scene.raters, scene.label_time).clip(-1, 1).round(4)
+    said = script.trace_raters(scene.plan, scene.raters, scene.label_time, RECOLA.ratings).round(4)
     for target in traces.TARGETS:
         ratings = said[..., script.DIMENSIONS.index(target)]
         write_ratings(folder / "ratings_individual" / target / f"{stem}.csv", scene.label_time, ratings)

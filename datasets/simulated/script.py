@@ -1,9 +1,9 @@
 """The affect script: what a person feels, when and where it is displayed, and how raters see it.
 
-Latent arousal, valence and liking move only during sparse episodes, towards a level drawn for each,
-and then decay slowly. An episode is displayed on one region of the face, in the voice, or both;
-elsewhere face and voice are neutral. So the labels, which never stop moving, are explained by a few
-short moments. The control corpus displays the current latent everywhere and always instead.
+Each person has a mood and a liveliness. An episode takes what is felt (arousal, valence and liking) to a level drawn
+for it, where it stays until the next one. It is displayed as long as it is felt, but clearly only for a part of that
+time, on one region of the face, in the voice, or both; elsewhere weakly, beside talking, blinks, glances, motion, light
+and the partner's voice, which mean nothing. The control corpus displays it clearly everywhere and always instead.
 
 Every random quantity has a stream of its own, so that two controls of one seed differ in nothing else.
 """
@@ -16,14 +16,33 @@ import numpy as np
 DIMENSIONS = ("arousal", "valence", "liking")
 UPPER, LOWER = 0, 1  # face regions: brows and eyes, mouth
 CONTROLS = ("salient", "uniform")
+SHOWN_BY = ("face", "voice", "both")  # what displays the emotion of an acted clip
 LABEL_STEP = 0.1  # seconds, as the corpus distributes its labels
 
-RISE = 0.25  # seconds from neutral to full display, and back: the usual onset of a facial expression
-# seconds; felt emotion outlasts its display. Longer, and a label would say more of moments long gone than of the
-# last few seconds, which are all that the replicated networks are given.
-DECAY = 2.0
+RISE = 0.25  # seconds from weak to clear display, and back: the usual onset of a facial expression
+TURN = (0.75, 1.35)  # seconds that what is felt takes to its next level
+LEAST = 2.0  # seconds between the beginnings of two episodes
+CLEAR = (0.3, 0.7)  # share of the time up to the next episode in which one is displayed clearly
+WEAK = 0.15  # of the clear display, elsewhere
+MOOD = 0.29  # deviation of the level that a person is at when nothing happens
+LIVELINESS = (0.55, 1.45)  # how far episodes take a person, relative to others
 FOLLOWS = 0.6  # weight of valence in liking; the rest is drawn freely
 DISPLAYED = 0.85  # chance that an episode reaches the face, and likewise the voice
+NOISE, SWING = 0.18, 5.0  # of each rater's own, in units of what is felt, and seconds of one swing
+SLIDER = 0.01  # step of the raters' device
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """How fast affect changes in a corpus, and what its raters make of it: see README.md for the values."""
+
+    pause: float  # seconds between two episodes, beyond LEAST, on average
+    scale: tuple[float, float, float]  # of arousal, valence, liking: label for one unit that is felt
+    zero: tuple[float, float, float]  # label where nothing is felt
+
+
+SEWA = Ratings(pause=5.5, scale=(0.25, 0.26, 0.28), zero=(0.13, 0.11, -0.04))
+RECOLA = Ratings(pause=7.2, scale=(0.362, 0.242, 0.24), zero=(0.0, 0.10, 0.0))
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -54,11 +73,12 @@ def plateau(times: np.ndarray, start: float, end: float, rise: float = RISE) -> 
 
 @dataclass(frozen=True)
 class Episodes:
-    """k salient episodes; all arrays have the length k, times are in seconds."""
+    """k episodes; all arrays have the length k, times are in seconds."""
 
-    start: np.ndarray
-    end: np.ndarray
-    level: np.ndarray  # (k, 3) arousal, valence, liking that the latent reaches
+    start: np.ndarray  # of the display, and of the way to the level
+    end: np.ndarray  # of the clear display; it is felt until the next start
+    turn: np.ndarray  # seconds of that way
+    level: np.ndarray  # (k, 3) arousal, valence, liking
     region: np.ndarray  # UPPER or LOWER
     on_face: np.ndarray  # bool
     in_voice: np.ndarray  # bool
@@ -71,32 +91,44 @@ class Script:
     seed: int
     stem: str
     length: float
+    mood: np.ndarray  # (3,) what is felt before the first episode
     episodes: Episodes
     turns: np.ndarray  # (t, 2) start and end of the person's own turns
     hidden: np.ndarray  # (h, 2) spans in which the face cannot be seen
 
 
-def write_script(seed: int, stem: str, length: float, follows: float = FOLLOWS) -> Script:
-    """Draw the script of one recording."""
-    episodes = draw_episodes(stream(seed, stem, "episodes"), length, follows)
+def write_script(
+    seed: int, stem: str, length: float, follows: float = FOLLOWS, ratings: Ratings = SEWA, person: str = ""
+) -> Script:
+    """Draw the script of one recording of a person, who is another in each recording where none is named."""
+    temper = stream(seed, person or stem, "temper")
+    mood, liveliness = (MOOD * temper.standard_normal(3)).clip(-1, 1), temper.uniform(*LIVELINESS)
+    rng = stream(seed, stem, "episodes")
+    episodes = draw_episodes(rng, length, ratings.pause, mood, liveliness, follows)
     turns = draw_turns(stream(seed, stem, "turns"), length, episodes)
-    return Script(seed, stem, length, episodes, turns, draw_hidden(stream(seed, stem, "hidden"), length))
+    return Script(seed, stem, length, mood, episodes, turns, draw_hidden(stream(seed, stem, "hidden"), length))
 
 
-def draw_episodes(rng: np.random.Generator, length: float, follows: float = FOLLOWS) -> Episodes:
-    """Episodes of 1 to 3 s, as facial expressions last, one per 5.5 s on average, at least 1.5 s apart."""
-    spans, end = [], 0.0
-    while True:
-        start = end + 1.5 + rng.exponential(2.0)
-        end = start + rng.uniform(1.0, 3.0)
-        if end > length:
-            break
-        spans.append((start, end))
-    k = len(spans)
-    start, end = np.reshape(spans, (k, 2)).T
+def draw_episodes(
+    rng: np.random.Generator, length: float, pause: float, mood: np.ndarray, liveliness: float, follows: float
+) -> Episodes:
+    """Episodes that begin LEAST + `pause` seconds apart on average, the first after `pause`."""
+    starts = [rng.exponential(pause)]
+    while starts[-1] < length:
+        starts.append(starts[-1] + LEAST + rng.exponential(pause))
+    start, following = np.array(starts[:-1]), np.array(starts[1:])
+    k = len(start)
     on_face = rng.random(k) < DISPLAYED
     in_voice = (rng.random(k) < DISPLAYED) | ~on_face  # an episode that nobody could notice would be no episode
-    return Episodes(start, end, draw_levels(rng, k, follows), rng.integers(0, 2, k), on_face, in_voice)
+    return Episodes(
+        start=start,
+        end=np.minimum(start + rng.uniform(*CLEAR, k) * (following - start), length),
+        turn=rng.uniform(*TURN, k),
+        level=(mood + liveliness * draw_levels(rng, k, follows)).clip(-1, 1),
+        region=rng.integers(0, 2, k),
+        on_face=on_face,
+        in_voice=in_voice,
+    )
 
 
 def draw_levels(rng: np.random.Generator, k: int, follows: float = FOLLOWS) -> np.ndarray:
@@ -140,25 +172,22 @@ def draw_hidden(rng: np.random.Generator, length: float) -> np.ndarray:
 
 
 def trace_latent(script: Script, times: np.ndarray) -> np.ndarray:
-    """Arousal, valence and liking (n, 3) as felt at times (n,): they rise in episodes and decay after them."""
-    values = np.zeros((len(times), 3))
-    episodes, before, since = script.episodes, np.zeros(3), 0.0
-    for start, end, level in zip(episodes.start, episodes.end, episodes.level):
-        before = before * np.exp(-(start - since) / DECAY)
-        rising = smoothstep((times - start) / (end - start))[:, None]
-        falling = np.exp(-np.maximum(times - end, 0) / DECAY)[:, None]
-        now = (times >= start)[:, None]
-        values = np.where(now, (before + (level - before) * rising) * falling, values)
-        before, since = level, end
-    first = episodes.start[0] if len(episodes.start) else np.inf
-    return np.where((times >= first)[:, None], values, 0.0)
+    """Arousal, valence and liking (n, 3) as felt at times (n,)."""
+    episodes = script.episodes
+    changes = np.diff(episodes.level, axis=0, prepend=script.mood[None])
+    return script.mood + smoothstep((times[:, None] - episodes.start) / episodes.turn) @ changes
 
 
 def trace_strength(script: Script, times: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """How far each of the chosen episodes (k,) bool is displayed at times (n,): (n, k), 0 outside of it."""
+    """How far each of the chosen episodes (k,) bool is displayed clearly at times (n,): (n, k), 0 outside of it."""
     episodes = script.episodes
     columns = [plateau(times, s, e) * c for s, e, c in zip(episodes.start, episodes.end, chosen)]
     return np.stack(columns, axis=1) if columns else np.zeros((len(times), 0))
+
+
+def trace_clarity(script: Script, times: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Share (n,) of what is felt that is displayed where the chosen episodes (k,) bool are, from WEAK to 1."""
+    return WEAK + (1 - WEAK) * trace_strength(script, times, chosen).sum(axis=1)
 
 
 def trace_face(script: Script, times: np.ndarray, control: str, liking_on: int | None = None) -> np.ndarray:
@@ -166,24 +195,24 @@ def trace_face(script: Script, times: np.ndarray, control: str, liking_on: int |
 
     With `liking_on` a third value: liking, on that region in whatever region the episode is, 0 on the other.
     """
+    felt, episodes = trace_latent(script, times), script.episodes
     if control == "uniform":
-        felt = trace_latent(script, times)
-        shown, liking = np.repeat(felt[:, None, :2], 2, axis=1), felt[:, 2]
+        clarity, of_liking = np.ones((len(times), 2)), 1.0
     else:
-        strengths = trace_strength(script, times, script.episodes.on_face)
-        in_region = script.episodes.region[:, None] == np.array([UPPER, LOWER])
-        shown = np.einsum("nk,kr,kd->nrd", strengths, in_region, script.episodes.level[:, :2])
-        liking = strengths @ script.episodes.level[:, 2]
+        chosen = [episodes.on_face & (episodes.region == region) for region in (UPPER, LOWER)]
+        clarity = np.stack([trace_clarity(script, times, some) for some in chosen], axis=1)
+        of_liking = trace_clarity(script, times, episodes.on_face)
+    shown = clarity[:, :, None] * felt[:, None, :2]
     if liking_on is None:
         return shown
+    liking = of_liking * felt[:, 2]
     return np.dstack([shown, liking[:, None] * (np.array([UPPER, LOWER]) == liking_on)])
 
 
 def trace_voice(script: Script, times: np.ndarray, control: str, dimensions: int = 2) -> np.ndarray:
     """What the voice displays: (n, dimensions) arousal, valence and, with 3, liking; zero is neutral."""
-    if control == "uniform":
-        return trace_latent(script, times)[:, :dimensions]
-    return trace_strength(script, times, script.episodes.in_voice) @ script.episodes.level[:, :dimensions]
+    felt = trace_latent(script, times)[:, :dimensions]
+    return felt if control == "uniform" else felt * trace_clarity(script, times, script.episodes.in_voice)[:, None]
 
 
 def find_episodes(script: Script, times: np.ndarray) -> np.ndarray:
@@ -214,21 +243,20 @@ def draw_raters(seed: int, culture: str = "", count: int = 6) -> Raters:
     return Raters(rng.normal(2.0, 0.3, count).clip(1.2, 2.8), rng.uniform(0.75, 1.25, count))
 
 
-def rate(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
+def rate(script: Script, raters: Raters, times: np.ndarray, ratings: Ratings = SEWA) -> np.ndarray:
     """Labels (n, 3) in [-1, 1] at times (n,): the mean of the raters' traces."""
-    return np.clip(np.mean(trace_raters(script, raters, times), axis=0), -1, 1)
+    return np.mean(trace_raters(script, raters, times, ratings), axis=0)
 
 
-def trace_raters(script: Script, raters: Raters, times: np.ndarray) -> np.ndarray:
-    """What each rater saw, (r, n, 3) at times (n,): the latent, late and with smooth noise of the rater's own.
+def trace_raters(script: Script, raters: Raters, times: np.ndarray, ratings: Ratings = SEWA) -> np.ndarray:
+    """What each rater saw, (r, n, 3) in [-1, 1] at times (n,): what is felt, late and with smooth noise of the rater's own.
 
-    The noise of 0.12 stays below the spread of the latent, about 0.3: trained raters differ, but in the details.
-    Joysticks rest at zero, hence the noise starts there, as every label file of the real corpus does.
+    Joysticks rest at zero, hence every trace starts there, as the label files of the real corpora do.
     """
     rng = stream(script.seed, script.stem, "raters")
     traces = []
     for delay, gain in zip(raters.delay, raters.gain):
-        noise = np.stack([wander(rng, times, period=4.0) for _ in DIMENSIONS], axis=1)
-        started = smoothstep(times / delay)[:, None]
-        traces.append(gain * trace_latent(script, times - delay) + 0.12 * started * noise)
-    return np.array(traces)
+        noise = np.stack([wander(rng, times, SWING) for _ in DIMENSIONS], axis=1)
+        seen = gain * trace_latent(script, times - delay) + NOISE * noise
+        traces.append(smoothstep(times / delay)[:, None] * (np.array(ratings.zero) + np.array(ratings.scale) * seen))
+    return (np.round(np.array(traces) / SLIDER) * SLIDER).clip(-1, 1)

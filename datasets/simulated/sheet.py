@@ -72,7 +72,7 @@ def draw_strip(axis, root: Path, stem: str, truth: dict, count: int = 10) -> Non
         x, y = int(np.clip(x - 64, 0, 192)), int(np.clip(y - 62, 0, 90))
         axis.imshow(video[i][y : y + 150, x : x + 128], extent=(k, k + 0.97, 0, 1.14), interpolation="lanczos")
         region = truth["frame_region"][i]
-        what = ("neutral", "brows, eyes", "mouth")[region + 1] if truth["frame_visible"][i] else "face hidden"
+        what = ("weak", "brows, eyes", "mouth")[region + 1] if truth["frame_visible"][i] else "face hidden"
         note = f"{times[i]:.1f} s {what}"
         axis.text(k, -0.14, note, fontsize=6.5, color="#555555" if region < 0 else REGION_COLOURS[region])
     axis.set(xlim=(0, len(chosen)), ylim=(-0.2, 1.14))

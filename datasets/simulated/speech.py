@@ -20,6 +20,7 @@ SYNTHESISED = 44_100  # hertz that the synthesiser is asked for
 GRID = 0.01  # seconds between the points that control pitch and tempo
 TEMPO_STEP = 5  # grid points between two points of the tempo: it moves slowly, and points cost time
 FASTEST = 1.35  # no affect makes the tempo higher
+JITTER = 0.4  # semitones, of a voice without affect
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,17 @@ class Style:
     """What a unit of arousal, of valence and, where there is a third value, of liking does to a voice.
 
     Arousal raises pitch, loudness, tempo and vocal effort, by amounts that acted and induced speech span between
-    calm and excited; valence mostly widens or flattens the melody and is thus the fainter of the two, as studies of
-    vocal emotion agree.
+    calm and excited. Positive valence makes the pitch higher and livelier (Kamiloglu et al. 2020), negative valence
+    the spectrum harder and the voice rougher: spectral balance and spectral noise are what Goudbeek and Scherer 2010
+    found to tell of valence beside arousal.
     """
 
-    pitch: tuple[float, ...] = (4.0, 1.0)  # semitones
-    melody: tuple[float, ...] = (0.15, 0.60)  # log of the factor on the pitch movement
+    pitch: tuple[float, ...] = (4.0, 2.0)  # semitones
+    melody: tuple[float, ...] = (0.15, 0.80)  # log of the factor on the pitch movement
     loudness: tuple[float, ...] = (6.0, 0.0)  # decibel
     tempo: tuple[float, ...] = (0.22, 0.06)  # log of the factor
-    effort: tuple[float, ...] = (0.8, 0.2)  # weight of the first difference, which lifts high frequencies
+    effort: tuple[float, ...] = (0.8, -0.8)  # weight of the first difference, which lifts high frequencies
+    roughness: tuple[float, ...] = (0.0, -0.7)  # semitones by which the pitch jitters from one moment to the next
 
     def with_liking(self, **effects: float) -> "Style":
         """The style with a third value for each effect: those named, 0 for the others."""
@@ -180,8 +183,8 @@ def express(
     manipulation = praat.call(source, "To Manipulation", 0.01, 60, 500)
     praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")  # overlap-add shuffles voiceless parts
     praat.call([make_tempo_tier(source, position, tempo), manipulation], "Replace duration tier")
-    shift, stretch = shown @ style.pitch, shown @ style.melody
-    praat.call([make_pitch_tier(source, position, shift, stretch, base), manipulation], "Replace pitch tier")
+    melody = (shown @ effect for effect in (style.pitch, style.melody, style.roughness))
+    praat.call([make_pitch_tier(source, position, *melody, base), manipulation], "Replace pitch tier")
     sound = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0]
     sound = np.pad(sound, (0, RATE))[: int(duration * RATE)]
     at = np.arange(len(sound)) / RATE
@@ -203,16 +206,22 @@ def add_points(tier: parselmouth.Data, seconds: np.ndarray, values: np.ndarray) 
 
 
 def make_pitch_tier(
-    source: parselmouth.Sound, position: np.ndarray, shift: np.ndarray, stretch: np.ndarray, base: float
+    source: parselmouth.Sound,
+    position: np.ndarray,
+    shift: np.ndarray,
+    stretch: np.ndarray,
+    roughness: np.ndarray,
+    base: float,
 ) -> parselmouth.Data:
-    """The melody of the source around `base` hertz, moved by `shift` semitones and stretched by exp(stretch) there."""
+    """The melody of the source around `base` hertz: moved by `shift` semitones, stretched by exp(stretch), and rough."""
     pitch = source.to_pitch(GRID, 60, 500)
     second, hertz = pitch.xs(), pitch.selected_array["frequency"]
     second, hertz = second[hertz > 0], hertz[hertz > 0]
     tier = praat.call("Create PitchTier", "melody", 0, source.xmax)
     melody = 12 * np.log2(hertz / np.median(hertz)) if len(hertz) else hertz
-    shift, stretch = (np.interp(second, position, effect) for effect in (shift, stretch))
-    moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift) / 12)
+    shift, stretch, roughness = (np.interp(second, position, effect) for effect in (shift, stretch, roughness))
+    jitter = np.random.default_rng(1).standard_normal(len(second)) * (JITTER + roughness).clip(0)
+    moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift + jitter) / 12)
     return add_points(tier, second, moved.clip(60, 480))
 
 

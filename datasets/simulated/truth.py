@@ -32,26 +32,27 @@ def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarra
     whichever region it is shown; a face that is hidden displays nothing. Raises InputError.
     """
     truth = read_truth(root / "truth", name)
-    plan, dimensions = restore_script(truth, name), 3 if "episode_liking" in truth else 2
+    plan, dimensions = restore_script(truth, name), 3 if "liking_region" in truth else 2
+    felt = script.trace_latent(plan, times)[:, :dimensions]
     if json.loads((root / MARKER).read_text())["control"] == "uniform":
-        face = voice = script.trace_latent(plan, times)
+        face = voice = felt
     else:
         chosen = plan.episodes.on_face, plan.episodes.in_voice
-        face, voice = (script.trace_strength(plan, times, some) @ plan.episodes.level for some in chosen)
+        face, voice = (felt * script.trace_clarity(plan, times, some)[:, None] for some in chosen)
     nearest = np.searchsorted((truth["frame_time"][1:] + truth["frame_time"][:-1]) / 2, times)
-    return face[:, :dimensions] * truth["frame_visible"][nearest, None], voice[:, :dimensions]
+    return face * truth["frame_visible"][nearest, None], voice
 
 
 def restore_script(truth: dict[str, np.ndarray], name: str) -> Script:
     """The script by its truth, with the episodes alone: neither turns nor hidden spans."""
-    start, nothing = truth["episode_start"], np.empty((0, 2))
-    levels = [truth.get(f"episode_{dimension}", np.zeros(len(start))) for dimension in script.DIMENSIONS]
+    nothing = np.empty((0, 2))
     episodes = Episodes(
-        start=start,
+        start=truth["episode_start"],
         end=truth["episode_end"],
-        level=np.stack(levels, axis=1),
+        turn=truth["episode_turn"],
+        level=np.stack([truth[f"episode_{dimension}"] for dimension in script.DIMENSIONS], axis=1),
         region=truth["episode_region"],
         on_face=truth["episode_on_face"],
         in_voice=truth["episode_in_voice"],
     )
-    return Script(0, name, float(truth["frame_time"][-1]), episodes, turns=nothing, hidden=nothing)
+    return Script(0, name, float(truth["frame_time"][-1]), truth["mood"], episodes, turns=nothing, hidden=nothing)

@@ -18,7 +18,7 @@ from replications.chao2016.features import FITTED_ON, Features
 from replications.chao2016.mechanism import match_frames
 
 PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
-TRUTH = ("label", "strength", "offset", "frame_time", "frame_shown")
+TRUTH = ("label", "strength", "offset", "frame_time", "frame_shown", "voice_shown")
 
 
 def classify(variant: str, clips: Sequence[Features], truth: Path) -> np.ndarray:
@@ -41,5 +41,5 @@ def describe_face(clip: Features, script: dict) -> np.ndarray:
 def describe_voice(clip: Features, script: dict) -> np.ndarray:
     """Arousal and valence of the voice, mean and greatest over the clip (4,); what `offset` moves out of it is lost."""
     time = script["frame_time"] + script["offset"] + 0.5 / afew.FPS  # of the middle of a frame's sound
-    heard = script["frame_shown"] * ((time >= 0) & (time < len(time) / afew.FPS))
+    heard = script["voice_shown"] * ((time >= 0) & (time < len(time) / afew.FPS))
     return np.outer([heard.mean(), heard.max()], emotions.CIRCUMPLEX[str(script["label"])]).ravel()

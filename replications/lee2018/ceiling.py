@@ -50,7 +50,7 @@ def show_window(variant: str, recording: Features, root: Path, settings: dict) -
     length, around = settings["clip_frames"], int(settings["audio_window"] / 2 * settings["clip_fps"])
     clip = step * np.arange(length)
     before_and_after = step * np.concatenate([np.arange(-around, 0), length + np.arange(around)])
-    either = np.where(face == 0, voice, face)
+    either = np.where(np.abs(face) < np.abs(voice), voice, face)
     parts = {
         "face": [(face, clip)],
         "last-face": [(face, [0])],

@@ -50,18 +50,23 @@ def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fo
 
 def describe_face(clip: Clip, script: dict, seed: int) -> np.ndarray:
     """How far each part of the face is moved, mean and greatest over each segment (n, 2 parts); what is hidden is not."""
-    take = acted.Take(clip.name, str(script["subject"]), str(script["label"]), path="", phrase=0)
-    moves = acted.draw_moves(seed, take)
+    moves = acted.draw_moves(seed, *restore_take(clip, script, seed))
     return summarise(clip, script, script["frame_shown"] * script["frame_visible"], [moves.get(p, 0.0) for p in PARTS])
 
 
 def describe_voice(clip: Clip, script: dict, seed: int) -> np.ndarray:
     """Arousal and valence of the voice, mean and greatest over each segment (n, 4); in silence there is none."""
-    subject, time = str(script["subject"]), script["frame_time"]
-    woman = draw_identity(stream(seed, subject, "identity")).woman
-    ardour = acted.draw_manner(seed, subject, woman)["ardour"]
+    time = script["frame_time"]
     heard = (script["speech_start"] <= time) & (time <= script["speech_end"])
-    return summarise(clip, script, heard, acted.find_level(ardour, str(script["label"])))
+    return summarise(clip, script, heard, acted.find_level(seed, *restore_take(clip, script, seed)))
+
+
+def restore_take(clip: Clip, script: dict, seed: int) -> tuple[acted.Take, float]:
+    """The take of a clip, and the ardour of its subject."""
+    subject = str(script["subject"])
+    woman = draw_identity(stream(seed, subject, "identity")).woman
+    take = acted.Take(clip.name, subject, str(script["label"]), path="", phrase=0)
+    return take, acted.draw_manner(seed, subject, woman)["ardour"]
 
 
 def summarise(clip: Clip, script: dict, amounts: np.ndarray, whole: Sequence[float]) -> np.ndarray:

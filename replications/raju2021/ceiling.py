@@ -38,7 +38,7 @@ def predict(variant: str, training_set, scored, root: Path) -> dict[str, list[np
 def show_window(variant: str, recording, root: Path, settings: dict) -> np.ndarray:
     """What is displayed inside the window of each label (n,): (n, d). The face comes first, they display the same."""
     face, voice = trace_displayed(root, recording.name, recording.labels.time)
-    return ceiling.stack_lags(np.where(face == 0, voice, face), list_lags(variant, settings))
+    return ceiling.stack_lags(np.where(np.abs(face) < np.abs(voice), voice, face), list_lags(variant, settings))
 
 
 def list_lags(variant: str, settings: dict) -> np.ndarray:

@@ -21,11 +21,11 @@ def plant(
     frames = {"frame_time": scene.frame_time, "frame_visible": scene.state.visible()}
     for folder in ("truth", "turns"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    more = {"episode_liking": scene.plan.episodes.level[:, 2]} if culture.liking_on is not None else {}
+    more = {"liking_region": np.array(culture.liking_on)} if culture.liking_on is not None else {}
     np.savez(root / "truth" / f"{stem}.npz", **corpus.gather_script_truth(scene), **frames, **more)
     avec2017.write_turns(root / "turns" / f"{stem}.csv", scene.plan.turns)
     (root / MARKER).write_text(json.dumps({"control": control}))
-    return scene, script.rate(scene.plan, scene.raters, scene.label_time)
+    return scene, script.rate(scene.plan, scene.raters, scene.label_time, culture.ratings)
 
 
 def exchange_truths(root: Path) -> None:
