@@ -3,7 +3,7 @@
 `python -m datasets.simulate --describe ROOT` prints them beside REAL.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +139,15 @@ def read_sewa(folder: Path) -> dict[str, list[np.ndarray]]:
 
 
 def read_traces(reader, root: Path) -> dict[str, list[np.ndarray]]:
-    """Target -> series of all recordings of AVEC 2012 or RECOLA that have labels."""
+    """Target -> series of all recordings of AVEC 2012 or RECOLA whose labels are there."""
     partitions = tuple(partition for partition, count in reader.count(root).items() if count)
-    labels = [reader.read_labels(one) for one in reader.list_recordings(root, partitions) if one.labels]
+    there = [one for one in reader.list_recordings(root, partitions) if one.labels and any_exist(one.labels.values())]
+    labels = [reader.read_labels(one) for one in there]
     return {target: [getattr(one, target) for one in labels] for target in traces.TARGETS}
+
+
+def any_exist(paths: Iterable[Path]) -> bool:
+    return any(path.exists() for path in paths)
 
 
 def write_table(root: Path) -> str:

@@ -53,8 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds",
         type=float,
-        help="length of a recording, about (default 24; 44 in avec2019, 20 in avec2012 and recola, 3.2 in rml, "
-        "2.4 in enterface)",
+        help="length of a recording, about (default 60; 3.2 in rml, 2.4 in enterface)",
     )
     parser.add_argument(
         "--fps", type=int, help="frames per second in avec2017 (4 to 25, default 10) and avec2019 (5 to 25, default 5)"

@@ -211,7 +211,7 @@ def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, 
         "speech_start": np.array(start),
         "speech_end": np.array(end),
         "frame_time": times,
-        "frame_shown": trace_display(plan, times),
+        "frame_shown": trace_display(plan, times) * (draw_shown_by(seed, take) != "voice"),
         "frame_visible": state.visible(),
         "landmarks": np.array(points),
     }

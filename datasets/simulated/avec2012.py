@@ -38,7 +38,7 @@ def write(
     train: int = 16,
     devel: int = 12,
     test: int = 6,
-    seconds: float = 20.0,
+    seconds: float = 60.0,
     jobs: int = 1,
 ) -> None:
     """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.

@@ -20,7 +20,7 @@ def write(
     control: str = "salient",
     train: int = 34,
     devel: int = 14,
-    seconds: float = 24.0,
+    seconds: float = 60.0,
     fps: int = 10,
     jobs: int = 1,
 ) -> None:

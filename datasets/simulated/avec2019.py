@@ -17,7 +17,7 @@ from datasets.simulated.face.expression import form_expression, measure_action_u
 VERSION = 2  # to be raised whenever the same parameters give other bytes
 FOLDERS = ("audio", "video", "labels", "openface", "truth")
 CULTURES = {culture.name: culture for culture in (cultures.DE, cultures.HU)}
-SPREAD = 0.09  # of the lengths: 44 s, the default, gives 40 s at least
+SPREAD = 0.09  # of the lengths
 HEADER = "name;timestamp;arousal;valence;liking\n"
 
 
@@ -27,7 +27,7 @@ def write(
     control: str = "salient",
     train: int = 34,
     devel: int = 14,
-    seconds: float = 44.0,
+    seconds: float = 60.0,
     fps: int = 5,
     jobs: int = 1,
 ) -> None:

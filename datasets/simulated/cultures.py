@@ -62,7 +62,7 @@ class Culture:
     ratings: script.Ratings = script.SEWA
 
 
-# Valence explains about a seventh of the variance of liking at this weight. In the published development labels of
+# Valence explains about a seventh of what an episode adds to liking at this weight. In the published development labels of
 # AVEC 2019 they correlate by -0.12 (German) and 0.55 (Hungarian).
 OWN = 0.3
 

@@ -29,7 +29,6 @@ LIVELINESS = (0.55, 1.45)  # how far episodes take a person, relative to others
 FOLLOWS = 0.6  # weight of valence in liking; the rest is drawn freely
 DISPLAYED = 0.85  # chance that an episode reaches the face, and likewise the voice
 NOISE, SWING = 0.18, 5.0  # of each rater's own, in units of what is felt, and seconds of one swing
-SLIDER = 0.01  # step of the raters' device
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,11 @@ class Ratings:
     pause: float  # seconds between two episodes, beyond LEAST, on average
     scale: tuple[float, float, float]  # of arousal, valence, liking: label for one unit that is felt
     zero: tuple[float, float, float]  # label where nothing is felt
+    grain: float  # least move of a rater, in units of what is felt
 
 
-SEWA = Ratings(pause=5.5, scale=(0.25, 0.26, 0.28), zero=(0.13, 0.11, -0.04))
-RECOLA = Ratings(pause=7.2, scale=(0.362, 0.242, 0.24), zero=(0.0, 0.10, 0.0))
+SEWA = Ratings(pause=5.5, scale=(0.25, 0.26, 0.28), zero=(0.13, 0.11, -0.04), grain=0.04)
+RECOLA = Ratings(pause=7.2, scale=(0.38, 0.253, 0.25), zero=(0.0, 0.10, 0.0), grain=0.028)
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -258,5 +258,6 @@ def trace_raters(script: Script, raters: Raters, times: np.ndarray, ratings: Rat
     for delay, gain in zip(raters.delay, raters.gain):
         noise = np.stack([wander(rng, times, SWING) for _ in DIMENSIONS], axis=1)
         seen = gain * trace_latent(script, times - delay) + NOISE * noise
-        traces.append(smoothstep(times / delay)[:, None] * (np.array(ratings.zero) + np.array(ratings.scale) * seen))
-    return (np.round(np.array(traces) / SLIDER) * SLIDER).clip(-1, 1)
+        seen = np.array(ratings.scale) * np.round(seen / ratings.grain) * ratings.grain
+        traces.append(smoothstep(times / delay)[:, None] * (np.array(ratings.zero) + seen))
+    return np.array(traces).clip(-1, 1)

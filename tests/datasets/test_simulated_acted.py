@@ -1,6 +1,7 @@
 """The simulated RML and eNTERFACE'05: their files, read back by the readers, and what is heard and seen when."""
 
 import json
+from dataclasses import replace
 import sys
 from collections import Counter
 from pathlib import Path
@@ -284,11 +285,11 @@ def test_truth_has_the_promised_arrays(wide):
     for clip in rml_reader.list_recordings(wide["rml"]):
         found = truth(wide["rml"], clip)
         f = len(found["frame_time"])
-        shapes = dict.fromkeys(("label", "subject", "speech_start", "speech_end"), ())
+        shapes = dict.fromkeys(("label", "subject", "shown_by", "speech_start", "speech_end"), ())
         shapes |= {f"frame_{kind}": (f,) for kind in ("time", "shown", "visible")} | {"landmarks": (f, 68, 2)}
         assert {name: value.shape for name, value in found.items()} == shapes
         np.testing.assert_allclose(np.diff(found["frame_time"]), 1 / 30)
-        assert found["frame_shown"][0] < 0.5 and found["frame_shown"].max() == 1
+        assert found["frame_shown"][0] < 0.5 and found["frame_shown"].max() == (found["shown_by"] != "voice")
 
 
 def test_voice_activity_finds_the_planted_speech_within_100_ms(heard):
@@ -336,15 +337,18 @@ def test_the_face_is_where_the_landmarks_are(filmed):
 
 def test_a_subject_has_one_way_with_an_emotion():
     """The same action units in the same proportions, stronger or weaker; another subject has others."""
-    takes = [take for take in rml.list_takes(DEFAULT) if take.label == "Fear"]
+    takes = [take for take in rml.list_takes(replace(DEFAULT, sentences=4)) if take.label == "Fear"]
+    takes = [take for take in takes if acted.draw_shown_by(0, take) != "voice"]
     ways = {}
     for take in takes:
-        moves = np.array(list(acted.draw_moves(0, take).values()))
+        moves = np.array(list(acted.draw_moves(0, take, 1.0).values()))
         ways.setdefault(take.subject, []).append(moves / np.linalg.norm(moves))
-    for one, other in ways.values():
-        np.testing.assert_allclose(one, other)
+    assert len(ways) == 8 and sum(map(len, ways.values())) > 16
+    for one, *others in ways.values():
+        for other in others:
+            np.testing.assert_allclose(one, other)
     assert all(np.abs(ways["s1"][0] - ways[subject][0]).max() > 0.05 for subject in ways if subject != "s1")
-    assert len({json.dumps(acted.draw_moves(0, take)) for take in takes}) == len(takes)
+    assert len({json.dumps(acted.draw_moves(0, take, 1.0)) for take in takes}) == len(takes)
 
 
 def pose(take: acted.Take) -> np.ndarray:
@@ -352,16 +356,35 @@ def pose(take: acted.Take) -> np.ndarray:
     who = draw_identity(stream(0, take.subject, "identity"))
     plan = acted.draw_plan(0, take, 1.2, 3.2, 30)
     time = plan.turns.mean(axis=1)
-    (now,) = emotions.pose_faces(acted.draw_moves(0, take), acted.trace_display(plan, time), draw_nuisance(plan, time))
+    moves = acted.draw_moves(0, take, acted.draw_manner(0, take.subject, who.woman)["ardour"])
+    (now,) = emotions.pose_faces(moves, acted.trace_display(plan, time), draw_nuisance(plan, time))
     return place_landmarks(shape_jaw(who), shape_parts(who, now))[17:].ravel()
 
 
 def test_a_simple_classifier_recognises_the_emotions_of_strangers():
     takes = enterface.list_takes(acted.Manifest("enterface", 0, 42, 1, 2.4, enterface.VERSION))
+    takes = [take for take in takes if acted.draw_shown_by(0, take) != "voice"]
     shapes, labels = np.array([pose(take) for take in takes]), np.array([take.label for take in takes])
     known = np.array([int(take.subject) % 2 == 0 for take in takes])
     model = LogisticRegression(C=10, max_iter=2000).fit(shapes[known], labels[known])
     assert model.score(shapes[~known], labels[~known]) > 0.6  # one in six by chance
+
+
+def test_a_third_of_the_takes_each_shows_its_emotion_by_the_face_by_the_voice_and_by_both():
+    takes = enterface.list_takes(acted.Manifest("enterface", 0, 42, 1, 2.4, enterface.VERSION))
+    shown = [(bool(acted.draw_moves(0, take, 1.0)), bool(acted.find_level(0, take, 1.0).any())) for take in takes]
+    for pair in ((True, False), (False, True), (True, True)):
+        assert 0.25 < shown.count(pair) / len(takes) < 0.42
+    assert not shown.count((False, False))
+
+
+def test_some_subjects_show_more_than_others():
+    take = next(take for take in rml.list_takes(DEFAULT) if acted.draw_shown_by(0, take) == "both")
+    calm, ardent = (np.abs(list(acted.draw_moves(0, take, ardour).values())) for ardour in (0.6, 1.0))
+    np.testing.assert_allclose(calm, 0.6 * ardent)
+    np.testing.assert_allclose(acted.find_level(0, take, 0.6), 0.6 * acted.find_level(0, take, 1.0))
+    ardours = [acted.draw_manner(0, f"s{n}", True)["ardour"] for n in range(20)]
+    assert min(ardours) < 0.7 and max(ardours) > 0.9
 
 
 def test_excited_voices_are_louder_than_calm_ones():

@@ -278,7 +278,8 @@ def test_truth_has_the_promised_arrays(unfilmed):
         found = truth(root, clip)
         f, k = len(found["frame_time"]), len(found["episode_start"])
         shapes = {"label": (), "person": (), "strength": (), "offset": (), "landmarks": (f, 68, 2), "frame_time": (f,)}
-        shapes |= {f"frame_{name}": (f,) for name in ("salient", "shown", "visible")}
+        shapes |= {name: (f,) for name in ("frame_salient", "frame_shown", "voice_shown", "frame_visible")}
+        shapes |= {"episode_on_face": (k,), "episode_in_voice": (k,)}
         shapes |= {f"{kind}_{end}": (k,) for kind in ("episode", "voice") for end in ("start", "end")}
         assert {name: value.shape for name, value in found.items()} == shapes
         np.testing.assert_allclose(found["voice_start"] - found["episode_start"], found["offset"])
@@ -286,17 +287,35 @@ def test_truth_has_the_promised_arrays(unfilmed):
         time, inside = found["frame_time"], np.zeros(f, bool)
         for start, end in zip(found["episode_start"], found["episode_end"]):
             inside |= (time > start) & (time < end)
-        np.testing.assert_array_equal(found["frame_salient"], inside)
-        np.testing.assert_array_equal(found["frame_shown"] > 0, inside)
+        on_face, in_voice = inside & found["episode_on_face"].all(), inside & found["episode_in_voice"].all()
+        np.testing.assert_array_equal(found["frame_salient"], on_face)
+        np.testing.assert_array_equal(found["frame_shown"] > 0, on_face)
+        np.testing.assert_array_equal(found["voice_shown"] > 0, in_voice)
+
+
+def test_a_third_of_the_clips_each_shows_its_emotion_by_the_face_by_the_voice_and_by_both():
+    shown_by = [(clip.plan.episodes.on_face.all(), clip.plan.episodes.in_voice.all()) for clip in CLIPS]
+    for pair in ((True, False), (False, True), (True, True)):
+        assert 0.2 < shown_by.count(pair) / len(CLIPS) < 0.47
+    assert not shown_by.count((False, False))
+
+
+def test_some_people_show_more_than_others():
+    strengths = {}
+    for clip in CLIPS:
+        strengths.setdefault(clip.person, []).append(clip.strength)
+    assert all(max(each) <= 1 and min(each) > 0.7 * max(each) for each in strengths.values())
+    means = [np.mean(each) for each in strengths.values()]
+    assert max(means) > 1.5 * min(means)
 
 
 def test_controls_differ_in_what_is_shown_and_in_nothing_else(unfilmed):
     pairs = list(zip(*(reader.list_recordings(unfilmed[control]) for control in script.CONTROLS)))
     for clip, twin in pairs:
         one, other = truth(unfilmed["salient"], clip), truth(unfilmed["uniform"], twin)
-        assert clip.name == twin.name and (other["frame_shown"] == 1).all()
+        assert clip.name == twin.name and (other["frame_shown"] == 1).all() and (other["voice_shown"] == 1).all()
         changed = {name for name in one if not np.array_equal(one[name], other[name])}
-        assert changed == ({"frame_shown"} if one["label"] == "Neutral" else {"frame_shown", "landmarks"})
+        assert changed == {"frame_shown", "voice_shown"} | (set() if one["label"] == "Neutral" else {"landmarks"})
         np.testing.assert_array_equal(one["landmarks"][:, :17], other["landmarks"][:, :17])  # the jaw knows motion only
         same = np.array_equal(film(clip.video)[1], film(twin.video)[1])
         assert same == (one["label"] == "Neutral")
@@ -310,7 +329,7 @@ def test_outside_of_episodes_the_face_only_talks_and_blinks():
     for clip in CLIPS[:14]:
         state = draw_nuisance(clip.plan, clip.times)
         calm = [form_expression(np.zeros((2, 2)), state, i) for i in range(len(clip.times))]
-        shown = afew.trace_display(clip, clip.times, "salient")
+        shown = afew.trace_display(clip, clip.times, "salient", clip.plan.episodes.on_face)
         same = [one == other for one, other in zip(afew.pose_clip(clip, state, "salient"), calm)]
         np.testing.assert_array_equal(same, (shown == 0) | (clip.label == "Neutral"))
         always = [one == other for one, other in zip(afew.pose_clip(clip, state, "uniform"), calm)]
@@ -323,7 +342,7 @@ def shapes(clips: list[afew.Clip]) -> np.ndarray:
     for clip in clips:
         state, episodes = draw_nuisance(clip.plan, clip.times), clip.plan.episodes
         away = np.abs(clip.times[:, None] - (episodes.start + episodes.end) / 2).min(axis=1)
-        shown = afew.trace_display(clip, clip.times, "salient")
+        shown = afew.trace_display(clip, clip.times, "salient", episodes.on_face)
         moments = [shown.argmax(), np.where(shown == 0, away, -1).argmax()]
         who = draw_identity(stream(0, clip.person, "identity"))
         positions = afew.pose_clip(clip, state, "salient")
@@ -333,7 +352,8 @@ def shapes(clips: list[afew.Clip]) -> np.ndarray:
 
 
 def test_a_simple_classifier_recognises_the_emotion_in_salient_frames_alone():
-    train, val = ([clip for clip in CLIPS if clip.partition == partition][:70] for partition in ("Train", "Val"))
+    shown = [clip for clip in CLIPS if clip.plan.episodes.on_face.all()]
+    train, val = ([clip for clip in shown if clip.partition == partition][:90] for partition in ("Train", "Val"))
     labels, (learnt, seen) = [[clip.label for clip in part] for part in (train, val)], map(shapes, (train, val))
     models = [LogisticRegression(C=10, max_iter=2000).fit(learnt[:, k], labels[0]) for k in (0, 1)]
     salient, other = (model.score(seen[:, k], labels[1]) for k, model in enumerate(models))
@@ -370,13 +390,17 @@ def test_the_offset_is_in_the_file(tmp_path, offset):
 
 def test_the_voice_is_louder_in_the_excited_episodes_and_only_there():
     """The level of a steady voice follows the arousal of the script, by the offset later than the face."""
-    for clip in [clip for clip in CLIPS if clip.label in ("Angry", "Surprise", "Sad")][:9]:
+    said = [clip for clip in CLIPS if clip.plan.episodes.in_voice.all()]
+    for clip in [clip for clip in said if clip.label in ("Angry", "Surprise", "Sad")][:9]:
         offset, times = 0.2, np.arange(0.05, clip.plan.length - 0.05, 0.05)
         sound = heard(clip, offset)
         level = 20 * np.log10([sound[int((t - 0.05) * 16e3) : int((t + 0.05) * 16e3)].std() for t in times])
         ((start, end),) = clip.plan.turns + offset
         speaking = (times > start + 0.1) & (times < end - 0.1)
-        scripted = afew.trace_display(clip, times - offset, "salient") * emotions.CIRCUMPLEX[clip.label][0]
+        scripted = (
+            afew.trace_display(clip, times - offset, "salient", clip.plan.episodes.in_voice)
+            * emotions.CIRCUMPLEX[clip.label][0]
+        )
         assert np.corrcoef(level[speaking], scripted[speaking])[0, 1] > 0.8, clip.label
 
 

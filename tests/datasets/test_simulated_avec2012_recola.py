@@ -188,7 +188,7 @@ def test_labels_are_the_latent_about_2_s_later(unfilmed, name):
         fit.append([metrics.cc(labels.arousal, trace) for trace in felt])
     assert len(recordings) >= 3
     best, *curve = np.mean(fit, axis=0)
-    assert best > 0.8 and abs(shifts[np.argmax(curve)] - 2.0) <= 0.5
+    assert best > 0.7 and abs(shifts[np.argmax(curve)] - 2.0) <= 0.5
 
 
 def test_rater_traces_have_the_labels_as_their_mean():
@@ -196,9 +196,11 @@ def test_rater_traces_have_the_labels_as_their_mean():
     raters = script.draw_raters(0)
     traces = script.trace_raters(plan, raters, times)
     assert traces.shape == (6, len(times), 3)
-    np.testing.assert_array_equal(script.rate(plan, raters, times), traces.mean(axis=0).clip(-1, 1))
-    started = script.trace_latent(plan, times)[:, 0] != 0
-    assert traces[:, started].std(axis=0).mean() > 0.05  # they differ
+    np.testing.assert_array_equal(script.rate(plan, raters, times), traces.mean(axis=0))
+    assert traces[:, times > 3].std(axis=0).mean() > 0.03  # they differ
+    steps = (traces[:, times > 3, :2] - script.SEWA.zero[:2]) / script.SEWA.scale[:2] / script.SEWA.grain
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)  # nobody moves a joystick by less
+    assert not traces[:, 0].any()  # and rests at zero
 
 
 def test_test_partition_of_recola_has_no_labels(unfilmed):

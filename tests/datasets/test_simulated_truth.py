@@ -20,8 +20,8 @@ def test_face_and_voice_display_what_the_script_says(tmp_path, culture, control)
     np.testing.assert_allclose(voice, script.trace_voice(scene.plan, times, control, dimensions))
     visible, shown = scene.state.visible(), scene.affect
     assert not face[~visible].any() and face[visible].any()
-    regions = shown[..., :2].max(axis=1) + shown[..., :2].min(axis=1)  # of which one is neutral
-    regions = shown[:, 0, :2] if control == "uniform" else regions
+    clearest = np.abs(shown[..., :2]).argmax(axis=1)[:, None]  # of the two regions
+    regions = np.take_along_axis(shown[..., :2], clearest, axis=1)[:, 0]
     np.testing.assert_allclose(face[visible, :2], regions[visible], atol=1e-12)
     if culture is HU:
         np.testing.assert_allclose(face[visible, 2], shown[visible, culture.liking_on, 2], atol=1e-12)

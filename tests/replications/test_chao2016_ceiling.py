@@ -29,7 +29,8 @@ def fit(tmp_path: Path, variant: str, displayed: list[int | None], clips: list[F
 
 def script(label: str, shown: np.ndarray, strength: float = 0.5, offset: float = 0.0) -> dict:
     time = np.arange(len(shown)) / afew.FPS
-    return {"label": np.array(label), "strength": strength, "offset": offset, "frame_time": time, "frame_shown": shown}
+    shown_by = {"frame_shown": shown, "voice_shown": shown}
+    return {"label": np.array(label), "strength": strength, "offset": offset, "frame_time": time} | shown_by
 
 
 @pytest.mark.parametrize("variant", CEILINGS)
@@ -72,6 +73,8 @@ def test_a_face_counts_where_it_is_found_and_as_far_as_it_is_moved():
     assert not ceiling.describe_face(clip, script("Neutral", shown)).any()
     hidden = Features("Val/1", "Val", 3, *[np.zeros((FRAMES, 2))] * 3, np.zeros(FRAMES, bool), "digest")
     assert not ceiling.describe_face(hidden, script("Happy", shown)).any()
+    assert ceiling.describe_face(clip, script("Happy", shown) | {"voice_shown": 0 * shown}).any()
+    assert not ceiling.describe_face(clip, script("Happy", shown) | {"frame_shown": 0 * shown}).any()
 
 
 def test_a_voice_counts_as_far_as_the_clip_holds_it():

@@ -69,6 +69,7 @@ def planted(root: Path, clips: list[Features], displayed: list[int | None]) -> C
             "frame_time": time,
             "frame_salient": salient,
             "frame_shown": salient.astype(float),
+            "voice_shown": salient.astype(float),
         }
         np.savez(root / "truth" / f"{clip.name.replace('/', '_')}.npz", **script)
     return Corpus("simulated", root, clips)

@@ -48,8 +48,8 @@ def score(file) -> float:
 
 def test_high_with_the_truth_and_nothing_with_that_of_another(corpus, tmp_path):
     known = {kind: score(measured(corpus, tmp_path / "a", f"ceiling-{kind}")) for kind in set(PAPER.ceilings.values())}
-    assert known["voice"] > 0.7 and known["both"] > known["face"] > 0.4
-    assert known["last-face"] < 0.2  # labels are late: the last frame says nothing of them
+    assert min(known["voice"], known["both"], known["face"]) > 0.6
+    assert known["last-face"] < known["face"]  # labels are late: the last frame says less of them
     exchange_truths(corpus.root)
     assert score(measured(corpus, tmp_path / "b", "ceiling-both")) < 0.2
 

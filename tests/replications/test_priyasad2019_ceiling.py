@@ -26,6 +26,14 @@ TIME = np.arange(36) / 25
 SHOWN = np.interp(TIME, [0, 0.3, 1.2, 1.4], [0, 1, 1, 0])
 
 
+@pytest.fixture(autouse=True)
+def shown_by(monkeypatch):
+    """All takes show their emotion in face and voice; or in what is given."""
+    give = lambda one: monkeypatch.setattr(acted, "draw_shown_by", lambda seed, take: one)  # noqa: E731
+    give("both")
+    return give
+
+
 def planted(root: Path, displayed: list[int]) -> Corpus:
     """A corpus in which the clips display these classes while they speak."""
     (root / "truth").mkdir(parents=True)
@@ -101,7 +109,7 @@ def test_a_segment_shows_what_is_displayed_in_its_time():
     clip, hidden = CLIPS[0], TIME < 0.9
     take = acted.Take(clip.name, "s1", "Fear", "", 0)
     face = ceiling.describe_face(clip, script("Fear", visible=~hidden), seed=3).reshape(3, 2, -1)
-    moves = acted.draw_moves(3, take)
+    moves = acted.draw_moves(3, take, ceiling.restore_take(clip, script("Fear"), 3)[1])
     for number, start in enumerate((0.11, 0.41, 0.71)):
         inside = (start <= TIME) & (start + 0.655 > TIME)
         seen = np.where(hidden, 0, SHOWN)[inside]
@@ -126,4 +134,14 @@ def test_a_subject_is_as_ardent_as_the_one_that_acts(monkeypatch):
     monkeypatch.setattr(acted, "speak", lambda *_: [])
     actor = acted.cast(3, "s2")
     voice = ceiling.describe_voice(CLIPS[0], script("Anger", "s2"), seed=3)[1, :2]
-    assert voice == pytest.approx(acted.find_level(actor.ardour, "Anger"))
+    assert voice == pytest.approx(acted.find_level(3, acted.Take("", "s2", "Anger", "", 0), actor.ardour))
+
+
+@pytest.mark.parametrize(("alone", "other"), [("face", "voice"), ("voice", "face")])
+def test_what_does_not_show_the_emotion_says_nothing(shown_by, alone, other):
+    shown_by(alone)
+    found = {
+        "face": ceiling.describe_face(CLIPS[0], script("Fear"), seed=3),
+        "voice": ceiling.describe_voice(CLIPS[0], script("Fear"), seed=3),
+    }
+    assert found[alone].any() and not found[other].any()
