@@ -13,7 +13,7 @@ REGION_COLOURS = ("#4477aa", "#ee7733")  # upper, lower
 
 
 def draw(root: Path, out: Path) -> None:
-    """Draw the sheet of the corpus in `root`: six people on top, below them the recording with most episodes."""
+    """Draw the sheet of the corpus in `root`: six people on top, below them the recording with most episodes in both regions."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -26,7 +26,7 @@ def draw(root: Path, out: Path) -> None:
             f"{root}: no simulated recordings; write some with python -m datasets.simulate avec2017 {root}"
         )
     truths = {stem: dict(np.load(root / "truth" / f"{stem}.npz")) for stem in stems}
-    star = max(stems, key=lambda stem: (len(set(truths[stem]["episode_region"])), len(truths[stem]["episode_start"])))
+    star = max(stems, key=lambda stem: count_rarer(truths[stem]["episode_region"][truths[stem]["episode_on_face"]]))
     figure, axes = plt.subplots(
         5, 1, figsize=(10, 8.2), gridspec_kw={"height_ratios": [1.25, 0.95, 0.75, 1.1, 1.1]}, layout="constrained"
     )
@@ -39,6 +39,11 @@ def draw(root: Path, out: Path) -> None:
     for axis in axes[2:]:
         axis.set_xlim(0, truths[star]["label_time"][-1])
     figure.savefig(out, dpi=100, pil_kwargs={"optimize": True})
+
+
+def count_rarer(regions) -> int:
+    """How often the one of both regions (k,) that is rarer displays an episode."""
+    return min((regions == region).sum() for region in (0, 1))
 
 
 def read_frames(root: Path, stem: str):

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from common import ceiling, metrics
 from common.errors import InputError
+from common.media import audio
 from datasets.simulated import avec2017, script, speech
+from datasets.simulated.face.people import draw_identity
 
 SMALL = {"train": 2, "devel": 1, "seconds": 6.0}  # as the `corpus` of all tests
 STEMS = ("Devel_01", "Train_01", "Train_02")
@@ -307,6 +310,30 @@ def test_dlib_finds_the_faces_and_their_landmarks(corpus):
 
 
 # The voice
+
+
+def listen(stem: str, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """eGeMAPS (n, 88) of 4 s, and the labels (n, 2) that raters give two seconds after their middle."""
+    plan = script.write_script(0, stem, seconds)
+    woman = draw_identity(script.stream(0, stem, "identity")).woman
+    samples = speech.record(
+        script.stream(0, stem, "voice"), woman, seconds, plan.turns, lambda t: script.trace_voice(plan, t, "salient")
+    )
+    times = np.arange(4, seconds - 1, 0.5)
+    windows = np.stack([times - 4, times], axis=1)
+    found = audio.extract_egemaps(samples.astype(np.float32) / 2**15, speech.RATE, windows)
+    return found, script.rate(plan, script.draw_raters(0), times)[:, :2]
+
+
+@pytest.mark.slow
+def test_who_does_not_know_the_speaker_hears_valence_as_well_as_arousal():
+    heard, labels = zip(*(listen(f"V{number}", 60.0) for number in range(30)))
+    fit = []
+    for column in (0, 1):
+        gold = [one[:, column] for one in labels]
+        predicted = ceiling.predict_values(heard[:20], gold[:20], heard[20:])
+        fit.append(metrics.ccc(np.concatenate(gold[20:]), np.concatenate(predicted)))
+    assert min(fit) > 0.45 and abs(fit[0] - fit[1]) < 0.2, fit
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The simulated RML and eNTERFACE'05: their files, read back by the readers, and what is heard and seen when."""
 
 import json
-from dataclasses import replace
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import av
