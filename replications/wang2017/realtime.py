@@ -40,7 +40,7 @@ from replications.wang2017.attributes import RANDOM
 NAME = "wang2017"
 PAPER = Path(__file__).with_name("paper.toml")
 TARGETS = ("arousal", "valence")
-CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 1
+CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 2
 
 
 def main() -> int:
