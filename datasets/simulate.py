@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--control",
         choices=["salient", "uniform"],
-        help="affect shown in sparse episodes (default), or everywhere and always",
+        help="affect shown clearly only at times (default), or everywhere and always",
     )
     each = "recordings for %s, of each culture in avec2019 (default %s)"
     train = "34; 16 in avec2012, 9 in recola, 140 in afew, 420 faces in sfew"

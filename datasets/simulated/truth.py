@@ -28,8 +28,8 @@ def read_truth(folder: Path, name: str, *names: str) -> dict[str, np.ndarray]:
 def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What face and voice of the recording `name` in the corpus at `root` display at times (n,): (n, d) each.
 
-    d is 3 where people show liking (arousal, valence, liking), else 2; zero is neutral. Of the face it is the same on
-    whichever region it is shown; a face that is hidden displays nothing. Raises InputError.
+    d is 3 where people show liking (arousal, valence, liking), else 2; zero is neutral. Of the face it is
+    what the region displays that shows it more clearly; a face that is hidden displays nothing. Raises InputError.
     """
     truth = read_truth(root / "truth", name)
     plan, dimensions = restore_script(truth, name), 3 if "liking_region" in truth else 2
