@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,17 @@ def read_arrays(path: Path, record: dict) -> dict[str, np.ndarray]:
     stated = record["arrays"].get("sha256") if isinstance(record["arrays"], dict) else None
     if digest_bytes(data) != stated:
         raise InputError(f"{file}: does not belong to {path.name}; delete both and run again")
+    return dict(_unpack(data))
+
+
+@lru_cache(maxsize=512)
+def _unpack(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays in the content of an .npz file, not to be written to: who asks again gets the same ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return dict(archive)
+        arrays = dict(archive)
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def find(results: Path, paper: str) -> Iterator[tuple[Path, dict]]:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -45,6 +46,15 @@ def digest_file(path: Path) -> str:
 def _digest_file(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+@cache
+def find_version(package: str) -> str | None:
+    """The version of a package, of which what is cached may be made; None where it is not installed."""
+    try:
+        return metadata.version(package)  # reads its whole description each time
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

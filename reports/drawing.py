@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from textwrap import wrap
 
 import numpy as np
@@ -109,9 +108,4 @@ def has_not_learnt(paper: Paper, files: Sequence[File], runs: Runs, target: str 
 
 def read_first_arrays(runs: Runs) -> dict[str, np.ndarray]:
     path, record = runs.files[0]
-    return _read_arrays(path, record["arrays"]["sha256"]) if "arrays" in record else {}
-
-
-@lru_cache(maxsize=16)
-def _read_arrays(path, sha256: str) -> dict[str, np.ndarray]:
-    return results.read_arrays(path, {"arrays": {"sha256": sha256}})
+    return results.read_arrays(path, record)

@@ -213,7 +213,10 @@ def resolve_number(paper: Paper, *parts: Part) -> Part:
     """What `parts` say together of one number, and the protocol where they are silent."""
 
     def first(name: str, otherwise: Any) -> Any:
-        return next((value for part in parts if (value := getattr(part, name)) not in ("", None)), otherwise)
+        for part in parts:
+            if (value := getattr(part, name)) not in ("", None):
+                return value
+        return otherwise
 
     metric = first("metric", "")
     return Part(
@@ -251,12 +254,14 @@ def _find_published(paper: Paper, variant: str, asked: Part) -> str:
     for table in paper.tables:
         for row in table.rows:
             for column in table.columns:
+                if column.label not in row.published:
+                    continue
                 number = resolve_number(paper, row, column)
                 same = all(
                     getattr(number, k) == getattr(asked, k)
                     for k in ("metric", "target", "corpus", "fold", "recordings", "truth", "predicted")
                 )
-                if number.variant == variant and same and column.label in row.published:
+                if number.variant == variant and same:
                     return row.published[column.label]
     return ""
 

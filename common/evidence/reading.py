@@ -5,6 +5,7 @@ A key that nobody reads would act silently, so unknown keys are refused, as are 
 
 import tomllib
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -23,10 +24,14 @@ def load_papers() -> list[Paper]:
 def load_paper(path: Path) -> Paper:
     """Read and check a `paper.toml`. Raises InputError, one line that names the file and the key."""
     try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
+        return _parse_paper(path, path.read_bytes().decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{_shorten(path)}: not a readable TOML file ({error})") from error
+
+
+@lru_cache(maxsize=32)
+def _parse_paper(path: Path, text: str) -> Paper:
+    document = tomllib.loads(text)
     try:
         paper = _make_paper(path, document)
         check_paper(paper)

@@ -82,10 +82,11 @@ def select_runs(
     number = number or resolve_number(paper)
     groups: dict[tuple, list[File]] = {}
     for path, record in files:
+        if (record["variant"], record["fold"]) != (variant, number.fold):
+            continue
         wanted = record["corpus"] == corpus if corpus else not record["corpus"].endswith("-uniform")
-        place = (find_corpus(paper, record["corpus"]), record["variant"], record["fold"])
-        same = place == (number.corpus, variant, number.fold) and record["target"] in (number.target, ALL_TARGETS)
-        if wanted and same:
+        same = record["target"] in (number.target, ALL_TARGETS)
+        if wanted and same and find_corpus(paper, record["corpus"]) == number.corpus:
             groups.setdefault((record["corpus"], record["profile"]), []).append((path, record))
     if not groups:
         return None

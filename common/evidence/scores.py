@@ -207,9 +207,19 @@ def read_predictions(paper: Paper, runs: Runs, number: Part) -> list[dict[str, t
     if kind is None or not all("arrays" in record for _, record in runs.files):
         return []
     several = f"{number.target}/" if runs.first["target"] == ALL_TARGETS else ""
-    read = partial(_read_labels, classes=len(paper.protocol.classes)) if number.metric in PERCENT else _read_series
-    seeds = [read(path, record["arrays"]["sha256"], kind, several) for path, record in runs.files]
-    return [{name: pair for name, pair in s.items() if fnmatchcase(name, number.recordings)} for s in seeds]
+    classes = len(paper.protocol.classes) if number.metric in PERCENT else None
+    asked = kind, several, classes, number.recordings
+    return [_read_matching(path, record["arrays"]["sha256"], *asked) for path, record in runs.files]
+
+
+@lru_cache(maxsize=2048)  # each table, claim and figure asks for it
+def _read_matching(
+    path: Path, sha256: str, kind: str, several: str, classes: int | None, pattern: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The recordings whose names match; each with the numbers of one of so many classes, or with series."""
+    stored = path, sha256, kind, several
+    found = _read_series(*stored) if classes is None else _read_labels(*stored, classes)
+    return {name: pair for name, pair in found.items() if fnmatchcase(name, pattern)}
 
 
 @lru_cache(maxsize=512)

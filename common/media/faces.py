@@ -1,7 +1,7 @@
 """Faces with dlib: detection, 68 landmarks, and alignment by eyes and nose to fixed positions."""
 
 import importlib.util
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,19 @@ def locate_landmark_file(path: Path | None = None) -> Path:
     return Path(path)
 
 
+@cache
+def _load_detector():
+    import dlib
+
+    return dlib.get_frontal_face_detector()
+
+
 @lru_cache(maxsize=1)
 def _load_dlib(model: Path):
     import dlib
 
     try:
-        return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
+        return _load_detector(), dlib.shape_predictor(str(model))
     except RuntimeError as error:
         raise InputError(f"{model}: is no dlib landmark model ({error}); name another with --landmarks") from error
 

@@ -28,7 +28,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import cloudpickle
@@ -184,14 +183,11 @@ def collect_facts() -> dict[str, str]:
     files = sorted(file for part in CODE for end in ("py", "toml") for file in (root / part).rglob(f"*.{end}"))
     code = storage.digest([[str(file.relative_to(root)), storage.digest_bytes(file.read_bytes())] for file in files])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"Python": python, **{name: _find_version(name) for name in PACKAGES}, "the suite's code": code}
-
-
-def _find_version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "none"
+    return {
+        "Python": python,
+        **{name: storage.find_version(name) or "none" for name in PACKAGES},
+        "the suite's code": code,
+    }
 
 
 def _do(task: tasks.Task, report: Path, expected: dict) -> None:

@@ -4,8 +4,9 @@ import datetime
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
+
+from common import storage
 
 
 def collect() -> dict:
@@ -26,19 +27,11 @@ def collect() -> dict:
         "commit": git("rev-parse", "HEAD"),
         "dirty": bool(status) if status is not None else None,
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages if _is_installed(package)},
+        **{package: version for package in packages if (version := storage.find_version(package))},
         "processor": _read_processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
     }
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _read_processor() -> str:

@@ -7,7 +7,6 @@ PCA whitening follow on every call.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +106,7 @@ def _list_dependencies(clip: afew.Clip, settings: dict, cnn: CNN, landmarks: Pat
 
 
 def _read_versions(*packages: str) -> list[str]:
-    return [metadata.version(package) for package in packages]
+    return [storage.find_version(package) for package in packages]
 
 
 def _list_files(path: Path | None) -> list[Path]:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +172,7 @@ def choose_appearance(arguments: argparse.Namespace, settings: dict, found: Sequ
     chosen = {name: settings[name] for name in ("selected", "forest_trees")}
     files = [(storage.digest_file(face.path), face.label) for face in static]
     drawn = RANDOM if weights == RANDOM else storage.digest_file(Path(weights))
-    packages = [metadata.version(name) for name in ("opencv-python-headless", "scikit-learn", "tensorflow")]
+    packages = [storage.find_version(name) for name in ("opencv-python-headless", "scikit-learn", "tensorflow")]
     key = storage.digest([features.VERSION, shape, drawn, chosen, files, packages])
     file = arguments.cache / "appearance" / f"{key}.npy"
     report = file.with_suffix(".json")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from importlib import metadata
 from math import gcd
 from pathlib import Path
 
@@ -71,11 +70,11 @@ def load(recording: avec2017.Recording, settings: dict, landmarks: Path, cache: 
     media = {"audio": storage.digest_file(recording.audio), "video": storage.digest_file(recording.video)}
     ends = round(float(labels.time[-1]), 3)
     audio_key = storage.digest(
-        [VERSION, "audio", media["audio"], ends, metadata.version("opensmile")]
+        [VERSION, "audio", media["audio"], ends, storage.find_version("opensmile")]
         + [settings[name] for name in AUDIO_SETTINGS]
     )
     video_key = storage.digest(
-        [VERSION, "video", media["video"], ends, storage.digest_file(landmarks), metadata.version("av")]
+        [VERSION, "video", media["video"], ends, storage.digest_file(landmarks), storage.find_version("av")]
         + [settings[name] for name in VIDEO_SETTINGS]
     )
     audio_file = cache / "features" / f"{audio_key}.npy"

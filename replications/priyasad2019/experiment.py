@@ -1,7 +1,9 @@
 """One fold in two phases (Section 5), and all folds of a protocol put together into one result."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -172,20 +174,25 @@ def average_training(accuracies: Sequence[float]) -> dict[str, dict]:
 
 def describe_training(variant: str, outcome: Outcome, settings: dict) -> dict:
     """What the record of a network has of its training in all folds; `training_scores` are of the epoch that was kept."""
+    folds = outcome.records
+    return {
+        "training_scores": average_training([fold["training_accuracy"][variant] for fold in folds]),
+        "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in folds],
+        "parameters": _count_parameters(variant, json.dumps(settings)),
+        "history": average_histories([fold["history"][variant] for fold in folds]),
+        "provenance": folds[0]["provenance"],
+    }
+
+
+@cache
+def _count_parameters(variant: str, settings: str) -> int:
+    """Of all of a network; `settings` as JSON."""
     import keras
 
     from replications.priyasad2019 import models
 
     with keras.StatelessScope(initialize_variables=False):  # only to be counted
-        whole = models.build_whole(variant, settings, len(CLASSES))
-    folds = outcome.records
-    return {
-        "training_scores": average_training([fold["training_accuracy"][variant] for fold in folds]),
-        "folds": [{"fold": fold["fold"], "seconds": fold["seconds"]} for fold in folds],
-        "parameters": whole.count_params(),
-        "history": average_histories([fold["history"][variant] for fold in folds]),
-        "provenance": folds[0]["provenance"],
-    }
+        return models.build_whole(variant, json.loads(settings), len(CLASSES)).count_params()
 
 
 def compose_record(

@@ -39,12 +39,10 @@ _ssd = lru_cache(maxsize=1)(ssd.Detector)  # read once for all clips of a proces
 
 def identify_detector(files: tuple[Path, Path] | None, confidence: float = ssd.CONFIDENCE) -> list:
     """Which detector it is: its name, "ssd" or "dlib", and what else its boxes depend on. Raises InputError."""
-    from importlib import metadata
-
     if files:
-        version = metadata.version("opencv-python-headless")
+        version = storage.find_version("opencv-python-headless")
         return ["ssd", version, confidence, *(storage.digest_file(Path(file)) for file in files)]
-    return ["dlib", metadata.version("dlib-bin")]
+    return ["dlib", storage.find_version("dlib-bin")]
 
 
 # --------------------------------------------------------------------------------------------------- of a whole span

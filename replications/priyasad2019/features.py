@@ -7,7 +7,6 @@ networks and seeds share it: nothing here is fitted to a corpus.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +115,7 @@ def read(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 def digest_settings(settings: dict, source: Source) -> str:
     """A digest of all but the clip itself on which its features depend. Raises InputError."""
     names = ("av", "keras", "numpy", "opencv-python-headless", "scipy", "tensorflow", "tensorflow-io")
-    packages = [metadata.version(name) for name in names]
+    packages = [storage.find_version(name) for name in names]
     detector = faces.identify_detector(source.ssd, settings["face_confidence"])
     chosen = {name: settings[name] for name in SETTINGS}
     return storage.digest([VERSION, chosen, detector, vgg19.identify_weights(_select_vgg(settings, source)), packages])

@@ -11,7 +11,6 @@ keep their background; a frame without a face repeats the last face.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +91,10 @@ def _list_dependencies(
     """All that a block of columns depends on."""
     if kind in given:
         return [kind, storage.digest_file(recording.features[kind])]
-    key = [kind, backbones.digest(name_network(kind), settings["weights"]), metadata.version("keras")]
+    key = [kind, backbones.digest(name_network(kind), settings["weights"]), storage.find_version("keras")]
     if modality == "audio":
         return [*key, storage.digest_file(recording.audio), *(settings[name] for name in AUDIO_SETTINGS)]
-    return [*key, storage.digest_file(recording.video), storage.digest_file(landmarks), metadata.version("av")]
+    return [*key, storage.digest_file(recording.video), storage.digest_file(landmarks), storage.find_version("av")]
 
 
 def _compute_columns(

@@ -8,7 +8,6 @@ What the challenge does not provide is computed from audio, from the CSV of Open
 
 from collections.abc import Sequence
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +71,7 @@ def cache_frames(recording: avec2019.Recording, kinds: frozenset[str], settings:
     for stream in WIDTH:
         given = stream in kinds or stream == "aus"
         source = recording.features[stream if stream in kinds else "openface"] if given else recording.audio
-        shaped_by = [] if given else [metadata.version("opensmile"), *(settings[name] for name in FRAME_SETTINGS)]
+        shaped_by = [] if given else [storage.find_version("opensmile"), *(settings[name] for name in FRAME_SETTINGS)]
         keys[stream] = storage.digest([VERSION, stream, storage.digest_file(source), *shaped_by])
         path = _name_frames(keys[stream], cache)
         if not path.exists():
@@ -125,7 +124,7 @@ def cache_codebook(stream: str, training: list[str], settings: dict, cache: Path
     """The codebook of a stream, .npz, from its frames with the keys `training`. Raises InputError without any."""
     if not training:
         raise InputError(f"{stream}: no training recording to make a codebook from; see `python -m datasets.check`")
-    shaped_by = [metadata.version("scikit-learn"), *(settings[name] for name in BAG_SETTINGS)]
+    shaped_by = [storage.find_version("scikit-learn"), *(settings[name] for name in BAG_SETTINGS)]
     path = cache / "features" / f"{storage.digest([VERSION, 'codebook', stream, training, *shaped_by])}.npz"
     if not path.exists():
         frames = np.concatenate([_load_frames(key, cache)[1] for key in training])

@@ -6,7 +6,6 @@ Attributes are cached under the digest of the video, of the CNN and of the setti
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +59,7 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
     key = storage.digest(
         [VERSION, storage.digest_file(recording.video), labels.time.tolist(), settings["face_size"]]
         + [storage.digest_file(path) for path in (cnn, landmarks)]
-        + [metadata.version(package) for package in ("av", "dlib-bin")]
+        + [storage.find_version(package) for package in ("av", "dlib-bin")]
     )
     values, rest = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz"))
     if not (values.exists() and rest.exists()):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import InputError
 from datasets import acted, enterface, layout
-from tests.datasets.test_rml import CODES, avi, checked, put
+from tests.datasets.test_rml import CODES, avi, checked, played_once, put  # noqa: F401 for all tests here
 
 EMOTIONS = [label.lower() for label in acted.CLASSES]
 SUBJECTS = range(1, 45)

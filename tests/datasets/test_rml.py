@@ -50,6 +50,22 @@ def avi(sound: bool = True, rate: int = rml.RATE) -> bytes:
         return path.read_bytes()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def played_once():
+    """Of the same content, of which there are hundreds of files, one is played: what can be played once can be again."""
+    good, play = set(), acted._play
+
+    def played(path: Path, rate: int) -> None:
+        seen = path.read_bytes(), rate
+        if seen not in good:
+            play(path, rate)
+            good.add(seen)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acted, "_play", played)
+        yield
+
+
 def put(path: Path, content: bytes | str = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,5 +1,6 @@
 """The replication from its command line: clips and faces in, tables and result files out, and every way to fail."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -171,7 +172,10 @@ def test_the_report_builds_from_the_results(finished, tmp_path, monkeypatch):
     from reports import build, evaluation
 
     monkeypatch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
-    found = evaluation.evaluate(load_paper(run.PAPER), finished[0])
+    paper = load_paper(run.PAPER)
+    networks = ("architecture", "overview")  # whose figures no result changes
+    paper = dataclasses.replace(paper, figures=tuple(f for f in paper.figures if f.kind not in networks))
+    found = evaluation.evaluate(paper, finished[0])
     printed = [cell for cell in found.cells if cell.published]
     assert len(found.files) == 4 and len(printed) == 65
     verdicts = {(cell.exhibit, cell.row, cell.column): cell.verdict for cell in printed}

@@ -27,7 +27,7 @@ from replications.priyasad2019 import ceiling, features, run
 from replications.priyasad2019.experiment import VARIANTS
 from replications.priyasad2019.features import Clip, Segments
 from tests.common.media import test_ssd
-from tests.processes import INTERRUPTED, interrupt, kill, started, wait_for
+from tests.processes import INTERRUPTED, call, interrupt, kill, started, wait_for
 from tests.replications.test_priyasad2019_features import OVERRIDES, corpora, film, hand, voice
 
 ROOT = Path(__file__).parents[2]
@@ -172,12 +172,9 @@ def stopped(monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(places, tmp_path_factory):
-    """One run through `python -m`, with real training: its results folder and what it printed."""
+    """One run with real training: its results folder and what it printed."""
     folder = tmp_path_factory.mktemp("results")
-    words = arguments(places, folder, "--protocols", "kfold")
-    done = subprocess.run(command(*words), capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout, done.stderr
+    return folder, *call(run.main, *arguments(places, folder, "--protocols", "kfold"))
 
 
 def test_tables_with_published_and_own_numbers_are_printed(finished):

@@ -6,6 +6,7 @@ import signal
 import sys
 import tracemalloc
 from fractions import Fraction
+from functools import cache
 from types import SimpleNamespace
 
 import av
@@ -58,6 +59,14 @@ def write(path, images, ticks=None, rotation=0, fps=FPS):
 @pytest.fixture(scope="module")
 def clip(person, tmp_path_factory):
     return write(tmp_path_factory.mktemp("video") / "person.mp4", person)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """Of the same network there is one graph for all tests of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(realtime, "compile_embedding", cache(realtime.compile_embedding))
+        yield
 
 
 @pytest.fixture(scope="module")

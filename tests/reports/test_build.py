@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import html.parser
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from common.evidence.reading import load_papers
 from common.evidence.runs import select_runs
 from common.running import cli
 from replications import architectures
-from reports import build, drawing, evaluation, page, tables
+from reports import build, drawing, evaluation, former, page, tables
 from reports.audit.findings import Finding
 from reports.audit.papers import audit_paper
 from reports.audit.statements import Statement, evaluate_statements
@@ -197,6 +198,12 @@ class TestOut:
         assert build.main(["--results", str(tmp_path / "none"), "--out", str(tmp_path / "a/report")]) == 0
         out = capsys.readouterr().out
         assert "a/report/index.html" in out and "32 not run" in out
+        drawn = json.loads((tmp_path / "a/report" / former.INDEX).read_text())
+        for paper in load_papers():  # the networks have figures
+            ids = [f"{paper.id}-{f.id}" for f in paper.figures if f.kind in ("architecture", "overview")]
+            assert [figure["id"] for figure in drawn[paper.id]["figures"]] == ids
+            for name in ids:
+                xml.etree.ElementTree.parse(tmp_path / "a/report/figures" / f"{name}.svg")
         text = (tmp_path / "a/report/lee2018.html").read_text()
         assert "Nothing was run yet" in text and "not comparable" not in re.sub(
             r"(?s)<ul class=.counts.*?</ul>", "", text
@@ -261,14 +268,18 @@ class TestPage:
         record, arrays = results.read(path), results.read_arrays(path, results.read(path))
         nan = {k: np.full_like(a, np.nan) for k, a in arrays.items() if k.startswith("example") and a.dtype.kind == "f"}
         results.write(path, record, arrays | nan)
-        assert draw(LEE, list(results.find(tmp_path, LEE.id)))
+        of_results = tuple(f for f in LEE.figures if f.kind not in ("architecture", "overview"))
+        assert draw(dataclasses.replace(LEE, figures=of_results), list(results.find(tmp_path, LEE.id)))
 
     def test_embeddings_that_diverged_are_not_drawn(self, tmp_path):
         path = fabricate_classes(tmp_path, CLASSES, "proposed")
         record, arrays = results.read(path), results.read_arrays(path, results.read(path))
         nan = {k: np.full_like(a, np.nan) for k, a in arrays.items() if k.startswith("embeddings")}
         results.write(path, record, arrays | nan)
-        assert "classes-figure4" not in [made.id for made in draw(CLASSES, list(results.find(tmp_path, CLASSES.id)))]
+        projection = dataclasses.replace(CLASSES, figures=tuple(f for f in CLASSES.figures if f.kind == "projection"))
+        made = draw(projection, list(results.find(tmp_path, CLASSES.id)))
+        assert [figure.id for figure in projection.figures] == ["figure4"]
+        assert "classes-figure4" not in [figure.id for figure in made]
 
     def test_every_number_with_its_verdict_in_words(self, tmp_path):
         fabricate_all(tmp_path, LEE, ["simulated"])

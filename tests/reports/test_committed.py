@@ -1,6 +1,7 @@
 """The result files that come with the suite: whole, honest about where they come from, and those that are locked."""
 
 import re
+from functools import cache
 
 import pytest
 
@@ -12,6 +13,13 @@ from reports import check, evaluation, page, tables
 
 FOLDER = evaluation.COMMITTED
 THERE = [paper for paper in load_papers() if (FOLDER / paper.id).is_dir()]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """What a clone says of a paper, which has no results of one's own; each paper is looked at once."""
+    nothing = tmp_path_factory.mktemp("nothing")
+    return cache(lambda name: evaluation.evaluate(next(p for p in load_papers() if p.id == name), nothing, FOLDER))
 
 
 def test_there_are_some():
@@ -48,16 +56,15 @@ def test_their_answers_are_the_locked_ones(paper):
 
 
 @pytest.mark.parametrize("paper", THERE, ids=lambda paper: paper.id)
-def test_a_report_without_results_of_ones_own_says_where_they_come_from(paper, tmp_path):
-    cells = evaluation.evaluate(paper, tmp_path, FOLDER).cells
+def test_a_report_without_results_of_ones_own_says_where_they_come_from(paper, fresh):
+    cells = fresh(paper.id).cells
     filled = [cell for cell in cells if cell.evidence == "simulated"]
     assert filled and all("comes with the suite" in cell.note for cell in filled)
 
 
-def test_a_fresh_clone_has_real_evidence(tmp_path):
+def test_a_fresh_clone_has_real_evidence(fresh):
     """Table I's baseline column of raju2021, from the scores of the organisers' published predictions."""
-    (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
-    cells = evaluation.evaluate(raju, tmp_path, FOLDER).cells
+    cells = fresh("raju2021").cells
     verdicts = {(c.row, c.column): c.verdict for c in cells if c.evidence == "real" and c.published}
     assert len(verdicts) == 9 and {column for _, column in verdicts} == {"Baseline [24]"}
     assert {row for (row, _), verdict in verdicts.items() if verdict == "ERRATUM"} == {"liking: German"}
@@ -67,11 +74,10 @@ def test_a_fresh_clone_has_real_evidence(tmp_path):
     )
 
 
-def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
+def test_the_page_says_of_which_numbers_it_speaks(fresh):
     """Real numbers stand in one column, simulated ones in those beside it, each with its notes and its tolerance."""
-    (raju,) = (paper for paper in load_papers() if paper.id == "raju2021")
-    found = evaluation.evaluate(raju, tmp_path, FOLDER)
-    cells = found.cells
+    found = fresh("raju2021")
+    raju, cells = found.paper, found.cells
     (row,) = (row for row in raju.tables[0].rows if row.label == "arousal: German")
     note = page._join_notes([cell for cell in cells if cell.exhibit == "table1" and cell.row == row.label])
     assert "from the run that comes with the suite, of 2026-" in note
@@ -85,9 +91,8 @@ def test_the_page_says_of_which_numbers_it_speaks(tmp_path):
     )
 
 
-def test_what_arithmetic_says_is_no_simulated_result(tmp_path):
-    (chao,) = (paper for paper in load_papers() if paper.id == "chao2016")
-    text = page.render_paper(evaluation.add_audit(evaluation.evaluate(chao, tmp_path, FOLDER)), [])
+def test_what_arithmetic_says_is_no_simulated_result(fresh):
+    text = page.render_paper(evaluation.add_audit(fresh("chao2016")), [])
     assert "<b>–</b><small>1.03, right: 10.34 " in text and '<b class="ours">10.34</b>' not in text
 
 

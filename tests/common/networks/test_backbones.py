@@ -1,5 +1,8 @@
 """Networks against textbook forms in NumPy, their weights files, what is refused, preprocessing, streaming."""
 
+import dataclasses
+from functools import cache
+
 import h5py
 import numpy as np
 import pytest
@@ -35,7 +38,22 @@ def relu(x):
 
 
 def he(rng, shape, fan_in):
-    return rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
+    """From so many draws that no row of a large matrix is like another; more would take long."""
+    drawn = rng.standard_normal(min(np.prod(shape), 65537), np.float32) * np.float32(np.sqrt(2 / fan_in))
+    return np.resize(drawn, shape)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_once():
+    """Each network is built once, of zeros, which take no time to draw: tests give it weights of their own."""
+    from keras import initializers, ops
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(initializers.GlorotUniform, "__call__", lambda self, shape, dtype=None: ops.zeros(shape, dtype))
+        for name, network in backbones.NETWORKS.items():
+            if name != "vgg16":  # too large to be kept, and asked for once
+                patch.setitem(backbones.NETWORKS, name, dataclasses.replace(network, build=cache(network.build)))
+        yield
 
 
 @pytest.fixture
@@ -51,12 +69,7 @@ def image():
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_width_and_size(name, monkeypatch):
-    from keras import initializers, ops
-
-    monkeypatch.setattr(  # the values do not matter here, and take long to draw
-        initializers.GlorotUniform, "__call__", lambda self, shape, dtype=None: ops.zeros(shape, dtype)
-    )
+def test_width_and_size(name):
     network = backbones.NETWORKS[name]
     model = network.build()
     assert model.input_shape == (None, network.size, network.size, 3)

@@ -1,7 +1,6 @@
 """Boxes and arrows, on the networks of the suite and on made-up ones."""
 
 import dataclasses
-import xml.etree.ElementTree
 
 import pytest
 
@@ -129,16 +128,6 @@ def test_turns_hide_each_other_only_between_other_boxes():
     turn = Turn(a, c, 1.0)
     assert turn.hides(Turn(b, d, 1.0)) and not turn.hides(Turn(b, d, 1.1))
     assert not turn.hides(Turn(b, c, 1.0)) and not turn.hides(Turn(a, d, 1.0)) and not turn.hides(Turn(c, d, 1.0))
-
-
-@pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
-def test_drawn_without_any_result(paper):
-    kinds = ("architecture", "overview")
-    only = dataclasses.replace(paper, figures=tuple(figure for figure in paper.figures if figure.kind in kinds))
-    drawings = draw(only, [])
-    assert [drawing.id for drawing in drawings] == [f"{paper.id}-{figure.id}" for figure in only.figures]
-    for drawing in drawings:
-        xml.etree.ElementTree.fromstring(drawing.svg)
 
 
 def test_nothing_of_networks_that_nobody_wrote(monkeypatch):
