@@ -131,10 +131,7 @@ def locate(reader, root: Path) -> Path | None:
 
 def read_sewa(folder: Path) -> dict[str, list[np.ndarray]]:
     """Target -> series of all label files in a folder."""
-    paths = sorted(folder.glob("*.csv"))
-    if not paths:
-        raise InputError(f"{folder}: has no label files; see `python -m datasets.check`")
-    labels = [sewa.read_labels(path) for path in paths]
+    labels = [sewa.read_labels(path) for path in sorted(folder.glob("*.csv"))]
     return {target: [getattr(one, target) for one in labels] for target in sewa.TARGETS}
 
 
@@ -153,9 +150,11 @@ def any_exist(paths: Iterable[Path]) -> bool:
 def write_table(root: Path) -> str:
     """The table of the corpus in `root`, beside that of the real one. Raises InputError."""
     corpus, rate, gold = read_gold_standards(root)
+    if not gold["arousal"]:
+        raise InputError(f"{root}: has no labels; see `python -m datasets.check`")
     real, terms = REAL[corpus], corpus == "RECOLA"
     made = "simulated, " if (root / layout.MARKER).exists() else ""
-    seconds = np.array([len(values) for values in next(iter(gold.values()))]) / rate
+    seconds = np.array([len(values) for values in gold["arousal"]]) / rate
     found = {target: describe(series, rate, terms) for target, series in gold.items()}
     width = max(map(len, STATISTICS.values()))
     lines = [

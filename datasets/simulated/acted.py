@@ -8,8 +8,9 @@ half of eNTERFACE'05.
 Every subject has a face, a voice and a room of their own, and their own way with each emotion: which action units they
 move how far, and how much of it is in face and voice. Nothing else tells subjects apart. What is said tells nothing of
 the emotion. A third of the clips show it in the face alone and are said neutrally, a third in the voice alone, a third
-in both: so there is something to be gained by listening and looking. The phrases begin and end with open vowels, whose energy lies in the band of speech: where the planted speech
-begins and ends does then not depend on how well a nasal or a hiss is heard.
+in both: so there is something to be gained by listening and looking. The phrases begin and end with open vowels, whose
+energy lies in the band of speech: where the planted speech begins and ends does then not depend on how well a nasal or a
+hiss is heard.
 """
 
 from collections.abc import Iterable

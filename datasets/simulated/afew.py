@@ -5,9 +5,9 @@
     truth/Train_000046280.npz    truth/test_labels.csv    simulated.json
 
 A clip has one emotion, shown by the face, by the voice or by both in one or two short episodes: the action units of its
-class on a neutral face, and in the voice the arousal and valence of its class. Sound and picture are apart by the same `offset` in all
-clips. As in the real corpus some clips have no tracked face at all, and some lose it for a moment. People speak
-German, and nothing here listens to them.
+class on a neutral face, and in the voice the arousal and valence of its class. Sound and picture are apart by the same
+`offset` in all clips. As in the real corpus some clips have no tracked face at all, and some lose it for a moment. People
+speak German, and nothing here listens to them.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from datasets import avec2012, describe, recola
 from datasets.describe import REAL, STATISTICS, TERMS
 from datasets.simulated import script
@@ -116,6 +117,14 @@ def test_corpora_with_a_file_for_each_dimension(reader, tmp_path):
     np.testing.assert_allclose(gold["arousal"][0], wave)
     np.testing.assert_allclose(gold["valence"][0], wave / 2, atol=1e-6)
     assert "1000 Siamese" in describe.write_table(tmp_path)
+
+
+@pytest.mark.parametrize("folders", [("labels", "audio"), ("ratings_gold_standard",)])
+def test_a_corpus_without_labels_is_refused(folders, tmp_path):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    with pytest.raises(InputError, match="has no labels"):
+        describe.write_table(tmp_path)
 
 
 def test_a_folder_that_is_no_such_corpus_is_refused_in_one_line(tmp_path):
