@@ -17,6 +17,7 @@ from common.errors import InputError
 from common.storage import as_json, digest_bytes, write_atomically, write_json
 
 SCHEMA = 1
+SMALL = 2**20  # bytes of arrays that are kept in memory once read; larger ones have weights
 
 
 def write(path: Path, record: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
@@ -63,10 +64,9 @@ def read_arrays(path: Path, record: dict) -> dict[str, np.ndarray]:
     stated = record["arrays"].get("sha256") if isinstance(record["arrays"], dict) else None
     if digest_bytes(data) != stated:
         raise InputError(f"{file}: does not belong to {path.name}; delete both and run again")
-    return dict(_unpack(data))
+    return dict((_unpack_once if len(data) < SMALL else _unpack)(data))
 
 
-@lru_cache(maxsize=512)
 def _unpack(data: bytes) -> dict[str, np.ndarray]:
     """The arrays in the content of an .npz file, not to be written to: who asks again gets the same ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -74,6 +74,9 @@ def _unpack(data: bytes) -> dict[str, np.ndarray]:
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
+
+
+_unpack_once = lru_cache(maxsize=512)(_unpack)
 
 
 def find(results: Path, paper: str) -> Iterator[tuple[Path, dict]]:
