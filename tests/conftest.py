@@ -15,7 +15,7 @@ from hypothesis import settings
 
 import replications  # noqa: F401 which checks that no other `common` or `datasets` comes first
 from common.running import cli
-from tests.processes import made_once
+from tests.processes import made_once, without_graphs
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what is interrupted below would inherit it
@@ -73,6 +73,13 @@ def copied(corpus, tmp_path) -> Path:
 def cache(tmp_path_factory) -> Path:
     """Feature cache of the whole session: what several tests need is computed once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def step_by_step():
+    """Networks without graphs, which take longer than the few steps of a test; the experiments' tests have them."""
+    with without_graphs():
+        yield
 
 
 @pytest.fixture

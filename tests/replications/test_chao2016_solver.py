@@ -134,6 +134,7 @@ def test_one_step_of_caffe_s_solver():
     np.testing.assert_allclose(rates, [0.01, 0.01, 0.001, 0.001, 0.0001], rtol=1e-5)
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_training_that_diverges_ends(tmp_path):
     faces, labels = people(each=2)
     settings = SMALL | {"cnn_learning_rate": 1e20, "cnn_iterations": 50}

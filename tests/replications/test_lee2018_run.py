@@ -229,12 +229,15 @@ def test_ctrl_c_during_training_keeps_what_is_finished(finished, corpus, cache, 
     assert numbers(tmp_path) == numbers(finished[0])
 
 
-def test_same_seed_same_numbers_another_seed_others(finished, corpus, cache, tmp_path, called):
+@pytest.mark.usefixtures("step_by_step")
+def test_same_seed_same_numbers_another_seed_others(corpus, cache, tmp_path, called):
     """Also after another network in the same process."""
-    assert called(*arguments(corpus, cache, tmp_path, "--seeds", "1", "0", "0", variants=["lstm-ta"]))[0] == 0
-    folder = tmp_path / "lee2018/simulated/quick/valence/lstm-ta"
+    for name, seeds in (("several", ["1", "0", "0"]), ("one", ["0"])):
+        words = arguments(corpus, cache, tmp_path / name, "--seeds", *seeds, variants=["lstm-ta"])
+        assert called(*words)[0] == 0
+    folder = tmp_path / "several/lee2018/simulated/quick/valence/lstm-ta"
     one, other = (results.read(folder / f"devel-seed{seed}.json") for seed in (0, 1))
-    first = records(finished[0])["lstm-ta"]
+    first = records(tmp_path / "one")["lstm-ta"]
     assert {name: one[name] for name in NUMBERS} == {name: first[name] for name in NUMBERS}
     assert one["scores"] != other["scores"] and one["task_digest"] == first["task_digest"]
 
@@ -385,6 +388,7 @@ def test_all_defects_are_named_at_once(copied, cache, tmp_path, called):
     assert code == 3 and err.count("unusable: ") == 2 and "2 recording(s)" in err
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_skip_unusable_goes_on_and_the_result_lists_what_was_left_out(copied, cache, tmp_path, called):
     (copied / "labels" / "Train_02.csv").write_text("")
     code, _, err = called(*arguments(copied, cache, tmp_path / "results", "--skip-unusable", variants=["lstm-ta"]))

@@ -15,7 +15,6 @@ from datasets import avec2019, avec2019_public, sewa
 from datasets.sewa import LABEL_HOP, TARGETS, Labels
 from datasets.simulated import avec2019 as simulated
 from replications.raju2021 import experiment, fusion, public, run  # noqa: F401 `called` runs it
-from tests.processes import without_graphs
 
 PAPER = next(paper for paper in load_papers() if paper.id == "raju2021")
 TINY = [
@@ -63,6 +62,7 @@ def finished(tmp_path_factory):
     return tmp_path_factory.mktemp("raju-results")
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     code, out, err = called(*words(chats, features_cache, finished, "--variants", "aed"))
     assert code == 0, err
@@ -84,6 +84,7 @@ def test_from_raw_files_to_the_table(chats, features_cache, finished, called):
     assert code == 0 and "0 of 4 results computed, 4 were there" in out
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_same_seed_same_numbers(chats, features_cache, finished, tmp_path, called, monkeypatch):
     """Also after another network in the same process."""
     monkeypatch.setattr(run, "FOLDS", ("devel",))
@@ -161,6 +162,7 @@ def invented():
     return avec2019_public.Public(labels, predictions)
 
 
+@pytest.mark.usefixtures("step_by_step")
 class TestPublic:
     small = {
         **resolve_settings(PAPER, "paper"),
@@ -173,8 +175,7 @@ class TestPublic:
     def computed(self, invented, tmp_path, variant, fold):
         path = tmp_path / "raju2021" / public.CORPUS / "paper" / "all" / variant / f"{fold}-seed0.json"
         task = experiment.tasks.Task(variant, fold, 0, path, "digest")
-        with without_graphs():
-            public.compute(task, lambda done: None, invented, self.small)
+        public.compute(task, lambda done: None, invented, self.small)
         return path, results.read(path)
 
     @pytest.mark.parametrize(("variant", "fold"), [("fusion-aed", "cultures"), ("system-mfcc-xbow", "devel")])

@@ -64,7 +64,7 @@ def test_its_run_its_network_and_its_report(suite):
     assert cell["evidence"] == "simulated" and cell["ours"]
     page = (suite / "report" / "sixth.html").read_text()
     assert "The Louder, the More Aroused" in page and "Batches" in page
-    assert "8 recordings</summary>" in page and "without a face" not in page  # nobody looked for one
+    assert "4 recordings</summary>" in page and "without a face" not in page  # nobody looked for one
     assert (suite / "report" / "figures" / "sixth-figure1.svg").is_file()
 
 

@@ -39,6 +39,7 @@ def test_losses_are_those_of_the_layers():
     assert set(run.VARIANTS) == set(layers.LOSSES)
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_from_videos_to_the_table_and_not_again(sessions, faces_file, tmp_path, called):
     words = ["--corpus", sessions, "--fer2013", faces_file, "--results", tmp_path / "r", "--cache", tmp_path / "c", "--seeds", 0,
              "--jobs", 1, "--variants", "ast-net", *TINY]  # fmt: skip

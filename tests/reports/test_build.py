@@ -61,7 +61,9 @@ def small(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     for variant in ("lstm-ta", "cnn3d-sta"):
         fabricate(root / "results", LEE, variant)
-    build.write([evaluation.add_audit(evaluated(root / "results", SMALL))], root / "report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
+        build.write([evaluation.add_audit(evaluated(root / "results", SMALL))], root / "report")
     return root
 
 

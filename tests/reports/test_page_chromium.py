@@ -138,7 +138,9 @@ def evaluated(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(evaluated, tmp_path_factory):
     folder = tmp_path_factory.mktemp("built") / "report"
-    build.write(evaluated, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("common.running.options.count_cores", lambda: 1)  # what draws is here already
+        build.write(evaluated, folder)
     return folder
 
 

@@ -147,6 +147,7 @@ def test_fit_with_sample_weight():
     )
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_mask_of_a_masking_layer_joins_the_sample_weight():
     inputs, truth, mask = task()
     inputs[~mask] = 0  # what the Masking layer looks for
@@ -163,6 +164,7 @@ def test_mask_of_a_masking_layer_joins_the_sample_weight():
     assert np.isfinite(network.fit(inputs, truth, epochs=1, verbose=0).history["loss"][0])
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_save_and_load(tmp_path):
     network = model()
     inputs, truth, mask = task()
