@@ -100,7 +100,7 @@ def write(
     """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
     Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
-    control "salient" shows the emotion in the episodes, "uniform" during the whole clip; nothing else differs.
+    control "salient" shows the emotion in the episodes, "uniform" during the whole clip, by face and voice; nothing else differs.
     `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it.
     Clips last from 1 to `longest` seconds, as a rule less than half of that.
     """
