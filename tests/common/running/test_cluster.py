@@ -76,7 +76,11 @@ def scheduler(folder: Path):
     words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show", "--idle-timeout", "300")
     with started("scheduler", *words, "--scheduler-file", file) as process:
         wait_for(file, process)
-        yield process, re.search(r"tcp://[\d.:]+", file.read_text()).group()
+        deadline = time.monotonic() + SECONDS
+        while not (found := re.search(r"tcp://[\d.:]+", file.read_text())):  # the file is there before its content is
+            assert time.monotonic() < deadline, f"no address in {file}"
+            time.sleep(0.02)
+        yield process, found.group()
 
 
 def worker(address: str, *words, **options):
