@@ -3,7 +3,7 @@
 `python -m datasets.simulate --describe ROOT` prints them beside REAL.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ STATISTICS = {  # name -> what it is
     "siamese": "1000 Siamese",
 }
 TERMS = tuple(STATISTICS)[5:]  # of a loss over video frames: of the two corpora that are labelled once a frame
+TIMED = ("step", *TERMS[1:])  # what depends on how far apart two labels are
 
 # Gold standards that people rated: RECOLA, train and dev of AVEC 2016, 18 recordings at 25 Hz; SEWA, the 28 label files
 # that the organisers of AVEC 2019 made public, at 10 Hz.
@@ -138,13 +139,10 @@ def read_sewa(folder: Path) -> dict[str, list[np.ndarray]]:
 def read_traces(reader, root: Path) -> dict[str, list[np.ndarray]]:
     """Target -> series of all recordings of AVEC 2012 or RECOLA whose labels are there."""
     partitions = tuple(partition for partition, count in reader.count(root).items() if count)
-    there = [one for one in reader.list_recordings(root, partitions) if one.labels and any_exist(one.labels.values())]
+    recordings = reader.list_recordings(root, partitions)
+    there = [one for one in recordings if any(path.exists() for path in one.labels.values())]
     labels = [reader.read_labels(one) for one in there]
     return {target: [getattr(one, target) for one in labels] for target in traces.TARGETS}
-
-
-def any_exist(paths: Iterable[Path]) -> bool:
-    return any(path.exists() for path in paths)
 
 
 def write_table(root: Path) -> str:
@@ -152,7 +150,14 @@ def write_table(root: Path) -> str:
     corpus, rate, gold = read_gold_standards(root)
     if not gold["arousal"]:
         raise InputError(f"{root}: has no labels; see `python -m datasets.check`")
-    real, terms = REAL[corpus], corpus == "RECOLA"
+    terms, alike = (
+        corpus == "RECOLA",
+        not np.isclose(rate, avec2012.RATE),
+    )  # AVEC 2012 has twice as many labels as RECOLA
+    real = {
+        target: {name: value for name, value in zip(STATISTICS, values) if alike or name not in TIMED}
+        for target, values in REAL[corpus].items()
+    }
     made = "simulated, " if (root / layout.MARKER).exists() else ""
     seconds = np.array([len(values) for values in gold["arousal"]]) / rate
     found = {target: describe(series, rate, terms) for target, series in gold.items()}
@@ -161,10 +166,7 @@ def write_table(root: Path) -> str:
         f"{root}: {made}{len(seconds)} recordings of {seconds.min():.0f} to {seconds.max():.0f} s; beside it {corpus}",
         " " * width + "".join(f"  {target:>9} {'real':>7}" for target in found),
     ]
-    for number, name in enumerate(found["arousal"]):
-        cells = (
-            f"  {found[target][name]:9.4f} {real[target][number] if number < len(real[target]) else np.nan:7.4f}"
-            for target in found
-        )
+    for name in found["arousal"]:
+        cells = (f"  {found[target][name]:9.4f} {real[target].get(name, np.nan):7.4f}" for target in found)
         lines.append(f"{STATISTICS[name]:{width}}" + "".join(cells).replace("nan", "  -"))
     return "\n".join(lines)

@@ -72,7 +72,9 @@ class Clip:
     label: str
     person: str  # whose face, room and voice
     first: int  # sentence that it begins with
-    strength: float  # of the action units, up to 1: some people show more; the voice, the fainter cue, is never weaker
+    strength: (
+        float  # of the action units, 0.32 to 1: some people show more; the voice, the fainter cue, is never weaker
+    )
     plan: Script
 
     @property
@@ -100,7 +102,8 @@ def write(
     """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
     Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
-    control "salient" shows the emotion in the episodes, "uniform" during the whole clip, by face and voice; nothing else differs.
+    control "salient" shows the emotion in the episodes, "uniform" during the whole clip, by face and voice whatever its
+    episodes are on; nothing else differs.
     `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it.
     Clips last from 1 to `longest` seconds, as a rule less than half of that.
     """
@@ -360,7 +363,7 @@ def gather_truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np
         "frame_time": times,
         "frame_salient": script.find_episodes(clip.plan, times) >= 0,  # as scripted, in both controls
         "frame_shown": trace_display(clip, times, manifest.control, episodes.on_face),
-        "voice_shown": trace_display(clip, times, manifest.control, episodes.in_voice),  # of the sound at these times
+        "voice_shown": trace_display(clip, times, manifest.control, episodes.in_voice),  # heard `offset` later
         "frame_visible": visible,
         "episode_start": episodes.start,
         "episode_end": episodes.end,

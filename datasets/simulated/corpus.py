@@ -85,7 +85,7 @@ def check(manifest: Manifest, fps: tuple[float, float]) -> None:
         f"control must be one of {', '.join(script.CONTROLS)}": manifest.control in script.CONTROLS,
         "train must be at least 1 and devel at least 0": manifest.train >= 1 and manifest.devel >= 0,
         "test must be at least 0": (manifest.test or 0) >= 0,
-        "seconds must be at least 5, less leaves no room for an episode": manifest.seconds >= 5,
+        "seconds must be at least 5": manifest.seconds >= 5,
         f"fps must be between {fps[0]} and {fps[1]}": fps[0] <= manifest.fps <= fps[1],
     }
     check_demands(demands)

@@ -132,7 +132,7 @@ def draw_episodes(
 
 
 def draw_levels(rng: np.random.Generator, k: int, follows: float = FOLLOWS) -> np.ndarray:
-    """Levels (k, 3): any direction of the arousal-valence plane but never near its neutral centre.
+    """Moves (k, 3) away from the mood: in any direction of the arousal-valence plane, and none of them small.
 
     Liking follows valence in part: people like what pleases them, yet the real labels are not the same.
     """

@@ -27,10 +27,10 @@ def find_clip_ends(recording: Features, settings: dict) -> np.ndarray:
 def measure_spatial(
     recordings: list[Features], attention: list[np.ndarray], settings: dict, truth: Path
 ) -> tuple[dict, dict]:
-    """How often the largest spatial attention lies in the region that shows affect, on frames that show it.
+    """How often the largest spatial attention lies in the region that shows affect clearly, on frames that do.
 
     `attention`: for each recording the maps (m, T, S, S, 1) of its `find_clip_ends`. Chance is how often the same peaks
-    lie in the other region, where nothing is shown: a network that always looks at the mouth hits both alike.
+    lie in the other region, where affect is shown weakly: a network that always looks at the mouth hits both alike.
     Returns the numbers (interval: bootstrap over recordings) and example arrays.
     """
     hits, chances, examples = [], [], []

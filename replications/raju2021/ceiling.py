@@ -15,7 +15,7 @@ from datasets.sewa import LABEL_HOP, TARGETS
 from datasets.simulated.truth import trace_displayed
 
 LAG = 0.5  # seconds
-MEMORY = 6.0  # seconds, besides those of the summaries: raters are 2 s late, and what they rate decays
+MEMORY = 6.0  # seconds, besides those of the summaries: raters are 2 s late, and what is felt lasts
 PAST = ceiling.name_ceiling("past")
 
 

@@ -116,7 +116,11 @@ def test_corpora_with_a_file_for_each_dimension(reader, tmp_path):
     assert corpus == "RECOLA" and rate == pytest.approx(25 if reader is recola else 49.979)
     np.testing.assert_allclose(gold["arousal"][0], wave)
     np.testing.assert_allclose(gold["valence"][0], wave / 2, atol=1e-6)
-    assert "1000 Siamese" in describe.write_table(tmp_path)
+    rows = {row[:48].strip(): row[48:].split() for row in describe.write_table(tmp_path).splitlines()[2:]}
+    assert list(rows) == list(STATISTICS.values())
+    assert rows["deviation, all recordings"][1::2] == ["0.1910", "0.1290"]
+    expected = ["0.0076", "0.0032"] if reader is recola else ["-", "-"]  # at another rate it is another statistic
+    assert rows["1000 Siamese"][1::2] == expected
 
 
 @pytest.mark.parametrize("folders", [("labels", "audio"), ("ratings_gold_standard",)])
