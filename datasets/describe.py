@@ -150,10 +150,8 @@ def write_table(root: Path) -> str:
     corpus, rate, gold = read_gold_standards(root)
     if not gold["arousal"]:
         raise InputError(f"{root}: has no labels; see `python -m datasets.check`")
-    terms, alike = (
-        corpus == "RECOLA",
-        not np.isclose(rate, avec2012.RATE),
-    )  # AVEC 2012 has twice as many labels as RECOLA
+    terms = corpus == "RECOLA"
+    alike = not np.isclose(rate, avec2012.RATE)  # which has twice as many labels a second as RECOLA
     real = {
         target: {name: value for name, value in zip(STATISTICS, values) if alike or name not in TIMED}
         for target, values in REAL[corpus].items()

@@ -7,8 +7,8 @@ half of eNTERFACE'05.
 
 Every subject has a face, a voice and a room of their own, and their own way with each emotion: which action units they
 move how far, and how much of it is in face and voice. Nothing else tells subjects apart. What is said tells nothing of
-the emotion. A third of the clips show it in the face alone and are said neutrally, a third in the voice alone, a third
-in both: so there is something to be gained by listening and looking. The phrases begin and end with open vowels, whose
+the emotion. Of each emotion a third of the clips show it in the face alone and are said neutrally, a third in the voice
+alone, a third in both: so there is something to be gained by listening and looking. The phrases begin and end with open vowels, whose
 energy lies in the band of speech: where the planted speech begins and ends does then not depend on how well a nasal or a
 hiss is heard.
 """
@@ -81,6 +81,7 @@ class Take:
     label: str  # one of CLASSES
     path: str  # below the folder of the corpus
     phrase: int  # which of the subject's it begins with
+    shown_by: str = "both"  # one of script.SHOWN_BY
     hidden: bool = False  # the face, for a while
 
 
@@ -101,7 +102,7 @@ def write(root: Path, manifest: Manifest, form: Form, takes: list[Take], jobs: i
     """Write the corpus to `root`, subject by subject. Raises InputError, WriteError and OSError as `corpus.write`."""
     check(manifest)
     by_subject = {}
-    for take in hide(takes, manifest.seed):
+    for take in direct(takes, manifest.seed):
         by_subject.setdefault(take.subject, []).append(take)
     record_all = partial(record_subject, form)
     name = manifest.layout
@@ -122,10 +123,11 @@ def check(manifest: Manifest) -> None:
     corpus.check_demands(demands)
 
 
-def hide(takes: list[Take], seed: int) -> list[Take]:
-    """The same takes, with the face hidden in one of HIDDEN, drawn from all."""
-    chosen = stream(seed, "hidden").permutation(len(takes))[: round(len(takes) / HIDDEN)]
-    return [replace(take, hidden=i in chosen) for i, take in enumerate(takes)]
+def direct(takes: list[Take], seed: int) -> list[Take]:
+    """The same takes, with what is drawn over all: what shows the emotion, and in one of HIDDEN the face is hidden."""
+    shown_by = script.draw_shown_by(seed, [take.label for take in takes], "takes")
+    hidden = stream(seed, "hidden").permutation(len(takes))[: round(len(takes) / HIDDEN)]
+    return [replace(take, shown_by=by, hidden=i in hidden) for i, (take, by) in enumerate(zip(takes, shown_by))]
 
 
 def record_subject(form: Form, folder: Path, manifest: Manifest, subject: str, takes: list[Take]) -> None:
@@ -170,24 +172,18 @@ def speak(seed: int, name: str, woman: bool) -> list[np.ndarray]:
     return [speech.trim(sound) for sound in speech.speak_afresh((voice, phrases, wpm, ENGLISH.language))[0]]
 
 
-def draw_shown_by(seed: int, take: Take) -> str:
-    """What shows the emotion of a take: one of script.SHOWN_BY."""
-    return str(stream(seed, take.name, "shown by").choice(script.SHOWN_BY))
-
-
 def draw_moves(seed: int, take: Take, ardour: float) -> dict[str, float]:
     """The parts of the face that the take moves, and where to: the subject's way with that emotion, more or less."""
-    if draw_shown_by(seed, take) == "voice":
+    if take.shown_by == "voice":
         return {}
     units = emotions.ACTION_UNITS[NAMES[take.label]]
     way = stream(seed, take.subject, "way", take.label).uniform(*WAY, len(units))
     return emotions.move_parts(NAMES[take.label], ardour * way * stream(seed, take.name, "strength").uniform(0.8, 1))
 
 
-def find_level(seed: int, take: Take, ardour: float) -> np.ndarray:
+def find_level(take: Take, ardour: float) -> np.ndarray:
     """Arousal and valence (2,) in the voice of a subject of this ardour in a take."""
-    level = np.array(emotions.CIRCUMPLEX[NAMES[take.label]])
-    return ardour * level * (draw_shown_by(seed, take) != "face")
+    return ardour * np.array(emotions.CIRCUMPLEX[NAMES[take.label]]) * (take.shown_by != "face")
 
 
 # the take
@@ -195,12 +191,13 @@ def find_level(seed: int, take: Take, ardour: float) -> np.ndarray:
 
 def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, list, np.ndarray, dict]:
     """Its name, images (240, 320, 3) BGR, sound (n,) at speech.RATE, and truth."""
-    seed, level = manifest.seed, find_level(manifest.seed, take, actor.ardour)
-    said = utter(actor, take, level, ACTIVE * manifest.seconds)
+    seed, level = manifest.seed, find_level(take, actor.ardour)
+    moves, rng = draw_moves(seed, take, actor.ardour), stream(seed, take.name, "jitter")
+    said = utter(actor, take, level, ACTIVE * manifest.seconds, rng)
     plan = draw_plan(seed, take, len(said) / speech.RATE, manifest.seconds, form.fps)
     times = np.arange(round(plan.length * form.fps)) / form.fps
     state = draw_nuisance(plan, times)
-    poses = emotions.pose_faces(draw_moves(seed, take, actor.ardour), trace_display(plan, times), state)
+    poses = emotions.pose_faces(moves, trace_display(plan, times), state)
     images, points = zip(*(actor.camera.shoot(pose, state, i) for i, pose in enumerate(poses)))
     spoken = np.zeros(int(np.ceil(plan.length * speech.RATE)))
     speech.place(spoken, said, plan.turns[0, 0])
@@ -208,18 +205,20 @@ def act(actor: Actor, manifest: Manifest, form: Form, take: Take) -> tuple[str, 
     truth = {
         "label": np.array(take.label),
         "subject": np.array(take.subject),
-        "shown_by": np.array(draw_shown_by(seed, take)),
+        "shown_by": np.array(take.shown_by),
+        "moves": np.array([moves.get(part, 0.0) for part in emotions.PARTS]),  # where frame_shown is 1
+        "level": level,
         "speech_start": np.array(start),
         "speech_end": np.array(end),
         "frame_time": times,
-        "frame_shown": trace_display(plan, times) * (draw_shown_by(seed, take) != "voice"),
+        "frame_shown": trace_display(plan, times) * (take.shown_by != "voice"),
         "frame_visible": state.visible(),
         "landmarks": np.array(points),
     }
     return take.name, images, (spoken + record_room(actor, plan)).clip(-1, 1), truth
 
 
-def utter(actor: Actor, take: Take, level: np.ndarray, longest: float) -> np.ndarray:
+def utter(actor: Actor, take: Take, level: np.ndarray, longest: float, rng: np.random.Generator) -> np.ndarray:
     """Phrases (n,) at speech.RATE with the arousal and valence of `level`: one, or as many as `longest` seconds hold."""
     tempo = np.exp(level @ speech.PLAIN.tempo)
     first, *more = (actor.phrases[(take.phrase + i) % len(actor.phrases)] for i in range(len(actor.phrases)))
@@ -231,7 +230,7 @@ def utter(actor: Actor, take: Take, level: np.ndarray, longest: float) -> np.nda
         words = longer
     seconds = len(words) / speech.RATE / tempo
     everywhere = lambda t: np.tile(level, (len(t), 1))  # noqa: E731
-    return speech.express(speech.set_level(words, -26), seconds, everywhere, actor.pitch)
+    return speech.express(speech.set_level(words, -26), seconds, everywhere, actor.pitch, rng)
 
 
 def draw_plan(seed: int, take: Take, spoken: float, seconds: float, fps: int) -> Script:

@@ -5,7 +5,8 @@
     truth/Train_000046280.npz    truth/test_labels.csv    simulated.json
 
 A clip has one emotion, shown by the face, by the voice or by both in one or two short episodes: the action units of its
-class on a neutral face, and in the voice the arousal and valence of its class. Sound and picture are apart by the same
+class on a neutral face, and in the voice the arousal and valence of its class; each of the three in a third of the
+clips of a partition and a class. Sound and picture are apart by the same
 `offset` in all clips. As in the real corpus some clips have no tracked face at all, and some lose it for a moment. People
 speak German, and nothing here listens to them.
 """
@@ -25,7 +26,7 @@ from datasets.simulated.face.expression import Expression
 from datasets.simulated.face.people import Identity, Nuisance, draw_identity, draw_nuisance
 from datasets.simulated.script import Episodes, Script, stream
 
-VERSION = 2  # to be raised whenever the same parameters give other bytes
+VERSION = 3  # to be raised whenever the same parameters give other bytes
 RATE = 44_100  # hertz of the sound in the clips
 LONGEST_OFFSET = 0.5  # seconds; more, and little of the sound would be left in the shortest clips
 SIZE = 128  # pixels of an aligned face
@@ -102,8 +103,7 @@ def write(
     """Write the corpus to `root`, where it is whole or not at all; a corpus that is there already stays as it is.
 
     Called again after it was stopped, it goes on. Raises InputError, WriteError and OSError as `corpus.write`.
-    control "salient" shows the emotion in the episodes, "uniform" during the whole clip, by face and voice whatever its
-    episodes are on; nothing else differs.
+    control "salient" shows the emotion in the episodes, "uniform" during the whole clip; nothing else differs.
     `offset` is in seconds, by which the sound lies behind the picture; below 0 it comes before it.
     Clips last from 1 to `longest` seconds, as a rule less than half of that.
     """
@@ -154,11 +154,20 @@ def draw_clips(manifest: Manifest) -> list[Clip]:
     names = {partition: [next(codes) for _ in range(count)] for partition, count in counts.items()}
     if names["Val"]:
         names["Val"][0] = names["Train"][0]  # times in two films: real partitions share names too
+    shown_by = {
+        partition: script.draw_shown_by(manifest.seed, [find_class(i) for i in range(count)], partition)
+        for partition, count in counts.items()
+    }
     return [
-        draw_clip(manifest, partition, names[partition][i], i)
+        draw_clip(manifest, partition, names[partition][i], i, shown_by[partition][i])
         for partition in PARTITIONS
         for i in range(counts[partition])
     ]
+
+
+def find_class(number: int) -> str:
+    """The class of clip `number` of a partition."""
+    return CLASSES[number % len(CLASSES)]
 
 
 def draw_time_codes(rng: np.random.Generator, count: int) -> list[str]:
@@ -170,14 +179,14 @@ def draw_time_codes(rng: np.random.Generator, count: int) -> list[str]:
     ]
 
 
-def draw_clip(manifest: Manifest, partition: str, name: str, number: int) -> Clip:
+def draw_clip(manifest: Manifest, partition: str, name: str, number: int, shown_by: str) -> Clip:
     """Clip `number` of its partition."""
     seed, count = manifest.seed, manifest.count(partition)
-    stem, label = f"{partition}_{name}", CLASSES[number % len(CLASSES)]
+    stem, label = f"{partition}_{name}", find_class(number)
     people = min(count, max(2, round(count / len(CLASSES))))
     person = f"{partition} person {number * people // count}"
     length = draw_length(stream(seed, stem, "length"), manifest.longest)
-    episodes = draw_episodes(stream(seed, stem, "episodes"), length, emotions.CIRCUMPLEX[label])
+    episodes = draw_episodes(stream(seed, stem, "episodes"), length, emotions.CIRCUMPLEX[label], shown_by)
     return Clip(
         name=name,
         partition=partition,
@@ -203,22 +212,18 @@ def draw_length(rng: np.random.Generator, longest: float) -> float:
     return round((1 + (longest - 1) * rng.beta(1.2, 3.2)) * FPS) / FPS
 
 
-def draw_episodes(rng: np.random.Generator, length: float, level: tuple[float, float]) -> Episodes:
-    """One or two episodes of 0.4 to 1.4 s, together half of the clip at most, of one level (arousal, valence).
-
-    In a third of the clips they are on the face alone, in a third in the voice alone, in a third in both.
-    """
+def draw_episodes(rng: np.random.Generator, length: float, level: tuple[float, float], shown_by: str) -> Episodes:
+    """One or two episodes of 0.4 to 1.4 s, together half of the clip at most, of one level (arousal, valence)."""
     shortest, gap = 0.4, 0.3
     k = 1 + int(rng.random() < 0.5 and length >= 4 * shortest)
     duration = rng.uniform(shortest, min(1.4, length / 2 / k), k)
     pauses = np.sort(rng.uniform(0, length - duration.sum() - gap * (k - 1), k))
     start = pauses + np.concatenate([[0.0], np.cumsum(duration + gap)[:-1]])
-    shown_by, levels = rng.choice(script.SHOWN_BY), np.tile([*level, 0.0], (k, 1))
     return Episodes(
         start=start,
         end=start + duration,
         turn=np.ones(k),
-        level=levels,
+        level=np.tile([*level, 0.0], (k, 1)),
         region=np.full(k, -1),  # no single one
         on_face=np.full(k, shown_by != "voice"),
         in_voice=np.full(k, shown_by != "face"),
@@ -255,7 +260,7 @@ def draw_hidden(rng: np.random.Generator, length: float, kind: str) -> np.ndarra
 def trace_display(clip: Clip, times: np.ndarray, control: str, chosen: np.ndarray) -> np.ndarray:
     """How far the emotion of the clip is displayed in the chosen episodes (k,) bool at times (n,), from 0 to 1."""
     if control == "uniform":
-        return np.ones(len(times))
+        return np.full(len(times), float(chosen.any()))
     return script.trace_strength(clip.plan, times, chosen).max(axis=1)
 
 
@@ -275,7 +280,9 @@ def record_voice(clip: Clip, who: Identity, sounds: list[np.ndarray], manifest: 
     heard = partial(trace_display, clip, control=manifest.control, chosen=plan.episodes.in_voice)
     affect = lambda t: heard(turn[0] + t)[:, None] * plan.episodes.level[0, :2]  # noqa: E731
     spoken = np.zeros(round(plan.length * speech.RATE))
-    speech.place(spoken, speech.express(speech.set_level(words, -26), turn[1] - turn[0], affect, base), turn[0])
+    jitter = stream(plan.seed, plan.stem, "jitter")
+    sound = speech.express(speech.set_level(words, -26), turn[1] - turn[0], affect, base, jitter)
+    speech.place(spoken, sound, turn[0])
     track = 0.0007 * stream(plan.seed, plan.stem, "room").standard_normal(len(spoken))  # about -63 dB
     late = round(manifest.offset * speech.RATE)
     track[max(late, 0) : len(track) + min(late, 0)] += spoken[max(-late, 0) : len(spoken) - max(late, 0)]
@@ -355,6 +362,8 @@ def load_opensmile():
 def gather_truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np.ndarray) -> dict[str, np.ndarray]:
     """What is shown when: per frame (f,), per episode (k,) in seconds of picture and of sound; points (f, 68, 2)."""
     episodes, times = clip.plan.episodes, clip.times
+    sound = times - manifest.offset  # what is heard then belongs to the picture of this moment
+    voice = trace_display(clip, sound, manifest.control, episodes.in_voice) * script.trace_speech(clip.plan, sound)
     return {
         "label": np.array(clip.label),
         "person": np.array(clip.person),
@@ -363,13 +372,13 @@ def gather_truth(clip: Clip, manifest: Manifest, visible: np.ndarray, points: np
         "frame_time": times,
         "frame_salient": script.find_episodes(clip.plan, times) >= 0,  # as scripted, in both controls
         "frame_shown": trace_display(clip, times, manifest.control, episodes.on_face),
-        "voice_shown": trace_display(clip, times, manifest.control, episodes.in_voice),  # heard `offset` later
+        "voice_shown": voice,
         "frame_visible": visible,
         "episode_start": episodes.start,
         "episode_end": episodes.end,
         "episode_on_face": episodes.on_face,
         "episode_in_voice": episodes.in_voice,
-        "voice_start": episodes.start + manifest.offset,
-        "voice_end": episodes.end + manifest.offset,
+        "voice_start": episodes.start[episodes.in_voice] + manifest.offset,
+        "voice_end": episodes.end[episodes.in_voice] + manifest.offset,
         "landmarks": points,
     }

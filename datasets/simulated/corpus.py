@@ -290,6 +290,7 @@ def gather_script_truth(scene: Scene) -> dict[str, np.ndarray]:
         "liking": felt[:, 2],
         "rater_delay": scene.raters.delay,
         "mood": scene.plan.mood,
+        "turns": scene.plan.turns,
         "episode_start": episodes.start,
         "episode_end": episodes.end,
         "episode_turn": episodes.turn,
@@ -305,7 +306,7 @@ def gather_script_truth(scene: Scene) -> dict[str, np.ndarray]:
 
 
 def gather_frame_truth(scene: Scene, points: np.ndarray) -> dict[str, np.ndarray]:
-    """What each frame (f,) shows and where. Region and salience are as scripted, in both controls."""
+    """What each frame (f,) shows clearly and where. Region and salience are as scripted, in both controls."""
     plan, times = scene.plan, scene.frame_time
     episode = script.find_episodes(plan, times)
     region = np.where(episode >= 0, np.append(plan.episodes.region, -1)[episode], -1)

@@ -73,7 +73,7 @@ DE = Culture(
     people=Population(
         skin=(0.35, 0.35, 0.15, 0.08, 0.05, 0.02), hair=(2, 3, 3, 4, 4, 6), wall=(150.0, 210.0), tint=(1.06, 1.0, 0.95)
     ),
-    speakers=speech.Speakers(style=speech.PLAIN.with_liking(pitch=1.5, loudness=-3.0, effort=-0.5)),
+    speakers=speech.Speakers(style=speech.PLAIN.with_liking(pitch=1.5, loudness=-3.0, effort=-4.0)),
     liking_on=script.UPPER,
     follows=OWN,
 )

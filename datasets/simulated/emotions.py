@@ -37,6 +37,7 @@ MOVES = {  # action unit -> what it moves at its strongest, the inverse of measu
     23: {"lip_full": -0.45},
     26: {"mouth_open": 0.38},
 }
+PARTS = sorted({part for moves in MOVES.values() for part in moves})
 WEAKEST = 0.4  # share of the strongest: marked, level C of FACS
 CIRCUMPLEX = {  # arousal and valence of the classes, about where Russell (1980) has them
     "Angry": (0.8, -0.6),

@@ -12,7 +12,7 @@ from pathlib import Path
 from datasets.enterface import FPS, RATE, UNSEGMENTED
 from datasets.simulated import acted
 
-VERSION = 2  # to be raised whenever the same parameters give other bytes
+VERSION = 3  # to be raised whenever the same parameters give other bytes
 FORM = acted.Form(FPS, RATE, "stereo")
 MISNUMBERED = {11: 12}  # subject -> whose number the files have
 MISSPELT = {"s3_ha_1": "s_3_ha_1"}

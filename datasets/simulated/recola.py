@@ -17,7 +17,7 @@ from datasets.simulated import corpus, script
 from datasets.simulated.corpus import Manifest
 from datasets.simulated.cultures import Culture
 
-VERSION = 2  # to be raised whenever the same parameters give other bytes
+VERSION = 3  # to be raised whenever the same parameters give other bytes
 FOLDERS = (
     *("recordings_audio", "recordings_video", "truth"),
     *(f"ratings_{kind}/{target}" for kind in ("individual", "gold_standard") for target in traces.TARGETS),

@@ -28,7 +28,7 @@ MOOD = 0.29  # deviation of the level that a person is at when nothing happens
 LIVELINESS = (0.55, 1.45)  # how far episodes take a person, relative to others
 FOLLOWS = 0.6  # weight of valence in liking; the rest is drawn freely
 DISPLAYED = 0.85  # chance that an episode reaches the face, and likewise the voice
-NOISE, SWING = 0.18, 5.0  # of each rater's own, in units of what is felt, and seconds of one swing
+NOISE = 0.18  # of each rater's own, in units of what is felt
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Ratings:
     scale: tuple[float, float, float]  # of arousal, valence, liking: label for one unit that is felt
     zero: tuple[float, float, float]  # label where nothing is felt
     grain: float  # least move of a rater, in units of what is felt
+    swing: float  # seconds of one swing of a rater's noise
 
 
-SEWA = Ratings(pause=5.5, scale=(0.25, 0.26, 0.28), zero=(0.13, 0.11, -0.04), grain=0.04)
-RECOLA = Ratings(pause=7.2, scale=(0.38, 0.253, 0.25), zero=(0.0, 0.10, 0.0), grain=0.028)
+SEWA = Ratings(pause=5.5, scale=(0.25, 0.265, 0.28), zero=(0.13, 0.11, -0.04), grain=0.04, swing=4.0)
+RECOLA = Ratings(pause=7.2, scale=(0.375, 0.243, 0.25), zero=(0.0, 0.10, 0.0), grain=0.028, swing=5.5)
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -58,6 +59,19 @@ def wander(rng: np.random.Generator, times: np.ndarray, period: float, partials:
     rate = 2 * np.pi / (period * rng.uniform(0.6, 2.0, partials))
     phase = rng.uniform(0, 2 * np.pi, partials)
     return np.sin(np.outer(times, rate) + phase).sum(axis=1) * np.sqrt(2 / partials)
+
+
+def draw_shown_by(seed: int, labels: list[str], name: str) -> list[str]:
+    """What displays the emotion of each clip of a corpus or partition of this name: one of SHOWN_BY.
+
+    In each class equally often, give or take one: what shows an emotion tells hardly anything of which one it is.
+    """
+    found = np.empty(len(labels), object)
+    for label in sorted(set(labels)):
+        rng, clips = stream(seed, "shown by", name, label), np.flatnonzero(np.array(labels) == label)
+        order = rng.permutation(len(clips)) + rng.integers(len(SHOWN_BY))
+        found[clips] = np.array(SHOWN_BY)[order % len(SHOWN_BY)]
+    return found.tolist()
 
 
 def smoothstep(x: np.ndarray) -> np.ndarray:
@@ -256,7 +270,7 @@ def trace_raters(script: Script, raters: Raters, times: np.ndarray, ratings: Rat
     rng = stream(script.seed, script.stem, "raters")
     traces = []
     for delay, gain in zip(raters.delay, raters.gain):
-        noise = np.stack([wander(rng, times, SWING) for _ in DIMENSIONS], axis=1)
+        noise = np.stack([wander(rng, times, ratings.swing) for _ in DIMENSIONS], axis=1)
         seen = gain * trace_latent(script, times - delay) + NOISE * noise
         seen = np.array(ratings.scale) * np.round(seen / ratings.grain) * ratings.grain
         traces.append(smoothstep(times / delay)[:, None] * (np.array(ratings.zero) + seen))

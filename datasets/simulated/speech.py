@@ -21,6 +21,8 @@ GRID = 0.01  # seconds between the points that control pitch and tempo
 TEMPO_STEP = 5  # grid points between two points of the tempo: it moves slowly, and points cost time
 FASTEST = 1.35  # no affect makes the tempo higher
 JITTER = 0.4  # semitones, of a voice without affect
+BRIGHT = 1000.0  # hertz, above which effort makes a voice louder: where the alpha ratio of eGeMAPS parts the spectrum
+VOWELS = 500.0  # hertz about which most of the energy of speech lies
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Style:
     melody: tuple[float, ...] = (0.15, 0.80)  # log of the factor on the pitch movement
     loudness: tuple[float, ...] = (6.0, 0.0)  # decibel
     tempo: tuple[float, ...] = (0.22, 0.06)  # log of the factor
-    effort: tuple[float, ...] = (0.8, -0.8)  # weight of the first difference, which lifts high frequencies
+    effort: tuple[float, ...] = (6.0, -6.0)  # decibel of what lies above BRIGHT
     roughness: tuple[float, ...] = (0.0, -0.7)  # semitones by which the pitch jitters from one moment to the next
 
     def with_liking(self, **effects: float) -> "Style":
@@ -169,11 +171,12 @@ def express(
     duration: float,
     affect: Callable[[np.ndarray], np.ndarray],
     base: float,
+    rng: np.random.Generator,
     style: Style = PLAIN,
 ) -> np.ndarray:
     """Neutral `words` (n,) as `duration` seconds of speech at `base` hertz that shows affect(times) -> (t, d).
 
-    It has as many values as the style: arousal, valence and perhaps liking.
+    The jitter is of `rng`. The affect has as many values as the style: arousal, valence and perhaps liking.
     """
     times = np.arange(0, duration, GRID)
     shown = affect(times)
@@ -184,7 +187,7 @@ def express(
     praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")  # overlap-add shuffles voiceless parts
     praat.call([make_tempo_tier(source, position, tempo), manipulation], "Replace duration tier")
     melody = (shown @ effect for effect in (style.pitch, style.melody, style.roughness))
-    praat.call([make_pitch_tier(source, position, *melody, base), manipulation], "Replace pitch tier")
+    praat.call([make_pitch_tier(source, position, *melody, base, rng), manipulation], "Replace pitch tier")
     sound = praat.call(manipulation, "Get resynthesis (overlap-add)").values[0]
     sound = np.pad(sound, (0, RATE))[: int(duration * RATE)]
     at = np.arange(len(sound)) / RATE
@@ -212,6 +215,7 @@ def make_pitch_tier(
     stretch: np.ndarray,
     roughness: np.ndarray,
     base: float,
+    rng: np.random.Generator,
 ) -> parselmouth.Data:
     """The melody of the source around `base` hertz: moved by `shift` semitones, stretched by exp(stretch), and rough."""
     pitch = source.to_pitch(GRID, 60, 500)
@@ -220,15 +224,21 @@ def make_pitch_tier(
     tier = praat.call("Create PitchTier", "melody", 0, source.xmax)
     melody = 12 * np.log2(hertz / np.median(hertz)) if len(hertz) else hertz
     shift, stretch, roughness = (np.interp(second, position, effect) for effect in (shift, stretch, roughness))
-    jitter = np.random.default_rng(1).standard_normal(len(second)) * (JITTER + roughness).clip(0)
+    jitter = rng.standard_normal(len(second)) * (JITTER + roughness).clip(0)
     moved = base * 2 ** ((melody.clip(-6, 6) * np.exp(stretch) + shift + jitter) / 12)
     return add_points(tier, second, moved.clip(60, 480))
 
 
 def brighten(sound: np.ndarray, effort: np.ndarray) -> np.ndarray:
-    """More or less energy in the high frequencies at about the same level."""
-    difference = np.diff(sound, prepend=0.0)
-    return (sound + effort * difference) / (1 + 0.15 * effort)
+    """More energy above BRIGHT beside that at VOWELS, `effort` (n,) decibel between the lowest and the highest frequency.
+
+    The two parts of a filter of first order are 90 degrees apart, hence the squares of their gains add up.
+    """
+    from scipy.signal import butter, freqz, lfilter
+
+    filter_, gain = butter(1, BRIGHT, fs=RATE), 10 ** (effort / 20)
+    dark, share = lfilter(*filter_, sound), np.abs(freqz(*filter_, [VOWELS], fs=RATE)[1]) ** 2
+    return (dark + gain * (sound - dark)) / np.sqrt(share + gain**2 * (1 - share))
 
 
 def set_level(sound: np.ndarray, decibel: float) -> np.ndarray:
@@ -272,7 +282,7 @@ def record(
     track = 0.0007 * rng.standard_normal(round(length * RATE))  # the room: about -63 dB
     for (start, end), spoken in zip(turns, words):
         sound = express(
-            set_level(spoken, -26), end - start, lambda t, start=start: affect(start + t), base, speakers.style
+            set_level(spoken, -26), end - start, lambda t, start=start: affect(start + t), base, rng, speakers.style
         )
         place(track, sound, start)
     for (start, _), sound in zip(gaps, answers):

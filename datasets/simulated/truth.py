@@ -29,7 +29,8 @@ def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarra
     """What face and voice of the recording `name` in the corpus at `root` display at times (n,): (n, d) each.
 
     d is 3 where people show liking (arousal, valence, liking), else 2; zero is neutral. Of the face it is
-    what the region displays that shows it more clearly; a face that is hidden displays nothing. Raises InputError.
+    what the region displays that shows it more clearly. A face that is hidden and a person who is silent display nothing.
+    Raises InputError.
     """
     truth = read_truth(root / "truth", name)
     plan, dimensions = restore_script(truth, name), 3 if "liking_region" in truth else 2
@@ -40,12 +41,11 @@ def trace_displayed(root: Path, name: str, times: np.ndarray) -> tuple[np.ndarra
         chosen = plan.episodes.on_face, plan.episodes.in_voice
         face, voice = (felt * script.trace_clarity(plan, times, some)[:, None] for some in chosen)
     nearest = np.searchsorted((truth["frame_time"][1:] + truth["frame_time"][:-1]) / 2, times)
-    return face * truth["frame_visible"][nearest, None], voice
+    return face * truth["frame_visible"][nearest, None], voice * script.trace_speech(plan, times)[:, None]
 
 
 def restore_script(truth: dict[str, np.ndarray], name: str) -> Script:
-    """The script by its truth, with the episodes alone: neither turns nor hidden spans."""
-    nothing = np.empty((0, 2))
+    """The script by its truth, but for the hidden spans."""
     episodes = Episodes(
         start=truth["episode_start"],
         end=truth["episode_end"],
@@ -55,4 +55,5 @@ def restore_script(truth: dict[str, np.ndarray], name: str) -> Script:
         on_face=truth["episode_on_face"],
         in_voice=truth["episode_in_voice"],
     )
-    return Script(0, name, float(truth["frame_time"][-1]), truth["mood"], episodes, turns=nothing, hidden=nothing)
+    length = float(truth["frame_time"][-1])
+    return Script(0, name, length, truth["mood"], episodes, truth["turns"], hidden=np.empty((0, 2)))

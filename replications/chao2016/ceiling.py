@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from common.ceiling import PREFIX, predict_classes
-from datasets import afew
 from datasets.simulated import emotions
 from datasets.simulated.truth import read_truth
 from replications.chao2016.features import FITTED_ON, Features
 from replications.chao2016.mechanism import match_frames
 
-PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
-TRUTH = ("label", "strength", "offset", "frame_time", "frame_shown", "voice_shown")
+TRUTH = ("label", "strength", "frame_shown", "voice_shown")
 
 
 def classify(variant: str, clips: Sequence[Features], truth: Path) -> np.ndarray:
@@ -35,11 +33,10 @@ def describe_face(clip: Features, script: dict) -> np.ndarray:
     label = str(script["label"])
     moves = emotions.move_parts(label, [float(script["strength"])] * len(emotions.ACTION_UNITS[label]))
     shown = match_frames(script["frame_shown"], clip) * clip.found
-    return np.outer([shown.mean(), shown.max()], [moves.get(part, 0.0) for part in PARTS]).ravel()
+    return np.outer([shown.mean(), shown.max()], [moves.get(part, 0.0) for part in emotions.PARTS]).ravel()
 
 
 def describe_voice(clip: Features, script: dict) -> np.ndarray:
-    """Arousal and valence of the voice, mean and greatest over the clip (4,); what `offset` moves out of it is lost."""
-    time = script["frame_time"] + script["offset"] + 0.5 / afew.FPS  # of the middle of a frame's sound
-    heard = script["voice_shown"] * ((time >= 0) & (time < len(time) / afew.FPS))
+    """Arousal and valence of the voice, mean and greatest over the clip (4,)."""
+    heard = script["voice_shown"]
     return np.outer([heard.mean(), heard.max()], emotions.CIRCUMPLEX[str(script["label"])]).ravel()

@@ -27,7 +27,7 @@ def measure(clips: Sequence[Features], alignments: Sequence, attentions: Sequenc
     """
     found = {"drift": measure_drift(clips, alignments, settings)}
     if truth.is_dir():
-        scripts = [read_truth(truth, clip.name, "frame_salient", "offset") for clip in clips]
+        scripts = [read_truth(truth, clip.name, "frame_salient", "episode_in_voice", "offset") for clip in clips]
         found["synchrony"] = measure_synchrony(clips, alignments, settings, scripts)
         found["perception"] = measure_perception(clips, attentions, scripts)
     return found
@@ -71,7 +71,7 @@ def measure_synchrony(
     """Seconds by which the attended sound lies behind the picture, against those by which the simulation put it there.
 
     The centre of the attention in time less the instant of the video frame: mean over the frames that show emotion
-    and a face, then over all clips' frames. `even` is what equal weights give, `reach` what the first and the last
+    and a face, of clips whose voice shows it as well: in the others there is nothing to be in time with. `even` is what equal weights give, `reach` what the first and the last
     place of the window alone give, beyond which no weights come; `error_frames` is the error in audio frames.
     """
     offsets, places, counts, planted = [], [], [], []
@@ -80,6 +80,7 @@ def measure_synchrony(
         instants = yaafe.compute_times(len(clip.audio))[first[:, None] + np.arange(weights.shape[1])]  # (T, 2w)
         behind = instants - np.arange(len(clip.shape))[:, None] / afew.FPS
         shown = match_frames(script["frame_salient"], clip) & clip.found & (clip.label != NEUTRAL)
+        shown &= script["episode_in_voice"].all()
         offsets.append((weights * behind)[shown].sum())
         places.append(behind[shown].sum(axis=0))
         counts.append(shown.sum())
@@ -104,8 +105,8 @@ def measure_perception(clips: Sequence[Features], attentions: Sequence[np.ndarra
 
     AUC over all pairs of one salient and one other frame of the same clip, both with a face; ties count half; chance
     is 0.5. `after` is the same for the frames behind the last episode against those before the first one: what is
-    weighed are states of an LSTM, which know of an episode only from then on. Neutral clips are left out: nothing is
-    salient in them. Interval over clips.
+    weighed are states of an LSTM, which know of an episode only from then on. Neutral clips and those that show their
+    emotion by the voice alone are left out: nothing is salient in their frames. Interval over clips.
     """
     counted, after, frames, salient_frames = [], [], 0, 0
     for clip, attention, script in zip(clips, attentions, scripts, strict=True):

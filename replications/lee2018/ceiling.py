@@ -1,8 +1,8 @@
 """What a network could know at best (common.ceiling): the affect that face and voice display inside its window.
 
 Of the truth beside a simulated corpus, at the steps of a clip: "face" has those of the face, "last-face" that of the
-last frame. "voice" reaches further, as far as the audio windows around the first and the last step of a clip do; it is
-heard in the turns of the recorded person only. "both" has, inside the clip, what either of them displays.
+last frame. "voice" reaches further, as far as the audio windows around the first and the last step of a clip do. "both"
+has, inside the clip, what either of them displays.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from common import ceiling
-from datasets import avec2017
 from datasets.simulated.truth import trace_displayed
 from replications.lee2018 import features
 from replications.lee2018.features import Features
@@ -43,9 +42,6 @@ def predict(
 def show_window(variant: str, recording: Features, root: Path, settings: dict) -> np.ndarray:
     """What is displayed inside the window that ends at each instant of the grid: (n, d)."""
     face, voice = trace_displayed(root, recording.name, recording.time)
-    start, end = avec2017.read_turns(root / "turns" / f"{recording.name}.csv").T
-    heard = ((recording.time[:, None] >= start) & (recording.time[:, None] <= end)).any(axis=1)
-    voice = voice * heard[:, None]
     step = round(1 / settings["clip_fps"] / features.choose_grid_hop(settings))
     length, around = settings["clip_frames"], int(settings["audio_window"] / 2 * settings["clip_fps"])
     clip = step * np.arange(length)

@@ -1,7 +1,7 @@
 """What can be known at best: logistic regression on what a segment really displays, where the networks look and listen.
 
 Of the face, how far its parts are moved in the segment's frames; of the voice, the arousal and valence of the speech in
-the segment; each by its mean and its greatest over the segment. Both are planted, and found again from beside a
+the segment; each by its mean and its greatest over the segment. Both are planted, and read from beside a
 simulated corpus. Fitted on the training segments of each fold; the segments of a clip vote, as those of a network do.
 """
 
@@ -11,18 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from common.ceiling import PREFIX, predict_classes
-from datasets import layout
 from datasets.acted import CLASSES
-from datasets.simulated import acted, emotions
-from datasets.simulated.face.people import draw_identity
-from datasets.simulated.script import stream
 from datasets.simulated.truth import read_truth
 from replications.priyasad2019 import images
 from replications.priyasad2019.experiment import Fold
 from replications.priyasad2019.features import Clip
 
-PARTS = sorted({part for moves in emotions.MOVES.values() for part in moves})
-TRUTH = ("label", "subject", "speech_start", "speech_end", "frame_time", "frame_shown", "frame_visible")
+TRUTH = ("moves", "level", "speech_start", "speech_end", "frame_time", "frame_shown", "frame_visible")
 
 
 def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fold]) -> tuple[np.ndarray, list[float]]:
@@ -32,11 +27,10 @@ def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fo
     `root`. Raises InputError.
     """
     describe = {"face": [describe_face], "voice": [describe_voice], "both": [describe_face, describe_voice]}
-    seed = layout.read_marker(root, seed=int)["seed"]
     displayed = []
     for clip in clips:
         script = read_truth(root / "truth", clip.name, *TRUTH)
-        found = [d(clip, script, seed) for d in describe[variant.removeprefix(PREFIX)]]
+        found = [d(clip, script) for d in describe[variant.removeprefix(PREFIX)]]
         displayed.append(np.concatenate(found, axis=1))
     displayed = np.concatenate(displayed)
     posteriors, trained = np.zeros((len(displayed), len(CLASSES)), np.float32), []
@@ -48,28 +42,19 @@ def classify(variant: str, clips: Sequence[Clip], root: Path, folds: Iterable[Fo
     return posteriors, trained
 
 
-def describe_face(clip: Clip, script: dict, seed: int) -> np.ndarray:
+def describe_face(clip: Clip, script: dict) -> np.ndarray:
     """How far each part of the face is moved, mean and greatest over each segment (n, 2 parts); what is hidden is not."""
-    moves = acted.draw_moves(seed, *restore_take(clip, script, seed))
-    return summarise(clip, script, script["frame_shown"] * script["frame_visible"], [moves.get(p, 0.0) for p in PARTS])
+    return summarise(clip, script, script["frame_shown"] * script["frame_visible"], script["moves"])
 
 
-def describe_voice(clip: Clip, script: dict, seed: int) -> np.ndarray:
+def describe_voice(clip: Clip, script: dict) -> np.ndarray:
     """Arousal and valence of the voice, mean and greatest over each segment (n, 4); in silence there is none."""
     time = script["frame_time"]
     heard = (script["speech_start"] <= time) & (time <= script["speech_end"])
-    return summarise(clip, script, heard, acted.find_level(seed, *restore_take(clip, script, seed)))
+    return summarise(clip, script, heard, script["level"])
 
 
-def restore_take(clip: Clip, script: dict, seed: int) -> tuple[acted.Take, float]:
-    """The take of a clip, and the ardour of its subject."""
-    subject = str(script["subject"])
-    woman = draw_identity(stream(seed, subject, "identity")).woman
-    take = acted.Take(clip.name, subject, str(script["label"]), path="", phrase=0)
-    return take, acted.draw_manner(seed, subject, woman)["ardour"]
-
-
-def summarise(clip: Clip, script: dict, amounts: np.ndarray, whole: Sequence[float]) -> np.ndarray:
+def summarise(clip: Clip, script: dict, amounts: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Mean and greatest over the frames of each of the clip's segments (n, 2 d) of what is `whole` (d,) at an amount of 1.
 
     amounts (f,), one for each frame of the clip.

@@ -27,7 +27,7 @@ MEASURES = {  # measure -> its number, its title, what it is held against
     "kfold-segments": ("points", "Points of accuracy that a K-fold of segments is above subjects left out", "none"),
 }
 MARKS = {  # measure -> what that is, in words
-    "spatial": "for space how often the same peaks lie in the region that shows nothing",
+    "spatial": "for space how often the same peaks lie in the other region, which shows it weakly",
     "temporal": "for time an AUC of 0.5 among spoken steps",
     "alignment": "for alignment the delay that the simulated raters have",
     "perception": "for perception the AUC of an attention that knows nothing",
@@ -169,7 +169,7 @@ def draw_temporal_examples(paper: Paper, files: Sequence[File]) -> Iterator[Draw
         say_origin(canvas, paper, files, [runs])
         caption = (
             "Attention over clips that follow each other, each weighed on its own. In the shaded spans the voice shows "
-            "affect; the network is never told."
+            "affect clearly; the network is never told."
         )
         title = f"When {runs.variant} listens"
         yield finish(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)

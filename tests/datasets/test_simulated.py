@@ -8,8 +8,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import opensmile
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common import ceiling, metrics
 from common.errors import InputError
@@ -105,6 +108,7 @@ def test_truth_has_the_promised_arrays(corpus):
     found = truth(corpus, "Train_01")
     n, f, k = len(found["label_time"]), len(found["frame_time"]), len(found["episode_start"])
     shapes = {"arousal": (n,), "valence": (n,), "liking": (n,), "rater_delay": (6,), "mood": (3,)}
+    shapes |= {"turns": found["turns"].shape}
     shapes |= {f"episode_{name}": (k,) for name in ("end", "turn", "region", *script.DIMENSIONS, "on_face", "in_voice")}
     shapes |= {f"frame_{name}": (f,) for name in ("shown", "region", "salient", "visible")}
     shapes |= {"landmarks": (f, 68, 2), "region_box": (f, 2, 4)}
@@ -201,6 +205,18 @@ def test_people_differ_in_mood_and_liveliness_and_are_the_same_in_all_their_reco
     ]
     between, within = np.std(np.mean(spread, axis=1)), np.mean(np.std(spread, axis=1))
     assert between > 2 * within
+
+
+def test_a_recording_without_an_episode_is_one_of_the_mood():
+    plan = next(p for n in range(99) if not len((p := script.write_script(0, f"{n}", 3.0)).episodes.start))
+    times = np.arange(0, 3, 0.1)
+    for trace in (script.trace_latent(plan, times)[:, :2], script.trace_voice(plan, times, "uniform")):
+        np.testing.assert_array_equal(trace, np.tile(plan.mood[:2], (30, 1)))
+    weak = script.WEAK * plan.mood[:2]
+    np.testing.assert_allclose(script.trace_face(plan, times, "salient"), np.tile(weak, (30, 2, 1)))
+    np.testing.assert_allclose(script.trace_voice(plan, times, "salient"), np.tile(weak, (30, 1)))
+    assert (script.find_episodes(plan, times) == -1).all()
+    assert np.isfinite(script.rate(plan, script.draw_raters(0), times)).all()
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -333,7 +349,7 @@ def test_who_does_not_know_the_speaker_hears_valence_nearly_as_well_as_arousal()
         gold = [one[:, column] for one in labels]
         predicted = ceiling.predict_values(heard[:20], gold[:20], heard[20:])
         fit.append(metrics.ccc(np.concatenate(gold[20:]), np.concatenate(predicted)))
-    assert min(fit) > 0.4 and abs(fit[0] - fit[1]) < 0.3, fit
+    assert min(fit) > 0.4 and abs(fit[0] - fit[1]) < 0.25, fit
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +361,10 @@ def four_sentences() -> np.ndarray:
     return np.concatenate(
         [speech.trim(sound) for sound in speech.speak_afresh(("Female1", speech.SENTENCES[:4], 170))[0]]
     )
+
+
+def say(words: np.ndarray, seconds: float, arousal: float, valence: float, hertz: float = 200.0) -> np.ndarray:
+    return speech.express(words, seconds, constant(arousal, valence), hertz, np.random.default_rng(0))
 
 
 def constant(arousal: float, valence: float):
@@ -361,19 +381,55 @@ def test_synthesiser_gives_the_same_samples_in_every_process(words):
 
 
 def test_arousal_raises_pitch_and_loudness(words):
-    low, high = (speech.express(words, 4.0, constant(a, 0.0), 200.0) for a in (-0.7, 0.7))
+    low, high = (say(words, 4.0, a, 0.0) for a in (-0.7, 0.7))
     assert np.median(pitch(high)) > 1.2 * np.median(pitch(low))
     assert np.std(high) > 1.7 * np.std(low)
 
 
 def test_valence_widens_the_melody(words):
-    flat, wide = (pitch(speech.express(words, 4.0, constant(0.0, v), 200.0)) for v in (-0.7, 0.7))
+    flat, wide = (pitch(say(words, 4.0, 0.0, v)) for v in (-0.7, 0.7))
     spread = lambda hertz: np.diff(np.percentile(np.log2(hertz), (10, 90)))[0]  # noqa: E731
     assert spread(wide) > 1.4 * spread(flat)
 
 
+@pytest.mark.parametrize(
+    "cue",
+    [
+        "hammarbergIndexV_sma3nz_amean",  # the peak below 2 kHz over that above, in decibel
+        "HNRdBACF_sma3nz_amean",  # harmonics over noise
+        "F0semitoneFrom27.5Hz_sma3nz_amean",
+    ],
+)
+def test_valence_is_heard_in_spectral_balance_roughness_and_pitch(words, cue):
+    """By openSMILE's measures, from displeasure to pleasure, calm and excited."""
+    for arousal in (0.0, 0.6):
+        sounds = [say(words, 4.0, arousal, valence).astype(np.float32) for valence in (-0.9, 0.0, 0.9)]
+        found = np.array([EGEMAPS.process_signal(one, speech.RATE)[cue].item() for one in sounds])
+        assert (np.diff(found) > 0).all(), found
+
+
+EGEMAPS = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+
+
+@given(st.floats(-20, 20), st.floats(0.1, 6))
+def test_more_effort_lifts_what_is_high_over_what_is_low(effort, more):
+    """The more, the higher it is; the vowels stay as loud."""
+    click = np.eye(1, 512)[0]
+    low, high = (np.abs(np.fft.rfft(speech.brighten(click, np.full(512, e)))) for e in (effort, effort + more))
+    lifted = high / low
+    assert (np.diff(lifted) > -1e-9).all() and lifted[-1] / lifted[0] == pytest.approx(10 ** (more / 20), rel=1e-2)
+    assert low[16] == pytest.approx(1, rel=0.05) and high[16] == pytest.approx(1, rel=0.05)  # 500 Hz
+
+
+def test_jitter_is_another_with_another_stream(words):
+    one, other = (
+        speech.express(words, 1.0, constant(0, -1), 200.0, np.random.default_rng(seed), speech.PLAIN) for seed in (0, 1)
+    )
+    assert np.abs(one - other).max() > 0.01
+
+
 def test_expressing_is_deterministic_and_as_long_as_asked(words):
-    one, other = (speech.express(words, 3.3, constant(0.5, -0.5), 180.0) for _ in range(2))
+    one, other = (say(words, 3.3, 0.5, -0.5) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert len(one) == round(3.3 * speech.RATE)
 

@@ -17,7 +17,9 @@ def test_face_and_voice_display_what_the_script_says(tmp_path, culture, control)
     times = scene.frame_time
     face, voice = trace_displayed(tmp_path, "Train_01", times)
     dimensions = 2 if culture is SEWA else 3
-    np.testing.assert_allclose(voice, script.trace_voice(scene.plan, times, control, dimensions))
+    speaking = script.trace_speech(scene.plan, times)[:, None]
+    assert (speaking == 0).any() and (speaking == 1).any()
+    np.testing.assert_allclose(voice, speaking * script.trace_voice(scene.plan, times, control, dimensions))
     visible, shown = scene.state.visible(), scene.affect
     assert not face[~visible].any() and face[visible].any()
     clearest = np.abs(shown[..., :2]).argmax(axis=1)[:, None]  # of the two regions
@@ -32,4 +34,6 @@ def test_a_hidden_face_displays_nothing(tmp_path):
     scene, _ = plant(tmp_path, stem, 30.0, SEWA, "uniform")
     face, voice = trace_displayed(tmp_path, stem, scene.frame_time)
     hidden = ~scene.state.visible()
-    assert hidden.any() and not face[hidden].any() and (face[~hidden] == voice[~hidden]).all()
+    speaking = script.trace_speech(scene.plan, scene.frame_time) == 1
+    assert hidden.any() and not face[hidden].any()
+    assert (face[~hidden & speaking] == voice[~hidden & speaking]).all()

@@ -66,8 +66,8 @@ def planted(root: Path, clips: list[Features], displayed: list[int | None]) -> C
         script |= {
             "person": f"person {number // 3}",
             "offset": 0.0,
-            "frame_time": time,
             "frame_salient": salient,
+            "episode_in_voice": np.array([True]),
             "frame_shown": salient.astype(float),
             "voice_shown": salient.astype(float),
         }

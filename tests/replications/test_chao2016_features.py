@@ -112,8 +112,8 @@ def write_tree(root: Path, train: int = 4, val: int = 3, test: int = 2, control:
                 salient = np.arange(len(time)) % 16 < 7
                 truth = {"label": afew.CLASSES[index % 7], "strength": 0.5 + 0.1 * (index % 5), "offset": 0.0}
                 truth["person"] = f"{partition} person {index // 3}"
-                truth |= {"frame_time": time, "frame_salient": salient, "frame_shown": salient.astype(float)}
-                truth["voice_shown"] = truth["frame_shown"]
+                truth |= {"frame_salient": salient, "frame_shown": salient.astype(float)}
+                truth |= {"voice_shown": truth["frame_shown"], "episode_in_voice": np.array([True])}
                 np.savez(root / "truth" / f"{partition}_{index:09d}.npz", **truth)
     return root
 

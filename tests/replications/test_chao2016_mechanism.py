@@ -26,9 +26,10 @@ def clip(steps: int = 48, name: str = "Val/1", label: int | None = HAPPY, found=
 
 
 def script(one: Features, offset: float = 0.0) -> dict:
-    """Emotion is shown in the second and in the last quarter."""
+    """Emotion is shown in the second and in the last quarter, by the face and by the voice."""
     quarter = np.arange(len(one.shape)) * 4 // len(one.shape)
-    return {"frame_salient": (quarter == 1) | (quarter == 3), "offset": np.array(offset)}
+    salient = (quarter == 1) | (quarter == 3)
+    return {"frame_salient": salient, "episode_in_voice": np.ones(2, bool), "offset": np.array(offset)}
 
 
 def at(places: np.ndarray, width: int = 4) -> np.ndarray:
@@ -170,6 +171,13 @@ def test_neutral_clips_show_nothing_to_be_in_time_with():
     assert found["offset"] == pytest.approx(0, abs=1e-9) and found["frames"] == 24
 
 
+def test_clips_whose_voice_shows_nothing_have_nothing_to_be_in_time_with():
+    clips = [clip(48), clip(48, "Val/2")]
+    scripts = [script(clips[0]), script(clips[1]) | {"episode_in_voice": np.zeros(2, bool)}]
+    found = mechanism.measure_synchrony(clips, [keeping(clips[0], 0), at(np.zeros(48))], SETTINGS, scripts)
+    assert found["offset"] == pytest.approx(0, abs=1e-9) and found["frames"] == 24
+
+
 @pytest.mark.parametrize("clips", [[], [clip(label=mechanism.NEUTRAL)]], ids=["no clip", "a neutral one"])
 def test_without_a_frame_there_is_no_number(clips):
     """A result file holds no NaN."""
@@ -254,7 +262,7 @@ def test_a_clip_that_is_salient_throughout_has_no_pair():
 def truth(tmp_path):
     """The truth of Val/1, of which the container has a frame more than was scripted."""
     told = script(clip(48))
-    np.savez(tmp_path / "Val_1.npz", frame_salient=told["frame_salient"][:-1], offset=told["offset"], more=np.zeros(3))
+    np.savez(tmp_path / "Val_1.npz", **told | {"frame_salient": told["frame_salient"][:-1]}, more=np.zeros(3))
     return tmp_path
 
 

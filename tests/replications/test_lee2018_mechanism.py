@@ -102,7 +102,7 @@ def test_hit_rate_of_planted_attention(truth, places, rate):
     numbers, _ = mechanism.measure_spatial([recorded(), recorded("Devel_02")], [maps_at(places)] * 2, SETTINGS, truth)
     assert numbers["hit_rate"] == rate and numbers["interval"] == [rate, rate]  # both recordings are alike
     assert numbers["frames"] == 2 * 12  # salient and not hidden
-    assert numbers["chance"] == 0  # no peak lies in the region where nothing is shown
+    assert numbers["chance"] == 0  # no peak lies in the other region
 
 
 def test_the_wrong_region_is_no_hit_and_makes_chance(truth):

@@ -259,9 +259,8 @@ def clips() -> list[tuple[np.ndarray, float, float]]:
         for sound in sounds:
             duration, affect = rng.uniform(0.9, 1.6), rng.uniform(-0.7, 0.7, 2)
             (words,) = speech.fill(np.array([[0, duration]]), [sound], 0.15, speech.FASTEST)
-            shown = speech.express(
-                speech.set_level(words, -26), duration, lambda t, affect=affect: np.tile(affect, (len(t), 1)), base
-            )
+            everywhere = lambda t, affect=affect: np.tile(affect, (len(t), 1))  # noqa: E731
+            shown = speech.express(speech.set_level(words, -26), duration, everywhere, base, rng)
             found.append(film(shown, rng.uniform(0.7, 1.0), rng))
     return found
 
