@@ -174,7 +174,9 @@ def list_departures(paper: Paper, runs: Runs, number: Part) -> list[str]:
         other.append("simulated corpus")
     elif runs.evidence == MEASURED:
         processor = runs.first.get("provenance", {}).get("processor", "another machine")
-        other.append(f"measured on {processor}; the paper does not name its machine")
+        precision = runs.first.get("precision")
+        how = f"measured in {precision}" if precision else "measured"
+        other.append(f"{how} on {processor}; the paper does not name its machine")
     elif not is_of_paper(number, runs.corpus):
         other.append(f"the paper used {number.corpus}")
     if runs.profile != "paper":

@@ -39,8 +39,10 @@ def _read_duration(container, stream) -> float:
     return float(stream.duration * stream.time_base)
 
 
-def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_frames(path: Path, every: int = 1) -> Iterator[tuple[float, np.ndarray | None]]:
     """Every frame with its own time in seconds, as RGB (height, width, 3) uint8, upright; one is held at a time.
+
+    With `every` only one in so many, from the first on, is converted; the others are None.
 
     Raises InputError for a file without any frame, and after its last frame for one that ends more than SLACK early.
     """
@@ -48,8 +50,8 @@ def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
     with _open(path) as (container, stream):
         frame, reformatter = None, VideoReformatter()
-        for frame in _decode(container, stream):
-            yield frame.time, _to_rgb(frame, reformatter)
+        for number, frame in enumerate(_decode(container, stream)):
+            yield frame.time, None if number % every else _to_rgb(frame, reformatter)
         if frame is None:
             raise InputError(f"{path}: holds no frame; copy it again from the distribution")
         if (ends := max(_read_duration(container, stream), _count_seconds(stream))) - frame.time > SLACK:

@@ -25,7 +25,8 @@ class Features:
     """One recording with one label, and one frame, at each of n times.
 
     time (n,) seconds; attributes (n, fc_units) float32, memory-mapped; found (n,) bool: the frame shows a face;
-    labels: time, arousal, valence.
+    labels: time, arousal, valence. faces: an .npy (k, face_size, face_size, 3) uint8 with those of its first clip, one in
+    clip_step frames, for `engines`.
     Where no face was found, the attributes are those of the last one found (before the first: the first).
     """
 
@@ -35,6 +36,7 @@ class Features:
     attributes: np.ndarray
     found: np.ndarray
     labels: object
+    faces: Path
     digest: str
 
 
@@ -61,10 +63,12 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
         + [storage.digest_file(path) for path in (cnn, landmarks)]
         + [storage.find_version(package) for package in ("av", "dlib-bin")]
     )
-    values, rest = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz"))
-    if not (values.exists() and rest.exists()):
-        attributes, found = extract_attributes(recording.video, labels.time, settings, cnn, landmarks)
+    clip = f".{settings['clip_frames']}x{settings['clip_step']}.faces.npy"
+    values, rest, faces = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz", clip))
+    if not all(path.exists() for path in (values, rest, faces)):
+        attributes, found, kept = extract_attributes(recording.video, labels.time, settings, cnn, landmarks)
         storage.write_npy(values, attributes)
+        storage.write_npy(faces, kept)
         storage.write_npz(rest, found=found)
     with np.load(rest, allow_pickle=False) as archive:
         found = archive["found"]
@@ -75,27 +79,32 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
         attributes=np.load(values, mmap_mode="r", allow_pickle=False),
         found=found,
         labels=labels,
+        faces=faces,
         digest=storage.digest([key, *(getattr(labels, target).tolist() for target in TARGETS)]),
     )
 
 
 def extract_attributes(
     path: Path, time: np.ndarray, settings: dict, cnn: Path, landmarks: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """fc6 (n, fc_units) float32 of the frames nearest to `time`, and whether each shows a face (n,).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """fc6 (n, fc_units) float32 of the frames nearest to `time`, whether each shows a face (n,), and Features.faces.
 
     Raises InputError where no frame shows one.
     """
     from replications.wang2017 import attributes
 
     found, size, tracker = np.zeros(len(time), bool), settings["face_size"], faces.Tracker(landmarks)
+    step, kept = settings["clip_step"], []
 
     def crops() -> Iterator[np.ndarray]:
         for index, image in enumerate(video.read_frames_at(path, time)):
             points = tracker(image)
             if points is not None:
                 found[index] = True
-                yield faces.crop(image, faces.fit_eye_alignment(points, size), size)
+                crop = faces.crop(image, faces.fit_eye_alignment(points, size), size)
+                if index % step == 0 and index < step * settings["clip_frames"]:
+                    kept.append(crop)
+                yield crop
 
     values = attributes.embed(
         _load_extractor(cnn, tuple(sorted(attributes.select_settings(settings).items()))), crops()
@@ -103,7 +112,7 @@ def extract_attributes(
     if not found.any():
         raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or leave the recording out")
     last = np.maximum(np.cumsum(found) - 1, 0)  # the last face up to each frame, by its place among those found
-    return values[last], found
+    return values[last], found, np.array(kept, np.uint8).reshape(-1, size, size, 3)
 
 
 @lru_cache(maxsize=1)

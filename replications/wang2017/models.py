@@ -53,6 +53,7 @@ class Stepper:
 
     def __init__(self, model: keras.Model):
         weights = [layer.get_weights() for layer in model.layers if layer.weights]
+        self.weights = [array for arrays in weights for array in arrays]
         self._scaling, *self._cells, self._output = [
             [ops.convert_to_tensor(array) for array in arrays] for arrays in weights
         ]

@@ -19,10 +19,12 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +36,9 @@ from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces, video
 from common.running import cli, options, provenance, tasks
-from replications.wang2017 import attributes
+from replications.wang2017 import attributes, engines
 from replications.wang2017.attributes import RANDOM
+from replications.wang2017.engines import Engine
 
 NAME = "wang2017"
 PAPER = Path(__file__).with_name("paper.toml")
@@ -54,16 +57,16 @@ def main() -> int:
     video.measure_duration(path)  # before anything else: whether it is one
     file = locate_record(arguments)
     out = arguments.out or (arguments.video or file).with_suffix(".affect.csv")
-    extractor, steppers = load(arguments, settings)
+    engine, steppers = load(arguments, settings, path, landmarks)
     try:
-        measured = stream(path, out, extractor, steppers, settings, landmarks, arguments.every)
+        measured = stream(path, out, engine, steppers, settings, landmarks, arguments.every)
     except KeyboardInterrupt:  # `open_table` has said what there is
         return EXIT_INTERRUPTED
     if measured["others"]:
         print(
             f"note: {path}: shows up to {measured['others'] + 1} faces; the largest one was followed", file=sys.stderr
         )
-    found = compose_record(arguments, settings, path, measured)
+    found = compose_record(arguments, settings, path, engine, measured)
     print(summarise(found))
     print(out)
     if arguments.video is None:  # one clip for all machines: its speed stands in the report
@@ -88,7 +91,13 @@ def parse() -> argparse.Namespace:
         metavar="N",
         help="look at every N-th frame only; 10 is one phase, as in training",
     )
-    add("--precision", default="float32", choices=["float32", "bfloat16"], help="in which the CNN computes")
+    add(
+        "--precision",
+        default=engines.FASTEST,
+        choices=[engines.FASTEST, *engines.PRECISIONS],
+        help=f"in which the CNN computes; default: what is fastest here, if arousal and valence of the run's development "
+        f"recordings correlate at {engines.GOOD} or more with those of float32",
+    )
     add("--weights", choices=[RANDOM], help="untrained networks, to measure the speed; default: those of the run")
     add("--corpus", default="simulated", help="whose networks: a folder in the results of the run (default: simulated)")
     add("--profile", default="quick", choices=PROFILES)
@@ -125,49 +134,61 @@ def choose_settings(arguments: argparse.Namespace) -> dict:
     return settings
 
 
-def load(arguments: argparse.Namespace, settings: dict) -> tuple[object, dict]:
-    """The CNN up to fc6, in --precision, and target -> Stepper. Raises InputError."""
+def load(arguments: argparse.Namespace, settings: dict, video_path: Path, landmarks: Path) -> tuple[Engine, dict]:
+    """What computes fc6, and target -> Stepper. Raises InputError, WriteError."""
     import keras
 
     from replications.wang2017 import models
 
     keras.utils.set_random_seed(0)
-    keras.mixed_precision.set_global_policy({"bfloat16": "mixed_bfloat16"}.get(arguments.precision, "float32"))
     if arguments.weights == RANDOM:
-        cnn = attributes.build_network(settings)
-    else:
-        record = results.read(locate_run(arguments))
-        if not (arguments.cache / "attributes" / record["cnn"]["file"]).exists():
-            raise InputError(
-                f"{arguments.cache / 'attributes' / record['cnn']['file']}: the CNN of {locate_run(arguments)} is not in this "
-                f"cache; name the cache of that run with --cache, or run again"
-            )
-        trained = results.read_arrays(locate_run(arguments), record)
-        cnn = attributes.restore(arguments.cache / "attributes" / record["cnn"]["file"], settings)
-    keras.mixed_precision.set_global_policy("float32")
-    if arguments.weights == RANDOM:
+        restore, identity = partial(attributes.build_network, settings), [RANDOM, attributes.select_settings(settings)]
         stacks = {target: models.build_stack(settings, settings["fc_units"]) for target in TARGETS}
+        seen, unseen = [sample_faces(video_path, settings, landmarks)], []
     else:
+        record, weights = results.read(locate_run(arguments)), locate_cnn(arguments)
+        restore, identity = partial(attributes.restore, weights, settings), [storage.digest_file(weights)]
+        trained = results.read_arrays(locate_run(arguments), record)
         stacks = models.restore_stacks(trained, settings, settings["fc_units"])
-    return attributes.build_extractor(cnn), {target: models.Stepper(stacks[target]) for target in TARGETS}
+        seen, unseen = read_faces(arguments, record) if arguments.precision != "float32" else ([], [])
+    steppers = {target: models.Stepper(stacks[target]) for target in TARGETS}
+    source = engines.Source(restore, identity, seen, unseen, steppers, arguments.cache / "attributes")
+    return engines.choose(source, arguments.precision, settings["clip_step"] // arguments.every), steppers
 
 
-def compile_embedding(extractor, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """`extractor` as two graphs: faces (batch, size, size, 3) uint8 -> (batch, fc_units) float32.
+def locate_cnn(arguments: argparse.Namespace) -> Path:
+    """The weights of the run's CNN in the cache. Raises InputError."""
+    return locate_cached(arguments, "attributes", results.read(locate_run(arguments))["cnn"]["file"])
 
-    The kernels of the convolutions become constants: oneDNN orders them once and not at each call, which made a
-    batch of one face 1.6 times as fast. The kernel of fc6 stays a variable: as a constant it takes long to set up.
-    """
-    import keras
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    size, fc6 = extractor.input_shape[1], extractor.get_layer("fc6")
-    maps = keras.Model(extractor.inputs, fc6.input)
-    graph = tf.function(lambda inputs: maps(inputs, training=False))
-    convolve = convert_variables_to_constants_v2(graph.get_concrete_function(tf.TensorSpec((batch, size, size, 3))))
-    connect = tf.function(lambda inputs: tf.cast(fc6(inputs), tf.float32))
-    return lambda crops: connect(convolve(tf.constant(attributes.preprocess(crops, size)))[0]).numpy()
+def read_faces(arguments: argparse.Namespace, record: dict) -> list[list[np.ndarray]]:
+    """What the run has kept of each recording, those trained on and the others; see features.Features. Raises InputError."""
+    if "faces" not in record:
+        raise InputError(
+            f"{locate_run(arguments)}: names no faces to compare with; run again, or use --precision float32"
+        )
+    paths = [[locate_cached(arguments, "features", name) for name in names] for names in record["faces"].values()]
+    return [[np.load(path, allow_pickle=False) for path in some] for some in paths]
+
+
+def locate_cached(arguments: argparse.Namespace, folder: str, name: str) -> Path:
+    """A file that the run has left in the cache. Raises InputError."""
+    path = arguments.cache / folder / name
+    if not path.exists():
+        raise InputError(
+            f"{path}: that file of {locate_run(arguments)} is not in this cache; name the cache of that run with --cache, or "
+            f"run again"
+        )
+    return path
+
+
+def sample_faces(path: Path, settings: dict, landmarks: Path) -> np.ndarray:
+    """The first faces (n, size, size, 3) uint8 of a video itself, one in clip_step frames. Raises InputError."""
+    frames = align_frames(path, faces.Tracker(landmarks), settings["face_size"], settings["clip_step"], Stages())
+    found = list(islice((frame.crop for frame in frames if frame.face), engines.FACES))
+    if not found:
+        raise InputError(f"{path}: no face found; look at the video")
+    return np.array(found)
 
 
 # ------------------------------------------------------------------------------------------------- the pipeline
@@ -198,7 +219,7 @@ class Stages:
 
 def align_frames(path: Path, tracker: faces.Tracker, size: int, every: int, stages: Stages) -> Iterator[Frame]:
     """All frames of a video, every N-th with its face, aligned by the eyes (Section 3.1). Raises InputError."""
-    images, crop, index = video.read_frames(path), None, 0
+    images, crop, index = video.read_frames(path, every), None, 0
     while True:
         with stages.timed("decoding"):
             instant, image = next(images, (None, None))
@@ -234,7 +255,9 @@ def run_ahead(items: Iterator) -> Iterator:
             yield item
 
 
-def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, landmarks: Path, every: int = 1) -> dict:
+def stream(
+    path: Path, out: Path, engine: Engine, steppers: dict, settings: dict, landmarks: Path, every: int = 1
+) -> dict:
     """Predict a video into the CSV `out`, and measure it once everything is loaded.
 
     Returns the numbers of `frames`, of those `without_face`, of `predictions` (frames that went through the networks)
@@ -248,7 +271,7 @@ def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, lan
 
     size, batch = settings["face_size"], settings["clip_step"] // every
     tracker, stages, latency, others = faces.Tracker(landmarks), Stages(), [], 0
-    predict = Networks(extractor, steppers, settings, batch, stages)
+    predict = Networks(engine, steppers, settings, batch, stages)
     tracker(np.zeros((size, size, 3), np.uint8))  # loads dlib's models
     frames, without_face, first = 0, 0, None
     start = time.perf_counter()
@@ -258,7 +281,7 @@ def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, lan
             looked = [frame for frame in block if frame.face is not None]
             values = None
             if block[0].crop is not None:
-                values = predict(np.stack([frame.crop for frame in looked]))
+                values = predict(looked)
                 latency += [time.perf_counter() - frame.decoded for frame in looked]
             file.write("".join(format_rows(block, values, every)))
             file.flush()
@@ -282,32 +305,38 @@ def stream(path: Path, out: Path, extractor, steppers: dict, settings: dict, lan
 
 
 class Networks:
-    """The CNN and the LSTM of each target on one block after the other: at most `batch` faces, one of each phase.
+    """The CNN and the LSTM of each target on one block after the other: at most `batch` frames, one of each phase.
 
-    With `inference` "clips" the LSTM starts anew every `clip_frames` blocks, as it does in scoring, but counted from
+    Where a frame shows no face, fc6 is that of the last one found, and not computed again. With `inference` "clips" the LSTM starts anew every `clip_frames` blocks, as it does in scoring, but counted from
     the first face: what comes later cannot be known.
     """
 
-    def __init__(self, extractor, steppers: dict, settings: dict, batch: int, stages: Stages):
-        self.embed, self.steppers = compile_embedding(extractor, batch), steppers
+    def __init__(self, engine: Engine, steppers: dict, settings: dict, batch: int, stages: Stages):
+        self.embed, self.steppers = engine.embed, steppers
         self.stages, self.batch = stages, batch
-        self.blocks = 0
         self.clip = settings["clip_frames"] if settings["inference"] == "clips" else np.inf
-        self(np.zeros((batch, *extractor.input_shape[1:]), np.uint8))  # what TensorFlow does once is not measured
+        blank = np.zeros((settings["face_size"], settings["face_size"], 3), np.uint8)
+        self.blocks, self.last = 0, None  # fc6 (fc_units,) of the last face
+        self([Frame(0.0, True, blank, 0.0)] * batch)  # what TensorFlow does once is not measured
         self.stages.seconds.clear()
         self.blocks = 0
 
-    def __call__(self, crops: np.ndarray) -> np.ndarray:
-        """Faces (n, size, size, 3) uint8 -> their arousal and valence (n, 2)."""
+    def __call__(self, frames: list[Frame]) -> np.ndarray:
+        """Frames, n from the first face on -> their arousal and valence (n, 2)."""
         if self.blocks % self.clip == 0:
             for stepper in self.steppers.values():
                 stepper.reset()
         self.blocks += 1
-        filled = crops[np.minimum(np.arange(self.batch), len(crops) - 1)]
         with self.stages.timed("CNN"):
-            features = self.embed(filled)
+            crops = [frame.crop for frame in frames if frame.face]
+            fresh = iter(self.embed(np.stack(crops)) if crops else [])
+        features = []
+        for frame in frames:
+            self.last = next(fresh) if frame.face else self.last
+            features.append(self.last)
+        filled = np.stack(features)[np.minimum(np.arange(self.batch), len(frames) - 1)]
         with self.stages.timed("LSTM"):
-            return np.stack([self.steppers[target](features) for target in TARGETS], axis=1)[: len(crops)]
+            return np.stack([self.steppers[target](filled) for target in TARGETS], axis=1)[: len(frames)]
 
 
 @contextmanager
@@ -341,11 +370,11 @@ def locate_record(arguments: argparse.Namespace) -> Path:
 
 
 def name_fold(arguments: argparse.Namespace) -> str:
-    """What distinguishes two measurements: the precision and, unless it is 1, --every."""
-    return arguments.precision + (f"-every{arguments.every}" if arguments.every > 1 else "")
+    """What distinguishes two measurements: how many frames are looked at."""
+    return f"every{arguments.every}"
 
 
-def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, measured: dict) -> dict:
+def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, engine: Engine, measured: dict) -> dict:
     """The result of a measurement; FPS are the frames of the video per second of wall time, whether looked at or not."""
     return {
         "paper": NAME,
@@ -361,6 +390,9 @@ def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, me
         "corpus_digest": storage.digest_file(path),
         "scores": {"all": {"*": {"FPS": measured["frames"] / measured["seconds"]["total"]}}},
         "weights": arguments.weights or "trained",
+        "precision": engine.precision,
+        "faces_per_second": engine.speeds,
+        "nearness": engine.nearness,
         **measured,
         "provenance": provenance.collect(),
     }
@@ -376,6 +408,7 @@ def summarise(measured: dict) -> str:
         f"{measured['without_face']} of the frames looked at show no face\n"
         f"time of the stages, which overlap: {shares}\n"
         f"from decoding to prediction: median {latency['median']:.2f} s, 95th percentile {latency['p95']:.2f} s\n"
+        f"in {engines.explain(measured['precision'], measured['faces_per_second'], measured['nearness'])}\n"
         f"on {measured['provenance']['processor']}, {options.count_cores()} cores"
     )
 

@@ -1,5 +1,7 @@
 """What a learner scores that is given the truth: high where the labels follow from it, and nothing where they do not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def planted(root, name: str, seconds: float = 60.0) -> Features:
     _, labels = plant(root, name, seconds, SEWA)
     time = np.arange(len(labels)) * 0.1
     found, blank = np.ones(len(time), bool), np.zeros((len(time), 1))
-    return Features(name, name.split("_")[0], time, blank, found, Labels(time, *labels.T[:2]), name)
+    return Features(name, name.split("_")[0], time, blank, found, Labels(time, *labels.T[:2]), Path(name), name)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Clips, phases, scores and one whole experiment of Wang and Hsu 2017, on invented attributes."""
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,7 +40,9 @@ def invented(name: str, frames: int, rng=None) -> Features:
     attributes[:, :2] = np.stack(labels, axis=1) * 3 + 7
     found = np.arange(frames) % 50 > 2
     partition = name.split("_")[0]
-    return Features(name, partition, time, attributes, found, Labels(time, *labels), f"digest of {name}")
+    return Features(
+        name, partition, time, attributes, found, Labels(time, *labels), Path(f"{name}.faces.npy"), f"digest of {name}"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,8 @@ def test_result_of_both_targets(corpus, both):
     assert set(record["training_scores"]) == set(TARGETS) and set(record["training_scores"]["valence"]) >= {"CC"}
     assert set(record["scores"]) == {*TARGETS, "fer2013"} and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
+    names = [f"{recording.name}.faces.npy" for recording in corpus.recordings]
+    assert record["faces"] == {"seen": names[:3], "unseen": names[3:]}
     kept = models.restore_stacks(arrays, TINY, WIDTH)
     for target, stack in kept.items():
         again = experiment.predict(stack, corpus.recordings[3], TINY)

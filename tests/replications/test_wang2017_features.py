@@ -90,6 +90,11 @@ def test_attributes_are_those_of_the_aligned_face(video, cnn, tmp_path):
     network = attributes.build_extractor(attributes.restore(cnn, SMALL))
     by_hand = np.asarray(network(attributes.preprocess(crop[None], size)))[0]
     assert np.allclose(load(video, cnn, tmp_path).attributes[5], by_hand, rtol=1e-4, atol=1e-4)
+    settings = SMALL | {"clip_step": 5, "clip_frames": 3}  # frames 0, 5 and 10, of which one shows a face
+    found = features.load(
+        recording(video), reader(), settings, cnn, faces.locate_landmark_file(), tmp_path / "another cache"
+    )
+    np.testing.assert_array_equal(np.load(found.faces, allow_pickle=False), crop[None])
 
 
 def test_computed_once(video, cnn, tmp_path, monkeypatch):

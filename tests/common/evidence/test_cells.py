@@ -318,7 +318,7 @@ class TestCorrelationOfEachRecording:
 
     def test_a_measured_speed_is_not_comparable(self, tmp_path):
         fabricate_frames(
-            tmp_path, WANG, "realtime", "measured", "paper", evidence="measured", fold="float32",
+            tmp_path, WANG, "realtime", "measured", "paper", evidence="measured", fold="every1",
             scores={"all": {"*": {"FPS": 12.5}}}, target="all",
         )  # fmt: skip
         found = self.own(tmp_path, exhibit="text")

@@ -1,0 +1,262 @@
+"""What computes fc6 in real time: TensorFlow in float32 or bfloat16, or TensorFlow Lite in int8.
+
+int8 means integers of eight bits for the weights, each output channel with a scale of its own, and for what flows between
+the layers, whose ranges are those of faces that the run has kept. The conversion is kept in the cache, by content, and so
+is how near the arousal and valence that follow from it come to those of float32.
+"""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common import storage
+from common.errors import InputError
+from common.running import options
+from replications.wang2017 import attributes
+
+VERSION = 1  # raise when the same network and faces give another conversion
+FASTEST, PRECISIONS = "fastest", ("float32", "bfloat16", "int8")
+LEAST, GOOD = 0.99, 0.999  # correlation with float32 below which a precision is refused, and to be chosen unasked
+FACES = 64  # whose ranges int8 has
+TIMED = 5  # calls, of which the median counts
+
+Embedding = Callable[[np.ndarray], np.ndarray]  # faces (n, size, size, 3) uint8 -> their fc6 (n, fc_units) float32
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an engine is made of."""
+
+    restore: Callable  # the whole CNN, under the current policy of Keras
+    identity: list  # of its weights
+    seen: list[np.ndarray]  # faces (n, size, size, 3) uint8 of each training recording, for the ranges of int8
+    unseen: list[np.ndarray]  # of each development recording, for the comparison; none where networks are untrained
+    steppers: dict  # target -> models.Stepper
+    folder: Path  # of the cache
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes fc6."""
+
+    precision: str
+    embed: Embedding
+    speeds: dict[str, float]  # faces per second of all precisions that were tried
+    nearness: dict[str, dict] | None  # to the series of float32, see `compare`; None where nothing was compared
+
+
+def choose(source: Source, precision: str, batch: int) -> Engine:
+    """The engine of a precision for `batch` faces at a time, or the fastest of those that are GOOD.
+
+    Raises InputError for a precision that is below LEAST, and WriteError.
+    """
+    names = list_candidates() if precision == FASTEST else [precision]
+    made = {name: build(source, name, batch) for name in names}
+    near = {name: judge(source, name, made) for name in names if name != "float32" and source.unseen}
+    if precision != FASTEST:
+        if reach(near.get(precision)) < LEAST:
+            raise InputError(
+                f"--precision {precision}: {explain(precision, {}, near[precision])}, less than {LEAST}; leave it out"
+            )
+        return Engine(precision, made[precision], {}, near.get(precision))
+    faces = np.concatenate(source.seen)[:batch]
+    speeds = {name: measure_speed(made[name], faces) for name in names if reach(near.get(name)) >= GOOD}
+    fastest = max(speeds, key=speeds.get)
+    return Engine(fastest, made[fastest], speeds, near.get(fastest))
+
+
+def list_candidates() -> list[str]:
+    """The precisions that may be the fastest: bfloat16 is so only where the processor computes in it."""
+    try:
+        capable = "_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        capable = False
+    return [name for name in PRECISIONS if name != "bfloat16" or capable]
+
+
+def reach(nearness: dict[str, dict] | None) -> float:
+    """The lowest correlation of all targets; 1 where nothing was compared, -1 where a series does not move."""
+    return min(
+        (-1.0 if one["correlation"] is None else one["correlation"] for one in (nearness or {}).values()), default=1.0
+    )
+
+
+def explain(precision: str, speeds: dict[str, float], nearness: dict[str, dict] | None) -> str:
+    """The precision and why it is the one, in words."""
+    tried = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+    near = " and ".join(f"{one['correlation'] or np.nan:.4f} ({target})" for target, one in (nearness or {}).items())
+    return precision + f"; faces per second: {tried}" * bool(tried) + f"; correlation with float32: {near}" * bool(near)
+
+
+def build(source: Source, precision: str, batch: int) -> Embedding:
+    """The engine of one precision; int8 from the cache, or converted into it. Raises InputError, WriteError."""
+    if precision != "int8":
+        return compile_tensorflow(build_extractor(source, precision), batch)
+    chosen = select_faces(source.seen)
+    kept = source.folder / f"{identify(source.identity, chosen)}.tflite"
+    if not kept.exists():
+        converted = convert(build_extractor(source, "float32"), chosen)
+        storage.write_atomically(kept, lambda file: file.write(converted))
+    return compile_lite(kept.read_bytes(), options.count_cores())
+
+
+def build_extractor(source: Source, precision: str):
+    """The CNN up to fc6, whose layers compute in float32 or bfloat16."""
+    import keras
+
+    keras.utils.set_random_seed(0)  # for a CNN that is not restored but drawn
+    keras.mixed_precision.set_global_policy({"bfloat16": "mixed_bfloat16"}.get(precision, "float32"))
+    try:
+        return attributes.build_extractor(source.restore())
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def select_faces(seen: Sequence[np.ndarray]) -> np.ndarray:
+    """FACES of the faces, evenly from all recordings."""
+    together = np.concatenate(seen)
+    return together[np.unique(np.linspace(0, len(together) - 1, FACES).round().astype(int))]
+
+
+def judge(source: Source, precision: str, made: dict[str, Embedding]) -> dict[str, dict]:
+    """`compare` with float32 on the unseen faces, from the cache or into it. Raises WriteError."""
+    weights = [array for stepper in source.steppers.values() for array in stepper.weights]
+    key = identify(source.identity, precision, select_faces(source.seen), *source.unseen, *weights)
+    kept = source.folder / f"{key}.nearness.json"
+    if not kept.exists():
+        reference = made.get("float32") or build(source, "float32", 1)
+        storage.write_json(kept, compare(made[precision], reference, source.steppers, source.unseen))
+    return json.loads(kept.read_text())
+
+
+def compile_tensorflow(extractor, batch: int) -> Embedding:
+    """`extractor` as two graphs for `batch` faces at a time.
+
+    The kernels of the convolutions become constants: oneDNN orders them once and not at each call, which made a
+    batch of one face 1.6 times as fast. The kernel of fc6 stays a variable: as a constant it takes long to set up.
+    """
+    import keras
+    import tensorflow as tf
+
+    size, fc6 = extractor.input_shape[1], extractor.get_layer("fc6")
+    convolve = _freeze(keras.Model(extractor.inputs, fc6.input), batch)
+    connect = tf.function(lambda inputs: tf.cast(fc6(inputs), tf.float32))
+
+    def embed(faces: np.ndarray) -> np.ndarray:
+        whole = faces[np.minimum(np.arange(-(-len(faces) // batch) * batch), len(faces) - 1)].reshape(
+            -1, batch, *faces.shape[1:]
+        )
+        features = [connect(convolve(tf.constant(attributes.preprocess(some, size)))[0]).numpy() for some in whole]
+        return np.concatenate(features)[: len(faces)]
+
+    return embed
+
+
+def _freeze(model, batch: int):
+    """The Keras model as a graph for `batch` faces whose weights are constants."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    graph = tf.function(lambda inputs: model(inputs, training=False))
+    return convert_variables_to_constants_v2(
+        graph.get_concrete_function(tf.TensorSpec((batch, *model.input_shape[1:])))
+    )
+
+
+def compile_lite(converted: bytes, threads: int) -> Embedding:
+    """What `convert` made, on so many threads; face by face, which is faster than several at a time."""
+    import tensorflow as tf
+
+    with _hushed():
+        interpreter = tf.lite.Interpreter(model_content=converted, num_threads=threads)
+        interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def embed(faces: np.ndarray) -> np.ndarray:
+        features = []
+        for face in attributes.preprocess(faces, source["shape"][1]):
+            interpreter.set_tensor(source["index"], face[None])
+            interpreter.invoke()
+            features.append(interpreter.get_tensor(result["index"])[0])
+        return np.array(features)
+
+    return embed
+
+
+def convert(extractor, faces: np.ndarray) -> bytes:
+    """`extractor` in int8, as a TensorFlow Lite model; ranges from the faces (n, size, size, 3) uint8. With a bar."""
+    import tensorflow as tf
+    from tqdm import tqdm
+
+    def show() -> Iterator[list[np.ndarray]]:
+        for face in bar:
+            yield [attributes.preprocess(face[None], extractor.input_shape[1])]
+
+    bars = {"desc": "converting to int8", "unit": "face", "leave": False}
+    with _hushed() as terminal, warnings.catch_warnings(), tqdm(faces, **bars, file=terminal) as bar:
+        warnings.simplefilter("ignore")  # of statistics, which the faces give
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_freeze(extractor, 1)])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = show
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        return converter.convert()
+
+
+@contextmanager
+def _hushed():
+    """Nothing is written to stderr, as TensorFlow Lite does from C++, but through what is yielded."""
+    terminal = os.fdopen(os.dup(2), "w")
+    with terminal, open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield terminal
+        finally:
+            os.dup2(terminal.fileno(), 2)
+
+
+def identify(*parts) -> str:
+    """What is kept belongs to these parts, of which arrays count by content, and to this version of TensorFlow."""
+    parts = [storage.digest_bytes(part.tobytes()) if isinstance(part, np.ndarray) else part for part in parts]
+    return storage.digest([VERSION, storage.find_version("tensorflow"), *parts])
+
+
+def measure_speed(embed: Embedding, faces: np.ndarray) -> float:
+    """Faces per second of a call with `faces`, the median of TIMED after a first one."""
+    embed(faces)
+    seconds = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        embed(faces)
+        seconds.append(time.perf_counter() - start)
+    return len(faces) / float(np.median(seconds))
+
+
+def compare(embed: Embedding, reference: Embedding, steppers: dict, clips: Sequence[np.ndarray]) -> dict[str, dict]:
+    """Target -> `correlation` of the series of all clips with those by `reference`, and the `largest` difference.
+
+    clips: the faces (n, size, size, 3) uint8 of one phase of a clip each; the LSTM starts anew with each of them. The
+    correlation is None where a series does not move. With a bar.
+    """
+    from tqdm import tqdm
+
+    series = {target: ([], []) for target in steppers}
+    for clip in tqdm(clips, "comparing with float32", unit="clip", leave=False):
+        for number, engine in enumerate((embed, reference)):
+            features = engine(clip)
+            for target, stepper in steppers.items():
+                stepper.reset()
+                series[target][number].extend(stepper(one[None])[0] for one in features)
+    found = {}
+    for target, pair in series.items():
+        one, other = np.array(pair)
+        moves = one.std() > 0 and other.std() > 0
+        correlation = float(np.corrcoef(one, other)[0, 1]) if moves else None
+        found[target] = {"correlation": correlation, "largest": float(np.abs(one - other).max())}
+    return found

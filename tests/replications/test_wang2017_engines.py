@@ -1,0 +1,204 @@
+"""What computes fc6: int8 beside float32, what is kept of the conversion, and who is chosen."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from replications.wang2017 import attributes, engines, models
+from replications.wang2017.engines import FASTEST, GOOD, LEAST
+
+SETTINGS = {
+    "face_size": 32, "cnn_width": 0.125, "fc_units": 24, "cnn_dropout": 0.5, "cnn_weight_decay": 0.0005, "lstm_units": [4],
+}  # fmt: skip
+
+
+def draw_faces(count: int, seed: int = 0) -> np.ndarray:
+    """Smooth random pictures."""
+    import cv2
+
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 5, 5, 3), dtype=np.uint8)
+    return np.stack([cv2.resize(one, (32, 32), interpolation=cv2.INTER_CUBIC) for one in coarse])
+
+
+FACES = draw_faces(23)
+
+
+@pytest.fixture(scope="module")
+def steppers() -> dict:
+    """Of weights so small that nothing saturates."""
+    found = {}
+    for number, target in enumerate(("arousal", "valence")):
+        stack = models.build_stack(SETTINGS, SETTINGS["fc_units"])
+        rng = np.random.default_rng(number)
+        shapes = [array.shape for array in stack.get_weights()]
+        mean, deviation, *others = shapes
+        stack.set_weights(
+            [np.zeros(mean), np.full(deviation, 50.0), *(0.3 * rng.standard_normal(shape) for shape in others)]
+        )
+        found[target] = models.Stepper(stack)
+    return found
+
+
+@pytest.fixture
+def source(steppers, tmp_path) -> engines.Source:
+    restore = lambda: attributes.build_network(SETTINGS)  # noqa: E731
+    return engines.Source(
+        restore, ["weights"], [FACES[:9], FACES[9:16]], [FACES[16:20], FACES[20:]], steppers, tmp_path
+    )
+
+
+@pytest.fixture(scope="module")
+def made(steppers, tmp_path_factory) -> dict[str, engines.Embedding]:
+    folder = tmp_path_factory.mktemp("cache")
+    source = engines.Source(lambda: attributes.build_network(SETTINGS), ["weights"], [FACES], [], steppers, folder)
+    return {name: engines.build(source, name, 10) for name in engines.PRECISIONS}
+
+
+def test_float32_is_the_extractor_for_any_number_of_faces(made):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    extractor = attributes.build_extractor(attributes.build_network(SETTINGS))
+    expected = extractor.predict_on_batch(attributes.preprocess(FACES, 32))
+    for count in (1, 10, 23):
+        np.testing.assert_allclose(made["float32"](FACES[:count]), expected[:count], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_coarser_numbers_are_near(made, precision):
+    fine, coarse = made["float32"](FACES), made[precision](FACES)
+    assert coarse.shape == fine.shape and coarse.dtype == np.float32 and (fine != coarse).any()
+    assert np.corrcoef(fine.ravel(), coarse.ravel())[0, 1] > 0.999
+    np.testing.assert_allclose(made[precision](FACES[7:8]), coarse[7:8], rtol=1e-5, atol=1e-5)
+
+
+def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
+    first = engines.choose(source, "int8", 10)
+    for name in ("convert", "compare"):
+        monkeypatch.setattr(engines, name, lambda *_: pytest.fail("computed again"))
+    again = engines.choose(source, "int8", 10)
+    np.testing.assert_array_equal(first.embed(FACES), again.embed(FACES))
+    assert first.nearness == again.nearness and first.nearness["valence"]["correlation"] > 0.99
+    assert {path.suffix for path in source.folder.iterdir()} == {".tflite", ".json"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identity": ["others"]},
+        {"seen": [FACES[:15]]},
+        {"unseen": [FACES[16:]]},
+    ],
+)
+def test_other_weights_or_faces_are_compared_anew(source, monkeypatch, change):
+    calls = []
+    monkeypatch.setattr(engines, "convert", lambda extractor, faces: calls.append("convert") or b"model")
+    monkeypatch.setattr(engines, "compile_lite", lambda converted, threads: lambda faces: None)
+    near = {"arousal": {"correlation": 1.0, "largest": 0.0}}
+    monkeypatch.setattr(engines, "compare", lambda *_: calls.append("compare") or near)
+    engines.choose(source, "int8", 10)
+    engines.choose(engines.Source(**vars(source) | change), "int8", 10)
+    assert calls.count("compare") == 2 and calls.count("convert") == (1 if "unseen" in change else 2)
+
+
+def test_series_are_compared_over_all_clips(made, steppers):
+    clips = [FACES[:12], FACES[12:]]
+    same = engines.compare(made["float32"], made["float32"], steppers, clips)
+    assert all(one == {"correlation": pytest.approx(1), "largest": 0} for one in same.values())
+    found = engines.compare(made["int8"], made["float32"], steppers, clips)
+    for target, stepper in steppers.items():
+        series = []
+        for embed in (made["int8"], made["float32"]):
+            values = []
+            for clip in clips:
+                stepper.reset()
+                values += [float(stepper(embed(face[None]))[0]) for face in clip]
+            series.append(np.array(values))
+        assert found[target]["correlation"] == pytest.approx(np.corrcoef(*series)[0, 1], abs=1e-4)
+        assert found[target]["largest"] == pytest.approx(np.abs(series[0] - series[1]).max(), abs=1e-5)
+    still = engines.compare(lambda faces: 0 * made["float32"](faces), made["float32"], {"valence": Still()}, clips)
+    assert still["valence"]["correlation"] is None
+
+
+class Still:
+    """A network that predicts a constant."""
+
+    def reset(self):
+        pass
+
+    def __call__(self, features):
+        return np.zeros(1)
+
+
+def judged(correlations: dict[str, float | None]):
+    """In the place of `judge`: the correlation of each precision."""
+    return lambda source, name, made: {
+        "arousal": {"correlation": 1.0, "largest": 0.0},
+        "valence": {"correlation": correlations[name], "largest": 0.1},
+    }
+
+
+@pytest.fixture
+def speeds(monkeypatch):
+    """Engines that are not computed, of these speeds; returns the dictionary."""
+    found = {"float32": 5.0, "bfloat16": 7.0, "int8": 24.0}
+    monkeypatch.setattr(engines, "build", lambda source, name, batch: name)
+    monkeypatch.setattr(engines, "measure_speed", lambda embed, faces: found[embed])
+    monkeypatch.setattr(engines, "list_candidates", lambda: list(found))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("correlations", "chosen"),
+    [
+        ({"int8": GOOD, "bfloat16": 1.0}, "int8"),
+        ({"int8": GOOD - 1e-4, "bfloat16": 1.0}, "bfloat16"),
+        ({"int8": None, "bfloat16": 0.5}, "float32"),
+    ],
+)
+def test_the_fastest_that_is_good_is_chosen(source, speeds, monkeypatch, correlations, chosen):
+    monkeypatch.setattr(engines, "judge", judged(correlations))
+    engine = engines.choose(source, FASTEST, 10)
+    assert engine.precision == engine.embed == chosen
+    assert all(engine.speeds[name] == speeds[name] for name in engine.speeds) and chosen in engine.speeds
+    words = engines.explain(engine.precision, engine.speeds, engine.nearness)
+    assert words.startswith(f"{chosen}; faces per second: float32 5.0")
+    assert ("correlation with float32: 1.0000 (arousal)" in words) == (chosen != "float32")
+
+
+def test_float32_is_chosen_where_it_is_the_fastest(source, speeds, monkeypatch):
+    monkeypatch.setattr(engines, "judge", judged({"int8": 1.0, "bfloat16": 1.0}))
+    speeds["float32"] = 30.0
+    assert engines.choose(source, FASTEST, 10).precision == "float32"
+
+
+@pytest.mark.parametrize("correlation", [LEAST - 1e-4, None])
+def test_a_precision_that_is_too_coarse_is_refused(source, speeds, monkeypatch, correlation):
+    monkeypatch.setattr(engines, "judge", judged({"int8": correlation}))
+    with pytest.raises(InputError, match=re.escape("--precision int8: ")):
+        engines.choose(source, "int8", 10)
+    monkeypatch.setattr(engines, "judge", judged({"int8": LEAST}))
+    assert engines.choose(source, "int8", 10).precision == "int8"  # who asks for it gets it
+
+
+def test_of_untrained_networks_only_the_speed_counts(source, speeds):
+    engine = engines.choose(engines.Source(**vars(source) | {"unseen": []}), FASTEST, 10)
+    assert engine.precision == "int8" and engine.nearness is None
+
+
+def test_faces_are_taken_evenly_from_all_recordings():
+    seen = [np.full((count, 1, 1, 3), number, np.uint8) for number, count in enumerate((100, 100, 5))]
+    chosen = engines.select_faces(seen)[:, 0, 0, 0]
+    assert len(chosen) == engines.FACES and set(chosen) == {0, 1, 2} and abs((chosen == 0).sum() - 31) <= 1
+    assert len(engines.select_faces(seen[2:])) == 5
+
+
+def test_what_is_written_to_stderr_from_anywhere_is_hushed(capfd):
+    with engines._hushed() as terminal:
+        os.write(2, b"noise of a library\n")
+        terminal.write("a bar")
+    os.write(2, b", and what follows")
+    assert capfd.readouterr().err == "a bar, and what follows"
