@@ -3,7 +3,7 @@
 # make report      sets up .venv, builds the report of what is there; before anything is run, of what comes with the suite
 # make check       after make replicate: runs the cheapest task of a study again, exit code 2 when a number has moved
 # make test        sets up .venv, runs the tests
-# make bench       measures the recurrent layer, training on features that do not fit in memory, and folds in parallel
+# make bench       measures the recurrent layer, training on features that do not fit in memory, folds in parallel, fc6 in real time
 # The installation and make replicate go on where they stopped when called again. PYTHON=... names another Python 3.11 or 3.12.
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -40,6 +40,7 @@ bench: .venv/installed
 	.venv/bin/python -m benchmarks.recurrent
 	.venv/bin/python -m benchmarks.streaming
 	.venv/bin/python -m benchmarks.folds
+	.venv/bin/python -m benchmarks.realtime
 
 clean:
 	rm -rf .venv $(RESULTS) $(REPORT)

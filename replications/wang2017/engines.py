@@ -9,7 +9,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +102,10 @@ def build(source: Source, precision: str, batch: int) -> Embedding:
     chosen = select_faces(source.seen)
     kept = source.folder / f"{identify(source.identity, chosen)}.tflite"
     if not kept.exists():
-        converted = convert(build_extractor(source, "float32"), chosen)
+        extractor = build_extractor(source, "float32")
+        converted = quantise(extractor, attributes.preprocess(chosen, extractor.input_shape[1])[:, None])
         storage.write_atomically(kept, lambda file: file.write(converted))
-    return compile_lite(kept.read_bytes(), options.count_cores())
+    return compile_lite(kept.read_bytes())
 
 
 def build_extractor(source: Source, precision: str):
@@ -146,7 +147,7 @@ def compile_tensorflow(extractor, batch: int) -> Embedding:
     import tensorflow as tf
 
     size, fc6 = extractor.input_shape[1], extractor.get_layer("fc6")
-    convolve = _freeze(keras.Model(extractor.inputs, fc6.input), batch)
+    convolve = freeze(keras.Model(extractor.inputs, fc6.input), batch)
     connect = tf.function(lambda inputs: tf.cast(fc6(inputs), tf.float32))
 
     def embed(faces: np.ndarray) -> np.ndarray:
@@ -159,24 +160,24 @@ def compile_tensorflow(extractor, batch: int) -> Embedding:
     return embed
 
 
-def _freeze(model, batch: int):
+def freeze(model, batch: int):
     """The Keras model as a graph for `batch` faces whose weights are constants."""
-    import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    graph = tf.function(lambda inputs: model(inputs, training=False))
-    return convert_variables_to_constants_v2(
-        graph.get_concrete_function(tf.TensorSpec((batch, *model.input_shape[1:])))
-    )
+    return convert_variables_to_constants_v2(trace(model, batch))
 
 
-def compile_lite(converted: bytes, threads: int) -> Embedding:
-    """What `convert` made, on so many threads; face by face, which is faster than several at a time."""
+def trace(model, batch: int):
+    """The Keras model as a graph for `batch` faces."""
     import tensorflow as tf
 
-    with _hushed():
-        interpreter = tf.lite.Interpreter(model_content=converted, num_threads=threads)
-        interpreter.allocate_tensors()
+    graph = tf.function(lambda inputs: model(inputs, training=False))
+    return graph.get_concrete_function(tf.TensorSpec((batch, *model.input_shape[1:])))
+
+
+def compile_lite(converted: bytes) -> Embedding:
+    """What `quantise` made; face by face, which is faster than several at a time."""
+    interpreter = load_interpreter(converted)
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def embed(faces: np.ndarray) -> np.ndarray:
@@ -190,21 +191,27 @@ def compile_lite(converted: bytes, threads: int) -> Embedding:
     return embed
 
 
-def convert(extractor, faces: np.ndarray) -> bytes:
-    """`extractor` in int8, as a TensorFlow Lite model; ranges from the faces (n, size, size, 3) uint8. With a bar."""
+def load_interpreter(converted: bytes):
+    """A TensorFlow Lite interpreter on all cores."""
+    import tensorflow as tf
+
+    with _hushed():
+        interpreter = tf.lite.Interpreter(model_content=converted, num_threads=options.count_cores())
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def quantise(model, samples: np.ndarray) -> bytes:
+    """A Keras model in int8, for TensorFlow Lite; ranges from samples (n, batch, ...) of its input. With a bar."""
     import tensorflow as tf
     from tqdm import tqdm
 
-    def show() -> Iterator[list[np.ndarray]]:
-        for face in bar:
-            yield [attributes.preprocess(face[None], extractor.input_shape[1])]
-
-    bars = {"desc": "converting to int8", "unit": "face", "leave": False}
-    with _hushed() as terminal, warnings.catch_warnings(), tqdm(faces, **bars, file=terminal) as bar:
-        warnings.simplefilter("ignore")  # of statistics, which the faces give
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_freeze(extractor, 1)])
+    bars = {"desc": "converting to int8", "unit": "sample", "leave": False}
+    with _hushed() as terminal, warnings.catch_warnings(), tqdm(samples, **bars, file=terminal) as bar:
+        warnings.simplefilter("ignore")  # of statistics, which the samples give
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(model, samples.shape[1])])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = show
+        converter.representative_dataset = lambda: ([sample] for sample in bar)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         return converter.convert()
 

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from benchmarks import folds, recurrent, streaming
+from benchmarks import folds, realtime, recurrent, streaming
 from common import results
 from common.errors import EXIT_DIFFERS, WriteError
 from common.running import tasks
@@ -20,6 +20,24 @@ def test_recurrent(monkeypatch, capsys):
     assert recurrent.main() == 0
     out = capsys.readouterr().out
     assert "keras.layers.LSTM" in out and "common.networks.recurrent" in out and "times as fast" in out
+
+
+def test_realtime(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(realtime, "REPEATS", 1)
+    monkeypatch.setattr("replications.wang2017.realtime.CLIP_SECONDS", 1)
+    monkeypatch.setattr("sys.argv", ["realtime", "--profile", "quick", "--cache", str(tmp_path)])
+    assert realtime.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(line.startswith(name) and "of the peak" in line for line in lines) for name in ("float32", "int8"))
+
+
+def test_products_of_a_network_by_hand():
+    """Two filters of 3 x 3 x 3 at 6 x 6 places, and 18 inputs to 5 units."""
+    import keras
+    from keras import layers
+
+    chain = [keras.Input((6, 6, 3)), layers.Conv2D(2, 3, padding="same"), layers.MaxPooling2D(2), layers.Flatten()]
+    assert realtime.count_products(keras.Sequential([*chain, layers.Dense(5)])) == 36 * 54 + 18 * 5
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_coarser_numbers_are_near(made, precision):
 
 def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
     first = engines.choose(source, "int8", 10)
-    for name in ("convert", "compare"):
+    for name in ("quantise", "compare"):
         monkeypatch.setattr(engines, name, lambda *_: pytest.fail("computed again"))
     again = engines.choose(source, "int8", 10)
     np.testing.assert_array_equal(first.embed(FACES), again.embed(FACES))
@@ -95,8 +95,8 @@ def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
 )
 def test_other_weights_or_faces_are_compared_anew(source, monkeypatch, change):
     calls = []
-    monkeypatch.setattr(engines, "convert", lambda extractor, faces: calls.append("convert") or b"model")
-    monkeypatch.setattr(engines, "compile_lite", lambda converted, threads: lambda faces: None)
+    monkeypatch.setattr(engines, "quantise", lambda model, samples: calls.append("convert") or b"model")
+    monkeypatch.setattr(engines, "compile_lite", lambda converted: lambda faces: None)
     near = {"arousal": {"correlation": 1.0, "largest": 0.0}}
     monkeypatch.setattr(engines, "compare", lambda *_: calls.append("compare") or near)
     engines.choose(source, "int8", 10)
