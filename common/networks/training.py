@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common import storage
+from common.running.parallel import run_ahead
 
 CHECKPOINT_SECONDS = 20  # a kill costs no more than this and one epoch
 
@@ -63,7 +64,7 @@ def fit(
 ) -> dict[str, list[float]]:
     """Train a compiled `model`; `batch(indices)` returns its inputs and targets. Returns the history by epoch.
 
-    Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
+    Batches are made in another thread, one ahead of the step that uses it. Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
     out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
     end. With `watch`, watch(model) gives after each epoch, for each name, a score, which joins the history, and an
     array, such as predictions; `kept` is filled with the array of the highest score for each name. The state is saved
@@ -82,8 +83,8 @@ def fit(
         order = np.random.default_rng([seed, epoch]).permutation(samples)
         model.reset_metrics()
         steps = samples // size
-        for step in range(steps):
-            inputs, targets = batch(np.sort(order[step * size : (step + 1) * size]))
+        coming = run_ahead(batch(np.sort(order[step * size : (step + 1) * size])) for step in range(steps))
+        for step, (inputs, targets) in enumerate(coming):
             loss = model.train_on_batch(_order_inputs(model, inputs), targets)
             progress((epoch + (step + 1) / steps) / epochs)
         state.history["loss"].append(float(loss))
@@ -165,9 +166,7 @@ def predict(
     batch_size: int,
 ) -> np.ndarray:
     """The output of `model` for samples 0..samples-1, in batches of one size (the last one is filled up)."""
-    parts = []
-    for start in range(0, samples, batch_size):
-        index = np.minimum(np.arange(start, start + batch_size), samples - 1)
-        outputs = model.predict_on_batch(_order_inputs(model, batch(index)[0]))
-        parts.append(outputs[: samples - start])
-    return np.concatenate(parts)
+    starts = range(0, samples, batch_size)
+    coming = run_ahead(batch(np.minimum(np.arange(start, start + batch_size), samples - 1)) for start in starts)
+    parts = [model.predict_on_batch(_order_inputs(model, inputs)) for inputs, _ in coming]
+    return np.concatenate(parts)[:samples]

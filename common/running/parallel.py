@@ -1,8 +1,9 @@
-"""Calls in processes of their own, through joblib; Ctrl-C is left to the process that asked for them."""
+"""Calls in processes of their own, through joblib, where Ctrl-C is left to the process that asked; or one call ahead."""
 
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import resource_tracker
 
 
@@ -22,3 +23,12 @@ def parallel(calls: Iterable, jobs: int, ordered: bool = True, **options) -> Ite
         return Parallel(n_jobs=jobs, return_as="generator" if ordered else "generator_unordered", **options)(calls)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def run_ahead(items: Iterator) -> Iterator:
+    """`items`, none of them None, made in a thread of its own, one item ahead of its use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item

@@ -20,7 +20,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +35,7 @@ from common.evidence.reading import load_paper
 from common.evidence.settings import resolve_settings
 from common.media import faces, video
 from common.running import cli, options, provenance, tasks
+from common.running.parallel import run_ahead
 from replications.wang2017 import attributes, engines
 from replications.wang2017.attributes import RANDOM
 from replications.wang2017.engines import Engine
@@ -244,15 +244,6 @@ def group_blocks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
             block = []
     if block:
         yield block
-
-
-def run_ahead(items: Iterator) -> Iterator:
-    """`items`, made in a thread of its own, one item ahead of its use."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
 
 
 def stream(

@@ -189,7 +189,7 @@ def test_a_phone_held_upright(person, networks, tmp_path):
         run(write(tmp_path / "lying.mp4", stored), networks, tmp_path)
 
 
-# memory and threads
+# memory
 
 
 def test_memory_does_not_grow_with_the_video(monkeypatch, networks, tmp_path):
@@ -209,22 +209,6 @@ def test_memory_does_not_grow_with_the_video(monkeypatch, networks, tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 300_000  # 180 more frames of 9216 bytes, had they been kept, are 1.7 million
-
-
-def test_the_thread_is_one_item_ahead_and_hands_on_errors():
-    made = []
-
-    def items():
-        for number in range(5):
-            made.append(number)
-            yield number
-        raise InputError("clip.avi: broken")
-
-    source = realtime.run_ahead(items())
-    for number in range(5):
-        assert next(source) == number and len(made) <= number + 2
-    with pytest.raises(InputError, match="broken"):
-        next(source)
 
 
 # the command line

@@ -3,13 +3,15 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
 import pytest
 from joblib import delayed
 
-from common.running.parallel import parallel
+from common.errors import InputError
+from common.running.parallel import parallel, run_ahead
 from tests.processes import interrupt
 
 SLEEPERS = """
@@ -70,3 +72,41 @@ def running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_the_thread_is_one_item_ahead_and_hands_on_errors():
+    made = []
+
+    def items():
+        for number in range(5):
+            made.append(number)
+            yield number
+        raise InputError("clip.avi: broken")
+
+    source = run_ahead(items())
+    for number in range(5):
+        assert next(source) == number and len(made) <= number + 2
+    with pytest.raises(InputError, match="broken"):
+        next(source)
+
+
+def test_who_stops_early_leaves_no_thread():
+    before, source = threading.active_count(), run_ahead(iter(range(1, 99)))
+    assert next(source) == 1 and threading.active_count() == before + 1
+    source.close()
+    assert threading.active_count() == before
+
+
+def test_what_comes_is_made_while_the_last_one_is_used():
+    """The second item waits to be let go on, which its user does before asking for it."""
+    allowed = threading.Event()
+
+    def items():
+        yield 1
+        assert allowed.wait(10)
+        yield 2
+
+    source = run_ahead(items())
+    assert next(source) == 1
+    allowed.set()
+    assert list(source) == [2]
