@@ -163,12 +163,15 @@ def locate_cnn(arguments: argparse.Namespace) -> Path:
 
 def read_faces(arguments: argparse.Namespace, record: dict) -> list[list[np.ndarray]]:
     """What the run has kept of each recording, those trained on and the others; see features.Features. Raises InputError."""
-    if "faces" not in record:
+    found = []
+    for names in record.get("faces", {}).values():
+        kept = [np.load(locate_cached(arguments, "features", name), allow_pickle=False) for name in names]
+        found.append([some for some in kept if len(some)])
+    if not all(found or [[]]):
         raise InputError(
-            f"{locate_run(arguments)}: names no faces to compare with; run again, or use --precision float32"
+            f"{locate_run(arguments)}: has kept no faces to compare with; run again, or use --precision float32"
         )
-    paths = [[locate_cached(arguments, "features", name) for name in names] for names in record["faces"].values()]
-    return [[np.load(path, allow_pickle=False) for path in some] for some in paths]
+    return found
 
 
 def locate_cached(arguments: argparse.Namespace, folder: str, name: str) -> Path:
