@@ -3,7 +3,7 @@
     python -m benchmarks.realtime
 
 Random weights, one face at a time. The contenders take turns, so that a busy machine slows them alike. Beside them the
-share of the processor's peak: of what large products of matrices reach in float32, or in int8 for that. The first call
+share of the processor's peak: of what large products of matrices reach in the same precision. The first call
 converts to int8, which takes minutes, and keeps it in the cache.
 """
 
@@ -22,7 +22,7 @@ from common.media import faces
 from common.running import cli, options
 
 REPEATS = 15
-SIDE, ROWS = 2048, 512  # of the matrices: (ROWS, SIDE) by (SIDE, SIDE)
+SIDE, ROWS = 2048, 2048  # of the matrices: (ROWS, SIDE) by (SIDE, SIDE)
 
 
 def main() -> int:
@@ -44,7 +44,8 @@ def main() -> int:
     extractor, face = engines.build_extractor(source, "float32"), seen[0][:1]
     contenders = {name: engines.build(source, name, 1) for name in engines.list_candidates()}
     contenders |= build_others(extractor)
-    peaks = {"float32": multiply_in_float32(), "int8": multiply_in_int8()}
+    peaks = {"int8": multiply_in_int8()}
+    peaks |= {name: multiply(name) for name in engines.list_candidates() if name != "int8"}
     calls = {name: partial(embed, face) for name, embed in contenders.items()} | {
         f"peak {name}": call for name, call in peaks.items()
     }
@@ -53,10 +54,11 @@ def main() -> int:
     reference = contenders["float32"](face)
     print(f"{work / 1e9:.1f} GFLOP a face, {options.count_cores()} cores, median of {REPEATS}")
     for name, embed in contenders.items():
-        share = (work / seconds[name]) / (product / seconds["peak int8" if name == "int8" else "peak float32"])
+        peak = product / seconds[f"peak {name.split()[-1]}"]
         near = np.corrcoef(embed(face).ravel(), reference.ravel())[0, 1]
         print(
-            f"{name:22s} {1 / seconds[name]:6.1f} faces per second   {share:5.0%} of the peak   correlation with float32 {near:.4f}"
+            f"{name:22s} {1 / seconds[name]:6.1f} faces per second   {work / seconds[name] / peak:5.0%} of the peak   "
+            f"correlation with float32 {near:.4f}"
         )
     for name in peaks:
         print(f"peak in {name:14s} {product / seconds[f'peak {name}'] / 1e9:6.0f} G operations per second")
@@ -85,10 +87,11 @@ def count_products(model) -> int:
     return count
 
 
-def multiply_in_float32() -> Callable[[], object]:
+def multiply(precision: str) -> Callable[[], object]:
+    """A product of matrices in TensorFlow."""
     import tensorflow as tf
 
-    one, other = (tf.constant(np.random.default_rng(0).standard_normal((n, SIDE)), tf.float32) for n in (ROWS, SIDE))
+    one, other = (tf.constant(np.random.default_rng(0).standard_normal((n, SIDE)), precision) for n in (ROWS, SIDE))
     product = tf.function(lambda: tf.matmul(one, other))
     return lambda: product().numpy()
 
@@ -101,7 +104,7 @@ def multiply_in_int8() -> Callable[[], object]:
 
     model = keras.Sequential([keras.Input((SIDE,)), keras.layers.Dense(SIDE)])
     rows = np.random.default_rng(0).standard_normal((ROWS, SIDE)).astype(np.float32)
-    interpreter = engines.load_interpreter(engines.quantise(model, rows[None]))
+    interpreter = engines.load_interpreter(engines.quantise(model, rows[None]), options.count_cores())
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], rows)
     return interpreter.invoke
 
@@ -124,9 +127,9 @@ def build_others(extractor) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         import openvino
 
         model = openvino.convert_model(engines.trace(extractor, 1))
-        for precision in ("f32", "bf16"):
+        for precision in engines.list_candidates()[:-1]:
             hints = {
-                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
                 "INFERENCE_NUM_THREADS": options.count_cores(),
                 "PERFORMANCE_HINT": "LATENCY",
             }

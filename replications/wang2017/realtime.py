@@ -48,7 +48,10 @@ CLIP_SECONDS, CLIP_FPS, CLIP_SIZE, CLIP_VERSION = 10, 50, (640, 480), 2
 
 def main() -> int:
     arguments = parse()
+    import cv2
+
     tasks.limit_threads(options.count_cores())
+    cv2.setNumThreads(1)  # the frames are small, and the networks want the other cores
     landmarks = faces.locate_landmark_file(arguments.landmarks)
     settings = choose_settings(arguments)
     if arguments.weights == RANDOM:

@@ -75,6 +75,17 @@ def test_coarser_numbers_are_near(made, precision):
     np.testing.assert_allclose(made[precision](FACES[7:8]), coarse[7:8], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 10])
+def test_faces_come_back_in_their_order_from_all_cores(monkeypatch, batch):
+    monkeypatch.setattr(engines.options, "count_cores", lambda: 4)
+    model = attributes.build_extractor(attributes.build_network(SETTINGS))
+    embed = engines.compile_lite(engines.quantise(model, attributes.preprocess(FACES, 32)[:, None]), batch)
+    found = embed(FACES)
+    assert found.shape == (23, 24)
+    for number in (0, 5, 6, 11, 22):
+        np.testing.assert_allclose(embed(FACES[number : number + 1])[0], found[number], rtol=1e-5, atol=1e-5)
+
+
 def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
     first = engines.choose(source, "int8", 10)
     for name in ("quantise", "compare"):
@@ -96,7 +107,7 @@ def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
 def test_other_weights_or_faces_are_compared_anew(source, monkeypatch, change):
     calls = []
     monkeypatch.setattr(engines, "quantise", lambda model, samples: calls.append("convert") or b"model")
-    monkeypatch.setattr(engines, "compile_lite", lambda converted: lambda faces: None)
+    monkeypatch.setattr(engines, "compile_lite", lambda converted, batch: lambda faces: None)
     near = {"arousal": {"correlation": 1.0, "largest": 0.0}}
     monkeypatch.setattr(engines, "compare", lambda *_: calls.append("compare") or near)
     engines.choose(source, "int8", 10)
