@@ -82,7 +82,7 @@ def save(sketch: Sketch, png: bool = False) -> Drawing:
     canvas = sketch.canvas
     if canvas.get_layout_engine():
         canvas.get_layout_engine().execute(canvas)  # once is enough for both files
-        canvas.set_layout_engine("none")
+        canvas.set_layout_engine(None)  # with "none", which is one too, saving would draw twice
     svg = _render(canvas, "svg", {"Date": None, "Creator": None})
     pixels = _render(canvas, "png", {"Software": None}) if png else None
     id = re.sub(r"[^\w-]", "_", sketch.name)  # it holds names from result files, and becomes that of files, too
