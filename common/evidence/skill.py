@@ -139,9 +139,9 @@ def widen(draws: np.ndarray, people: int) -> np.ndarray:
 
     As for the mean of a sample: Student's t in place of the normal distribution, and people - 1 in place of people.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats has the same, and takes twice the time to load
 
-    factor = t.ppf(0.975, people - 1) / norm.ppf(0.975) * np.sqrt(people / (people - 1))
+    factor = stdtrit(people - 1, 0.975) / ndtri(0.975) * np.sqrt(people / (people - 1))
     return np.nanmean(draws) + factor * (draws - np.nanmean(draws))
 
 
