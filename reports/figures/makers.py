@@ -1,7 +1,8 @@
 """Which figures a paper has and what draws them: those of the paper, of the mechanism, of the training."""
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import matplotlib
 
@@ -28,6 +29,14 @@ def list_makers(paper: Paper) -> list[Maker]:
     }  # fmt: skip
     ours = (draw_mechanism, draw_spatial_examples, draw_temporal_examples, draw_alignments, draw_training)
     return [partial(of_paper[f.kind], paper, f) for f in paper.figures] + [partial(make, paper) for make in ours]
+
+
+def run_packed(make: Maker, packed: bytes, png: bool) -> list[Drawing]:
+    """As `run_maker`, of pickled results: for all figures of a paper they are packed once, and unpacked once a process."""
+    return run_maker(make, _unpack(packed), png)
+
+
+_unpack = lru_cache(maxsize=16)(pickle.loads)
 
 
 def run_maker(make: Maker, files: Sequence[File], png: bool = False) -> list[Drawing]:
