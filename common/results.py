@@ -7,6 +7,7 @@ renamed, the arrays first and the record last. A record that can be read is ther
 import io
 import json
 import math
+import zipfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -69,14 +70,28 @@ def read_arrays(path: Path, record: dict) -> dict[str, np.ndarray]:
 
 def _unpack(data: bytes) -> dict[str, np.ndarray]:
     """The arrays in the content of an .npz file, not to be written to: who asks again gets the same ones."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    for array in arrays.values():
-        array.flags.writeable = False
-    return arrays
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name.removesuffix(".npy"): _read_array(archive.read(name)) for name in archive.namelist()}
 
 
 _unpack_once = lru_cache(maxsize=512)(_unpack)
+
+
+def _read_array(data: bytes) -> np.ndarray:
+    """The array in the content of an .npy file. numpy reads the header of each anew, in four times the time.
+
+    Raises ValueError for one of objects.
+    """
+    start = 10 + int.from_bytes(data[8:10], "little")
+    shape, by_columns, dtype = _read_header(data[:start])
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if by_columns else "C")
+
+
+@lru_cache(maxsize=512)  # most arrays of a file, one for each recording, have the same
+def _read_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    file = io.BytesIO(header)
+    np.lib.format.read_magic(file)
+    return np.lib.format.read_array_header_1_0(file)
 
 
 def find(results: Path, paper: str) -> Iterator[tuple[Path, dict]]:

@@ -6,6 +6,7 @@ Until you have as many results of a corpus and profile, those that come with the
 
 import argparse
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     evaluated = [add_audit(entry) for entry in evaluate_all(suite, Path(options.results), COMMITTED)]
     try:
-        write(evaluated, out)
+        write(evaluated, out, options.png)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; a report in {out} is as it was") from None
     print(f"report: {out / 'index.html'}")
@@ -63,6 +64,7 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder to write; a report there is replaced (default: %(default)s)",
     )
+    add("--png", action="store_true", help="write each figure as PNG, too")
     add(
         "--run",
         nargs="?",
@@ -126,8 +128,8 @@ def format_scorecard(evaluation) -> str:
     return "\n  ".join(lines)
 
 
-def write(evaluated: Sequence[tuple], out: Path) -> None:
-    """Build the whole report and swap it in for `out`.
+def write(evaluated: Sequence[tuple], out: Path, png: bool = False) -> None:
+    """Build the whole report, with or without PNG, and swap it in for `out`.
 
     Raises:
         InputError: `out` holds something that is not a report.
@@ -140,7 +142,7 @@ def write(evaluated: Sequence[tuple], out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
         new, old = temporary / "new", temporary / "old"
-        for name, content in list_contents(evaluated, out):
+        for name, content in list_contents(evaluated, out, png):
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         if out.exists():
@@ -162,20 +164,20 @@ def _refuse(out: Path) -> None:
         raise InputError(f"{out}: exists and is no report of ours; choose another --out")
 
 
-def list_contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[tuple[str, str | bytes]]:
+def list_contents(evaluated: Sequence[tuple], former_report: Path, png: bool) -> Iterator[tuple[str, str | bytes]]:
     """The files of the report as (name, text or bytes)."""
     from reports import former, page, tables
     from reports.audit.statements import Statement, make_text_cells
 
     everything, text, names, scores = [], [], [], []
-    of_papers = draw_figures(evaluated, former_report)
+    of_papers = draw_figures(evaluated, former_report, png)
     yield former.INDEX, former.format_index(of_papers)
     for evaluation in evaluated:
         paper = evaluation.paper
         _, drawings = of_papers[paper.id]
         stated = [entry for entry in evaluation.checked if isinstance(entry, Statement)]
         written = {f"tables/{name}": text for name, text in tables.format_exhibits(evaluation).items()}
-        written |= {f"figures/{d.id}.{kind}": getattr(d, kind) for d in drawings for kind in ("svg", "png")}
+        written |= {f"figures/{d.id}.{kind}": content for d in drawings for kind, content in d.files.items()}
         written[f"{paper.id}.html"] = page.render_paper(evaluation, drawings)
         yield from written.items()
         text += (of_text := make_text_cells(paper, stated))
@@ -186,7 +188,7 @@ def list_contents(evaluated: Sequence[tuple], former_report: Path) -> Iterator[t
     yield "index.html", page.render_index(scores, names, text)
 
 
-def draw_figures(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[str, list]]:
+def draw_figures(evaluated: Sequence[tuple], report: Path, png: bool) -> dict[str, tuple[str, list]]:
     """For each paper the key of its figures and the figures: those in `report`, or drawn on all cores.
 
     Raises InputError for a damaged result file.
@@ -201,14 +203,15 @@ def draw_figures(evaluated: Sequence[tuple], report: Path) -> dict[str, tuple[st
     found = {}
     for entry in evaluated:
         key = former.compute_key(entry.paper, entry.files)
-        found[entry.paper.id] = key, former.read_figures(report, entry.paper.id, key)
+        found[entry.paper.id] = key, former.read_figures(report, entry.paper.id, key, png)
     missing = [entry for entry in evaluated if found[entry.paper.id][1] is None]
-    to_make = [(e.paper.id, make, e.files) for e in missing for make in makers.list_makers(e.paper)]
-    calls = (delayed(makers.run_maker)(make, files) for _, make, files in to_make)
+    packed = {entry.paper.id: pickle.dumps(entry.files) for entry in missing}
+    to_make = [(entry.paper.id, make) for entry in missing for make in makers.list_makers(entry.paper)]
+    calls = (delayed(makers.run_packed)(make, packed[paper], png) for paper, make in to_make)
     made = parallel(calls, min(count_cores(), len(to_make) or 1))
     made = list(tqdm(made, total=len(to_make), desc="figures", unit="", leave=False, delay=2))
     for paper in (entry.paper.id for entry in missing):
-        found[paper] = found[paper][0], [d for (name, *_), ds in zip(to_make, made) if name == paper for d in ds]
+        found[paper] = found[paper][0], [d for (name, _), ds in zip(to_make, made) if name == paper for d in ds]
     return found
 
 

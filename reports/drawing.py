@@ -1,7 +1,7 @@
 """What every figure of a report shares: its colours, its style, its files, and what it says of its data.
 
-Every figure comes as SVG and PNG with the same bytes for the same results: no dates, no versions, fixed ids. The
-SVG inside a page takes its colours from the page's style sheet, so that it follows a dark theme; the files keep
+Every figure comes as SVG, and as PNG where asked, with the same bytes for the same results: no dates, no versions, fixed
+ids. The SVG inside a page takes its colours from the page's style sheet, so that it follows a dark theme; the files keep
 the light ones.
 """
 
@@ -42,15 +42,31 @@ SECTIONS = ("paper", "mechanism", "training")
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """A figure before it is saved; `section` (of SECTIONS) is "paper" for the printed figures."""
+
+    name: str
+    title: str
+    caption: str
+    section: str
+    canvas: Canvas
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """A drawn figure: `id` names its files, `section` (of SECTIONS) is "paper" for the printed figures."""
+    """A saved figure: `id` names its files; `png` is None where nobody asked for it."""
 
     id: str
     title: str
     caption: str
     section: str
     svg: bytes
-    png: bytes
+    png: bytes | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """By kind: "svg", and "png" where there is one."""
+        return {"svg": self.svg} | ({"png": self.png} if self.png else {})
 
     @property
     def inline(self) -> str:
@@ -62,15 +78,21 @@ class Drawing:
         return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
-def finish(name: str, title: str, caption: str, section: str, canvas: Canvas) -> Drawing:
-    svg, png = io.BytesIO(), io.BytesIO()
+def save(sketch: Sketch, png: bool = False) -> Drawing:
+    canvas = sketch.canvas
     if canvas.get_layout_engine():
         canvas.get_layout_engine().execute(canvas)  # once is enough for both files
-        canvas.set_layout_engine("none")
-    canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    canvas.savefig(png, format="png", metadata={"Software": None})
-    name = re.sub(r"[^\w-]", "_", name)  # it holds names from result files, and becomes that of a file and of ids
-    return Drawing(name, title, caption, section, svg.getvalue(), png.getvalue())
+        canvas.set_layout_engine(None)  # with "none", which is one too, saving would draw twice
+    svg = _render(canvas, "svg", {"Date": None, "Creator": None})
+    pixels = _render(canvas, "png", {"Software": None}) if png else None
+    id = re.sub(r"[^\w-]", "_", sketch.name)  # it holds names from result files, and becomes that of files, too
+    return Drawing(id, sketch.title, sketch.caption, sketch.section, svg, pixels)
+
+
+def _render(canvas: Canvas, kind: str, metadata: dict[str, None]) -> bytes:
+    file = io.BytesIO()
+    canvas.savefig(file, format=kind, metadata=metadata)
+    return file.getvalue()
 
 
 def make_title(figure: Figure) -> str:

@@ -39,20 +39,26 @@ def format_index(drawn: dict[str, tuple[str, Sequence[Drawing]]]) -> str:
 
 def _describe(drawing: Drawing) -> dict[str, str]:
     words = {name: getattr(drawing, name) for name in ("id", "title", "caption", "section")}
-    return words | {"digest": storage.digest_bytes(drawing.svg + drawing.png)}
+    return words | {kind: storage.digest_bytes(content) for kind, content in drawing.files.items()}
 
 
-def read_figures(report: Path, paper: str, key: str) -> list[Drawing] | None:
-    """The figures of a paper in a report; None if there are none with this key, or a file is not as it was written."""
+def read_figures(report: Path, paper: str, key: str, png: bool = False) -> list[Drawing] | None:
+    """The figures of a paper in a report, with their PNG where asked and else without.
+
+    None if there are none with this key, a PNG that is asked is not there, or a file is not as it was written.
+    """
     try:
         entry = json.loads((report / INDEX).read_text())[paper]
-        found = [_read(report / "figures", about) for about in entry["figures"]] if entry["key"] == key else []
-        return found if entry == {"key": key, "figures": list(map(_describe, found))} else None
+        if entry["key"] != key:
+            return None
+        found = [_read(report / "figures", about, png) for about in entry["figures"]]
+        as_written = (_describe(drawing).items() <= about.items() for drawing, about in zip(found, entry["figures"]))
+        return found if all(as_written) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _read(folder: Path, about: dict[str, str]) -> Drawing:
+def _read(folder: Path, about: dict[str, str], png: bool) -> Drawing:
     name = Path(about["id"]).name  # a path would differ from it, and so the figure from what is said of it
-    files = [(folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png")]
+    files = [(folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png")[: 1 + png]]
     return Drawing(name, about["title"], about["caption"], about["section"], *files)

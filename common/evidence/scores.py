@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,22 @@ from common.evidence.runs import ALL_TARGETS, Runs
 UNDEFINED = 0.05  # with so many draws without a score, or more, there is no interval
 EXTREMES = {"CC_max": np.max, "CC_min": np.min}  # of the recordings
 UNSOUND = "our score does not follow from the predictions stored beside it"
+
+
+def remember(compute: Callable) -> Callable:
+    """`compute`(paper, runs, number) of stored predictions alone, once: each table, claim and figure asks for it."""
+    known: dict[tuple, Any] = {}
+
+    @wraps(compute)
+    def ask(paper: Paper, runs: Runs, number: Part) -> Any:
+        first, stored = runs.first, [(path, record.get("arrays", {}).get("sha256")) for path, record in runs.files]
+        scored = first["target"], first["settings"].get("variance"), tuple(first.get("chats", {}).items())
+        asked = *stored, *scored, paper.protocol, number
+        if asked not in known:
+            known[asked] = compute(paper, runs, number)
+        return known[asked]
+
+    return ask
 
 
 def is_scored(runs: Runs, number: Part) -> bool:
@@ -60,17 +77,24 @@ def find_score(paper: Paper, runs: Runs, number: Part) -> float | None:
 
 def is_sound(paper: Paper, runs: Runs, number: Part) -> bool:
     """Whether the recorded score is that of the predictions stored beside it; true where none are stored."""
-    seeds = [recordings for target in split_targets(number) for recordings in read_predictions(paper, runs, target)]
-    if not any(seeds):
+    again, ours = _score_again(paper, runs, number), find_score(paper, runs, number)
+    if again is None:
         return True
-    if not all(seeds):
-        return False
-    again = float(np.mean([_score_again(paper, runs, number, list(recordings.values())) for recordings in seeds]))
-    ours = find_score(paper, runs, number)
     return math.isnan(again) if ours is None else bool(abs(ours - again) < 1e-4)  # predictions may be rounded
 
 
-def _score_again(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
+@remember
+def _score_again(paper: Paper, runs: Runs, number: Part) -> float | None:
+    """The score of the predictions, mean over the seeds; None where none are stored, infinite where only some are."""
+    seeds = [recordings for target in split_targets(number) for recordings in read_predictions(paper, runs, target)]
+    if not any(seeds):
+        return None
+    if not all(seeds):
+        return math.inf
+    return float(np.mean([_score_pairs(paper, runs, number, list(recordings.values())) for recordings in seeds]))
+
+
+def _score_pairs(paper: Paper, runs: Runs, number: Part, pairs: list[tuple]) -> float:
     if number.metric in PERCENT:
         return float(score_classes(number, paper.protocol.classes, pairs, np.ones((1, len(pairs))))[0])
     function = choose_metric(runs, number.metric)
@@ -104,6 +128,7 @@ def split_targets(number: Part) -> list[Part]:
     return [replace(number, target=target) for target in number.target.split("+")]
 
 
+@remember
 def _resample_target(paper: Paper, runs: Runs, number: Part) -> np.ndarray | None:
     seeds = read_paired_predictions(paper, runs, number)
     units = number_units(runs, seeds)

@@ -27,6 +27,7 @@ from common.evidence.scores import (
     is_sound,
     number_units,
     read_paired_predictions,
+    remember,
     resample_score,
     split_targets,
 )
@@ -34,8 +35,6 @@ from common.evidence.scores import (
 UNLEARNT = "the network has not learnt"
 DEALS = 20  # at most, of the predictions to other recordings
 PEOPLE = 4  # of fewer, drawn with replacement, no interval can be told
-
-_floors: dict[tuple, float] = {}  # by the digests of the predictions and how these are scored
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,7 @@ def judge_skill(paper: Paper, files: Sequence[File], runs: Runs, number: Part) -
     ours, sound = find_score(paper, runs, number), is_sound(paper, runs, number)
     enough = sound and ours is not None and count_people(paper, runs, number) >= PEOPLE
     low, high = estimate_wide_interval(paper, runs, number) if enough else (None, None)
-    seeds = read_paired_predictions(paper, runs, number)
-    floor = find_floor(paper, runs, number, seeds) if seeds and seeds[0] else None
+    floor = find_floor(paper, runs, number)
     unknown = floor is None or count_people(paper, runs, number) < PEOPLE
     source = (runs.corpus, runs.profile, runs.evidence, len(runs.files))
     return Skill(
@@ -139,9 +137,9 @@ def widen(draws: np.ndarray, people: int) -> np.ndarray:
 
     As for the mean of a sample: Student's t in place of the normal distribution, and people - 1 in place of people.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats has the same, and takes twice the time to load
 
-    factor = t.ppf(0.975, people - 1) / norm.ppf(0.975) * np.sqrt(people / (people - 1))
+    factor = stdtrit(people - 1, 0.975) / ndtri(0.975) * np.sqrt(people / (people - 1))
     return np.nanmean(draws) + factor * (draws - np.nanmean(draws))
 
 
@@ -169,16 +167,16 @@ def find_ceiling(
     return ours, *(estimate_wide_interval(paper, best, number) if enough else (None, None))
 
 
-def find_floor(paper: Paper, runs: Runs, number: Part, seeds: Sequence[dict]) -> float:
-    """What one scores who knows nothing of a recording; `seeds` have recording -> (truth, prediction) each."""
-    stored = tuple(record["arrays"]["sha256"] for _, record in runs.files)
-    asked = stored, runs.first["target"], paper.protocol, number, runs.first["settings"].get("variance")
-    if asked not in _floors:  # each table, claim and figure asks for it
-        score = share_dealt if number.metric in PERCENT else score_dealt
-        dealt = [one for seed in seeds for one in score(paper, runs, number, list(seed.values()))]
-        dealt = [score for score in dealt if np.isfinite(score)]
-        _floors[asked] = max(find_constant(paper, number, seeds[0]), float(np.mean(dealt)) if dealt else -np.inf)
-    return _floors[asked]
+@remember
+def find_floor(paper: Paper, runs: Runs, number: Part) -> float | None:
+    """What one scores who knows nothing of a recording; None where no predictions are stored."""
+    seeds = read_paired_predictions(paper, runs, number)
+    if not seeds or not seeds[0]:
+        return None
+    score = share_dealt if number.metric in PERCENT else score_dealt
+    dealt = [one for seed in seeds for one in score(paper, runs, number, list(seed.values()))]
+    dealt = [score for score in dealt if np.isfinite(score)]
+    return max(find_constant(paper, number, seeds[0]), float(np.mean(dealt)) if dealt else -np.inf)
 
 
 def find_constant(paper: Paper, number: Part, seed: dict[str, tuple]) -> float:

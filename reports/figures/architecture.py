@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from common.evidence.paper import Figure, Paper
 from common.evidence.runs import File
 from replications import architectures
-from reports.drawing import COLOURS, Drawing, finish, make_title
+from reports.drawing import COLOURS, Sketch, make_title
 
 BOX, SLIM, LINE, GAP, WIDTH, LANE = 0.40, 0.24, 0.14, 0.17, 2.9, 0.42  # inches
 FAMILIES = {  # the first family with a word in the layer's name or kind
@@ -92,7 +92,7 @@ class Box:
         return self.column * (WIDTH + LANE) + WIDTH / 2
 
 
-def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Drawing]:
+def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Sketch]:
     """The network as it is built: layers in order, output shapes without the batch, parameters."""
     profiles = architectures.read(paper.id).get(figure.variant)
     if not profiles:
@@ -123,7 +123,7 @@ def draw_architecture(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> I
     caption = f"The network `{figure.variant}` as built for the sizes of the paper. {SIZES}."
     if any(box.before for box in boxes.values()):
         caption += " Dashed: from the step before; grey ground: what is inside one layer."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def _count_parameters(layers: Sequence[dict]) -> str:

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure as Canvas
 
 from common.evidence.paper import Figure, Paper
 from common.evidence.runs import File, Runs, select_any_runs
-from reports.drawing import COLOURS, Drawing, finish, make_title, read_first_arrays, say_origin
+from reports.drawing import COLOURS, Sketch, make_title, read_first_arrays, say_origin
 
 
-def draw_speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """The sound of one clip, its coefficients over time and its ratio of energies, with the part that is kept."""
     runs, found = _read_example(paper, figure, files, "sound")
     if not found:
@@ -41,10 +41,10 @@ def draw_speech(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator
         f"{100 * (1 - (last - first) / seconds):.0f} % of this clip hold no speech. Full lines: speech as it is found; "
         "dashed: what is kept of both streams. Below, the share of the speech band in the energy, and its threshold."
     )
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
-def draw_faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """The faces of one clip from before its speech to behind it."""
     runs, found = _read_example(paper, figure, files, "faces")
     if not found:
@@ -57,7 +57,7 @@ def draw_faces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[
         axes.axis("off")
     say_origin(canvas, paper, files, [runs])
     caption = "Faces as they are cropped, from the first frame that is kept to the last; apex is while speech is found."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def _read_example(paper: Paper, figure: Figure, files: Sequence[File], needed: str) -> tuple[Runs | None, dict]:

@@ -12,12 +12,12 @@ from common.errors import InputError
 from common.evidence.paper import Figure, Paper, count_decimals, format_value, resolve_number
 from common.evidence.runs import File, Runs, select_runs
 from common.evidence.scores import find_score
-from reports.drawing import COLOURS, Drawing, describe_origin, finish, make_title, read_first_arrays, say_origin
+from reports.drawing import COLOURS, Sketch, describe_origin, make_title, read_first_arrays, say_origin
 
 EXAMPLES = 8
 
 
-def draw_maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """Attention over time as grey images: a panel for each of the first recordings that the results hold it of."""
     runs = select_runs(paper, files, figure.variant)
     found = _read_maps(runs, figure) if runs else {}
@@ -45,7 +45,7 @@ def draw_maps(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
         f"The attention of `{figure.variant}` over time, the first row {'below' if figure.bottom_up else 'above'}; "
         "each row is divided by its own maximum, as in the paper: rows cannot be compared. Bright is more."
     )
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def _read_maps(runs: Runs, figure: Figure) -> dict[str, np.ndarray]:
@@ -72,7 +72,7 @@ def _name_rows(figure: Figure, array: np.ndarray) -> Sequence[str]:
     return figure.rows if len(figure.rows) == len(array) else [str(number) for number in range(1, len(array) + 1)]
 
 
-def draw_projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """Embedding vectors on their two principal components, before and after training, each panel with its own."""
     runs = select_runs(paper, files, figure.variant)
     stages = ("before", "after")
@@ -93,7 +93,7 @@ def draw_projection(paper: Paper, figure: Figure, files: Sequence[File]) -> Iter
         axes.margins(0.22)
     say_origin(canvas, paper, files, [runs])
     caption = f"The embedding vectors of `{figure.variant}` on the two principal components of each stage."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def project(vectors: np.ndarray) -> tuple[np.ndarray, float]:
@@ -110,7 +110,7 @@ def project(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     return points, float(np.sum(spread[:2] ** 2) / total) if total else np.nan
 
 
-def draw_confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """A confusion matrix of ours beside the printed one, in percent of each true class."""
     table = next(table for table in paper.tables if table.id == figure.table)
     places = [[(row, column, resolve_number(paper, row, column)) for column in table.columns] for row in table.rows]
@@ -134,7 +134,7 @@ def draw_confusion(paper: Paper, figure: Figure, files: Sequence[File]) -> Itera
     several = f"{describe_origin(runs).rpartition(',')[0]}, mean of {len(runs.files)} seeds"
     say_origin(canvas, paper, files, [runs], several if len(runs.files) > 1 else "")
     caption = f"`{figure.variant}`, in percent of each true class; beside each row the sum of what is shown."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def _draw_heat_map(axes: Axes, texts: list[list[str]], pattern: str) -> None:

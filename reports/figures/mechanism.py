@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from common.evidence.paper import Paper, Part, resolve_number
 from common.evidence.runs import CONTROL, File, Runs, find_corpus, select_runs
-from reports.drawing import COLOURS, Drawing, finish, read_first_arrays, say_origin
+from reports.drawing import COLOURS, Sketch, read_first_arrays, say_origin
 
 MEASURES = {  # measure -> its number, its title, what it is held against
     "spatial": ("hit_rate", "Spatial: share of frames whose attention peaks in the region that shows affect", "chance"),
@@ -57,7 +57,7 @@ def select_with_mechanism(paper: Paper, files: Sequence[File], measure: str) -> 
     return [runs for runs in found if runs and (runs.first.get("mechanism") or {}).get(measure)]
 
 
-def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Sketch]:
     """What a network attends to and more, with 95 % intervals, beside the truth of the simulation or what is expected."""
     found = {measure: runs for measure in MEASURES if (runs := select_with_mechanism(paper, files, measure))}
     if not found:
@@ -77,7 +77,7 @@ def draw_mechanism(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     caption = f"Points with 95 % intervals; the dashed mark is {', '.join(MARKS[measure] for measure in found)}."
     if any(runs.corpus == CONTROL for runs in everything):
         caption += " In the control corpus affect is everywhere, so there is little to find."
-    yield finish(f"{paper.id}-mechanism", "What goes on inside", caption, "mechanism", canvas)
+    yield Sketch(f"{paper.id}-mechanism", "What goes on inside", caption, "mechanism", canvas)
 
 
 def _list_origins(runs: list[Runs]) -> list[str]:
@@ -113,7 +113,7 @@ def _draw_measure(axes: Axes, measure: str, runs: list[Runs]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def draw_spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Sketch]:
     """Face crops, and the same under their attention map, with the region in which affect is shown."""
     for runs in select_with_mechanism(paper, files, "spatial"):
         arrays = read_first_arrays(runs)
@@ -132,7 +132,7 @@ def draw_spatial_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawi
             "more). The outlined region is where the simulation shows affect; the network is never told."
         )
         title = f"What {runs.variant} looks at: {describe_corpus(runs.corpus)}"
-        yield finish(f"{paper.id}-spatial-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield Sketch(f"{paper.id}-spatial-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
 def _draw_example(pair: Sequence[Axes], frame: np.ndarray, attention: np.ndarray, region: np.ndarray) -> None:
@@ -149,7 +149,7 @@ def _draw_example(pair: Sequence[Axes], frame: np.ndarray, attention: np.ndarray
         axes.axis("off")
 
 
-def draw_temporal_examples(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_temporal_examples(paper: Paper, files: Sequence[File]) -> Iterator[Sketch]:
     """Mean attention over the time of one recording, with its salient spans."""
     for runs in select_with_mechanism(paper, files, "temporal"):
         arrays = read_first_arrays(runs)
@@ -172,10 +172,10 @@ def draw_temporal_examples(paper: Paper, files: Sequence[File]) -> Iterator[Draw
             "affect clearly; the network is never told."
         )
         title = f"When {runs.variant} listens"
-        yield finish(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield Sketch(f"{paper.id}-temporal-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
 
 
-def draw_alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_alignments(paper: Paper, files: Sequence[File]) -> Iterator[Sketch]:
     """For each network with a decoder: which instant of one recording it looks at for which label."""
     for runs in select_with_mechanism(paper, files, "alignment"):
         arrays, planted = read_first_arrays(runs), runs.first["mechanism"]["alignment"]["planted"]
@@ -198,4 +198,4 @@ def draw_alignments(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
             "looked back by the delay of the simulated raters; the network is never told."
         )
         title = f"Where {runs.variant} looks for each label"
-        yield finish(f"{paper.id}-alignment-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)
+        yield Sketch(f"{paper.id}-alignment-{runs.variant}-{runs.corpus}", title, caption, "mechanism", canvas)

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure as Canvas
 from common.evidence.paper import Figure, Paper
 from common.evidence.runs import File
 from replications import architectures
-from reports.drawing import COLOURS, Drawing, finish, make_title
+from reports.drawing import COLOURS, Sketch, make_title
 from reports.figures.architecture import ARROW, LINE, SIZES, Box, compare_sizes, cut_text, draw_panel
 
 ROW, PANEL, SPACE = 0.3, 2.9, 0.3  # inches: a layer, and a network and what is between two
 
 
-def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Drawing]:
+def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Iterator[Sketch]:
     """Several networks side by side: what goes in, the layers with weights of each as it is built, what comes out."""
     there = architectures.read(paper.id)
     built = {title: there[variant] for title, variant in figure.variants.items() if variant in there}
@@ -48,7 +48,7 @@ def draw_overview(paper: Paper, figure: Figure, _: Sequence[File] = ()) -> Itera
     heading = f"Sizes of the paper; {'grey: of the study profile' if small else 'the study profile has the same'}"
     axes.text(0, -0.85, heading, size=8, weight="bold", va="center")
     caption = f"The networks as built: layers that have weights, and how many. {SIZES}."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def join_parts(layers: Sequence[dict]) -> dict[str, Box]:

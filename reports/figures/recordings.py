@@ -11,10 +11,10 @@ from scipy.ndimage import median_filter
 from common import metrics
 from common.evidence.paper import Figure, Paper, Part, resolve_number
 from common.evidence.runs import ALL_TARGETS, File, Runs, select_runs
-from reports.drawing import COLOURS, Drawing, finish, make_title, read_first_arrays, say_origin
+from reports.drawing import COLOURS, Sketch, make_title, read_first_arrays, say_origin
 
 
-def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """Gold standard and predictions over time: a row for each network, a column for each recording."""
     rows = _select_rows(paper, figure, files)
     shown = [runs for runs in rows.values() if runs is not None]
@@ -41,7 +41,7 @@ def draw_traces(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator
     caption = f"{', '.join(labels).capitalize()}."
     if any(runs.evidence == "simulated" for runs in shown):
         caption += " Simulated recordings, which share nothing but a number with those of the paper."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
 
 
 def _select_rows(paper: Paper, figure: Figure, files: Sequence[File]) -> dict[str, Runs | None]:
@@ -83,7 +83,7 @@ def _draw_trace(axes: Axes, series: dict[str, np.ndarray] | None, median: int, o
     axes.margins(x=0.01)
 
 
-def draw_bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[Sketch]:
     """The CC of every recording: a row for each network, recordings in their order, the mean as a line."""
     rows = _select_rows(paper, figure, files)
     shown = {title: runs for title, runs in rows.items() if runs is not None}
@@ -105,4 +105,4 @@ def draw_bars(paper: Paper, figure: Figure, files: Sequence[File]) -> Iterator[D
         axes.set_xticks(range(len(found)), list(found), rotation=90)
     say_origin(canvas, paper, files, list(shown.values()), target=target)
     caption = f"The correlation of each recording ({target}); the dashed line is the mean."
-    yield finish(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)
+    yield Sketch(f"{paper.id}-{figure.id}", make_title(figure), caption, "paper", canvas)

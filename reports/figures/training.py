@@ -7,10 +7,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from common.evidence.paper import Paper
 from common.evidence.runs import File, select_any_runs
-from reports.drawing import COLOURS, Drawing, describe_origin, finish
+from reports.drawing import COLOURS, Sketch, describe_origin
 
 
-def draw_training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
+def draw_training(paper: Paper, files: Sequence[File]) -> Iterator[Sketch]:
     """The loss over the epochs, one panel for each network, one line for each seed."""
     shown = [
         runs
@@ -42,4 +42,4 @@ def draw_training(paper: Paper, files: Sequence[File]) -> Iterator[Drawing]:
     caption = (
         "The loss on the training set after each epoch, one line per seed; the mean, where there are several folds."
     )
-    yield finish(f"{paper.id}-training", "Training", caption, "training", canvas)
+    yield Sketch(f"{paper.id}-training", "Training", caption, "training", canvas)

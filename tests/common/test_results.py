@@ -47,6 +47,28 @@ def test_record_and_arrays_round_trip(tmp_path):
     assert {file.name for file in path.parent.iterdir()} == {"seed0.json", "seed0.npz"}
 
 
+def test_arrays_are_as_numpy_reads_them_and_not_to_be_written_to(tmp_path):
+    odd = {
+        "empty": np.zeros((0, 3)), "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "words": np.array(["ü", "ab"]),
+        "other order": np.arange(3, dtype=">i2"), "face": np.full((2, 2, 3), 7, np.uint8), "nan": np.array([np.nan, -np.inf]),
+    }  # fmt: skip
+    path = tmp_path / "seed0.json"
+    results.write(path, RECORD, odd | ARRAYS)
+    found = results.read_arrays(path, results.read(path))
+    with np.load(path.with_suffix(".npz")) as expected:
+        assert list(found) == list(expected)
+        for key, array in expected.items():
+            np.testing.assert_array_equal(found[key], array, strict=True)
+            assert found[key].flags.f_contiguous == array.flags.f_contiguous and not found[key].flags.writeable
+
+
+def test_arrays_of_objects_are_not_unpacked(tmp_path):
+    path = tmp_path / "seed0.json"
+    results.write(path, RECORD, {"gold": np.array([{}, None])})
+    with pytest.raises(ValueError, match="(?i)object"):
+        results.read_arrays(path, results.read(path))
+
+
 def test_a_record_without_arrays_has_none(tmp_path):
     path = tmp_path / "seed0.json"
     results.write(path, RECORD)

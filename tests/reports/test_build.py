@@ -114,8 +114,9 @@ class TestReport:
             for e in ("table1", "table2", "table3", "claims", "audit")
             for k in ("md", "tex", "csv")
         } <= names
-        assert {f"figures/lee2018-figure{n}.{k}" for n in (2, 4) for k in ("svg", "png")} <= names
-        assert {f"figures/lee2018-{n}.svg" for n in ("mechanism", "spatial-cnn3d-sta-simulated", "training")} <= names
+        figures = ("figure2", "figure4", "mechanism", "spatial-cnn3d-sta-simulated", "training")
+        assert {f"figures/lee2018-{n}.svg" for n in figures} <= names
+        assert not any(name.endswith(".png") for name in names)
 
     def test_same_results_same_bytes(self, small):
         build.write([evaluation.add_audit(evaluated(small / "results", SMALL))], small / "again")
@@ -211,6 +212,17 @@ class TestOut:
             r"(?s)<ul class=.counts.*?</ul>", "", text
         )
 
+    @pytest.mark.parametrize("more", [[], ["--png"]])
+    def test_png_only_where_asked(self, tmp_path, monkeypatch, more):
+        monkeypatch.setattr("common.evidence.reading.load_papers", lambda: [SMALL])
+        report = tmp_path / "report"
+        (tmp_path / "none").mkdir()
+        assert build.main(["--results", str(tmp_path / "none"), "--out", str(report), *more]) == 0
+        svg, png = ({path.stem for path in (report / "figures").glob(f"*.{kind}")} for kind in ("svg", "png"))
+        assert svg and png == (svg if more else set())
+        linked = [link for path in report.glob("*.html") for link in Reader(path.read_text()).links if ".png" in link]
+        assert set(linked) == {f"figures/{name}.png" for name in png}
+
     def test_corrupted_result_is_one_line(self, tmp_path):
         path = fabricate(tmp_path / "results", LEE, "lstm")
         path.write_text(path.read_text()[:100])
@@ -261,7 +273,7 @@ class TestPage:
 
     def test_hostile_corpus_in_the_id_of_a_figure(self):
         for name in (self.HOSTILE, r"simulated-\g<9>"):
-            made = drawing.finish(name, "title", "caption", "paper", Canvas())
+            made = drawing.save(drawing.Sketch(name, "title", "caption", "paper", Canvas()))
             assert re.fullmatch(r"[\w-]+", made.id) and f'id="{made.id}-' in made.inline
 
     @pytest.mark.parametrize("variant", ["lstm-ta", "cnn3d-sta"])

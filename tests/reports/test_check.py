@@ -288,7 +288,7 @@ class TestCommand:
         return build.main(["--results", str(root), "--out", str(root.parent / "report"), *options])
 
     def test_exit_codes(self, locked, capsys, monkeypatch):
-        monkeypatch.setattr(build, "draw_figures", lambda evaluated, report: {LEE.id: ("", [])})
+        monkeypatch.setattr(build, "draw_figures", lambda *_: {LEE.id: ("", [])})
         assert self.command(locked[0], "--check") == 0
         assert f"{3 * NUMBERS + 11} numbers and answers checked" in capsys.readouterr().out
         change(locked[0], lambda r: r["scores"]["devel"]["per_recording"].update(CCC=0.01), arrays=False)

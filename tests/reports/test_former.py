@@ -19,8 +19,8 @@ SMALL = dataclasses.replace(LEE, figures=LEE.figures[1:2])  # quicker to draw th
 DRAWN = {}  # what is drawn of which figure and results
 
 
-def written(root, paper=SMALL):
-    build.write([evaluation.add_audit(evaluation.evaluate(paper, root / "results"))], root / "report")
+def written(root, paper=SMALL, png=True):
+    build.write([evaluation.add_audit(evaluation.evaluate(paper, root / "results"))], root / "report", png)
     return {path.name: path.read_bytes() for path in (root / "report").rglob("*") if path.is_file()}
 
 
@@ -57,11 +57,11 @@ def note_drawings(patch):
     """The list of drawings that are made from now on; of the same results none takes its time twice."""
     calls = []
 
-    def run_maker(make, files):
+    def run_maker(make, files, png):
         calls.append(make)
-        shown = repr((make, [record for _, record in files]))
+        shown = repr((make, [record for _, record in files], png))
         if shown not in DRAWN:
-            DRAWN[shown] = draw(make, files)
+            DRAWN[shown] = draw(make, files, png)
         return DRAWN[shown]
 
     draw = makers.run_maker
@@ -78,6 +78,19 @@ def drawings(monkeypatch):
 def test_the_same_results_are_not_drawn_again(root, first, count, drawings):
     assert count and any(name.endswith(".png") for name in first)
     assert written(root) == first and not drawings
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_png_is_what_is_asked_now(root, first, count, drawings, there, asked):
+    """The report that is replaced may have them or not; they are drawn again only where they are missing."""
+    before = first if there else written(root, png=False)
+    assert there == any(name.endswith(".png") for name in before) and not drawings
+    again = written(root, png=asked)
+    assert len(drawings) == (count if asked and not there else 0)
+    assert set(again) == {name for name in first if asked or not name.endswith(".png")}
+    assert all(again[name] == first[name] for name in again if asked or name.endswith(".svg"))
+    assert asked == any(b".png" in content for content in again.values())
 
 
 def other_numbers(root):
@@ -142,5 +155,5 @@ def test_figures_are_read_from_the_report_alone(tmp_path, where):
         (folder / where / f"one.{kind.decode()}").write_bytes(kind)
     one = drawing.Drawing(f"{where}one", "title", "caption", "paper", b"svg", b"png")
     (tmp_path / "report" / former.INDEX).write_text(former.format_index({"lee2018": ("k", [one])}))
-    assert former.read_figures(tmp_path / "report", "lee2018", "k") == (None if where else [one])
+    assert former.read_figures(tmp_path / "report", "lee2018", "k", png=True) == (None if where else [one])
     assert former.read_figures(tmp_path / "report", "lee2018", "other") is None

@@ -1,6 +1,6 @@
 """Scores, their intervals, and predictions that cannot be read."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from common import metrics, results
 from common.errors import InputError
-from common.evidence.paper import Part
-from common.evidence.scores import estimate_interval, score_classes, score_concatenated
+from common.evidence.paper import Part, resolve_number
+from common.evidence.runs import select_runs
+from common.evidence.scores import estimate_interval, remember, score_classes, score_concatenated
 from tests.common.evidence.invented import LEE, fill, find_cell
 from tests.reports.fabricate import CLASSES, class_scores, fabricate, fabricate_classes
 
@@ -37,13 +38,13 @@ class TestInterval:
 
     def test_concatenated(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm")
-        paper = dataclasses.replace(LEE, protocol=dataclasses.replace(LEE.protocol, pooling="concatenated"))
+        paper = replace(LEE, protocol=replace(LEE.protocol, pooling="concatenated"))
         cell = find_cell(tmp_path, paper=paper)
         assert cell.ci_low < cell.ours < cell.ci_high
 
     def test_none_for_scores_without_predictions(self, tmp_path):
         fabricate(tmp_path, LEE, "lstm")
-        paper = dataclasses.replace(LEE, protocol=dataclasses.replace(LEE.protocol, postprocess="train"))
+        paper = replace(LEE, protocol=replace(LEE.protocol, postprocess="train"))
         cell = find_cell(tmp_path, paper=paper)
         assert cell.ours is not None and cell.ci_low is None and cell.ci_high is None
 
@@ -72,6 +73,22 @@ def test_weights_give_the_score_of_the_repeated_labels(part, labels):
     repeated = class_scores(np.repeat(truth, often), np.repeat(predicted, often), "abc")
     expected = repeated["b as c" if part["metric"] == "share" else part["metric"]]
     assert found == pytest.approx(np.nan if expected is None else expected, nan_ok=True)
+
+
+def test_what_is_remembered_is_of_the_same_predictions_and_question(tmp_path):
+    fabricate(tmp_path, LEE, "lstm")
+    fabricate(tmp_path, LEE, "lstm-ta")
+    files, asked = list(results.find(tmp_path, LEE.id)), []
+    ask = remember(lambda *question: asked.append(question) or len(asked))
+    number, (one, other) = resolve_number(LEE), (select_runs(LEE, files, name) for name in ("lstm", "lstm-ta"))
+    path, record = one.files[0]
+    variance = {"settings": record["settings"] | {"variance": "sample"}}
+    changed = [replace(one, files=((path, record | more),)) for more in (variance, {"chats": {"Devel_01": "a"}})]
+    joined = replace(LEE, protocol=replace(LEE.protocol, pooling="concatenated"))
+    questions = [(LEE, runs, number) for runs in (one, other, *changed)]
+    questions += [(joined, one, number), (LEE, one, replace(number, metric="CC"))]
+    assert [ask(*question) for question in questions * 2] == [1, 2, 3, 4, 5, 6] * 2
+    assert asked == questions
 
 
 def test_draws_without_a_score_are_left_out_if_they_are_few():

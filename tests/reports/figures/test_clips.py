@@ -8,7 +8,7 @@ import pytest
 from common import results
 from common.evidence.reading import load_papers
 from reports import evaluation, page
-from reports.figures import clips, matrices, mechanism
+from reports.figures import makers, mechanism
 from tests.reports.fabricate import class_scores, draw, fabricate_classes
 
 PAPER = next(paper for paper in load_papers() if paper.id == "priyasad2019")
@@ -53,14 +53,13 @@ def drawn(root, *names: str, monkeypatch=None):
     """The drawings by their ids, and what each draws: titles, images, lines of every panel."""
     panels = []
     if monkeypatch is not None:
-        finish = mechanism.finish
+        save = makers.save
 
-        def kept(name, title, caption, section, canvas):
-            panels.append((name, canvas))
-            return finish(name, title, caption, section, canvas)
+        def kept(sketch, png):
+            panels.append((sketch.name, sketch.canvas))
+            return save(sketch, png)
 
-        for module in (clips, matrices, mechanism):
-            monkeypatch.setattr(module, "finish", kept)
+        monkeypatch.setattr(makers, "save", kept)
     found = {drawing.id: drawing for drawing in draw(only(*names), list(results.find(root, PAPER.id)))}
     return (found, dict(panels)) if monkeypatch is not None else found
 
