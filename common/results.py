@@ -82,6 +82,8 @@ def _read_array(data: bytes) -> np.ndarray:
 
     Raises ValueError for one of objects.
     """
+    if data[6:8] != b"\x01\x00":  # a header of more than 64 KiB
+        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     start = 10 + int.from_bytes(data[8:10], "little")
     shape, by_columns, dtype = _read_header(data[:start])
     return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if by_columns else "C")

@@ -49,8 +49,8 @@ class Engine:
 
     precision: str
     embed: Embedding
-    speeds: dict[str, float]  # faces per second of all precisions that were tried
-    nearness: dict[str, dict] | None  # to the series of float32, see `compare`; None where nothing was compared
+    speeds: dict[str, float]  # faces per second of the precisions among which it is the fastest
+    nearness: dict[str, dict]  # of each precision that was compared with float32, see `compare`
 
 
 def choose(source: Source, precision: str, batch: int) -> Engine:
@@ -62,15 +62,13 @@ def choose(source: Source, precision: str, batch: int) -> Engine:
     made = {name: build(source, name, batch) for name in names}
     near = {name: judge(source, name, made) for name in names if name != "float32" and source.unseen}
     if precision != FASTEST:
-        if reach(near.get(precision)) < LEAST:
-            raise InputError(
-                f"--precision {precision}: {explain(precision, {}, near[precision])}, less than {LEAST}; leave it out"
-            )
-        return Engine(precision, made[precision], {}, near.get(precision))
+        if correlate(near.get(precision)) < LEAST:
+            raise InputError(f"--precision {precision}: {explain({}, near)}, less than {LEAST}; leave it out")
+        return Engine(precision, made[precision], {}, near)
     faces = np.concatenate(source.seen)[:batch]
-    speeds = {name: measure_speed(made[name], faces) for name in names if reach(near.get(name)) >= GOOD}
+    speeds = {name: measure_speed(made[name], faces) for name in names if correlate(near.get(name)) >= GOOD}
     fastest = max(speeds, key=speeds.get)
-    return Engine(fastest, made[fastest], speeds, near.get(fastest))
+    return Engine(fastest, made[fastest], speeds, near)
 
 
 def list_candidates() -> list[str]:
@@ -82,18 +80,23 @@ def list_candidates() -> list[str]:
     return [name for name in PRECISIONS if name != "bfloat16" or capable]
 
 
-def reach(nearness: dict[str, dict] | None) -> float:
+def correlate(compared: dict[str, dict] | None) -> float:
     """The lowest correlation of all targets; 1 where nothing was compared, -1 where a series does not move."""
-    return min(
-        (-1.0 if one["correlation"] is None else one["correlation"] for one in (nearness or {}).values()), default=1.0
-    )
+    found = (-1.0 if one["correlation"] is None else one["correlation"] for one in (compared or {}).values())
+    return min(found, default=1.0)
 
 
-def explain(precision: str, speeds: dict[str, float], nearness: dict[str, dict] | None) -> str:
-    """The precision and why it is the one, in words."""
-    tried = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
-    near = " and ".join(f"{one['correlation'] or np.nan:.4f} ({target})" for target, one in (nearness or {}).items())
-    return precision + f"; faces per second: {tried}" * bool(tried) + f"; correlation with float32: {near}" * bool(near)
+def explain(speeds: dict[str, float], nearness: dict[str, dict]) -> str:
+    """What was measured of the precisions, in words."""
+    said = []
+    if nearness:
+        near = ", ".join(f"{name} {correlate(one):.4f}" for name, one in nearness.items())
+        said.append(f"correlation of the series with those of float32: {near}")
+    if speeds:
+        said.append(
+            "faces per second of those that may be chosen: " + ", ".join(f"{n} {s:.1f}" for n, s in speeds.items())
+        )
+    return "; ".join(said)
 
 
 def build(source: Source, precision: str, batch: int) -> Embedding:

@@ -405,7 +405,7 @@ def summarise(measured: dict) -> str:
         f"{measured['without_face']} of the frames looked at show no face\n"
         f"time of the stages, which overlap: {shares}\n"
         f"from decoding to prediction: median {latency['median']:.2f} s, 95th percentile {latency['p95']:.2f} s\n"
-        f"in {engines.explain(measured['precision'], measured['faces_per_second'], measured['nearness'])}\n"
+        f"in {measured['precision']}; {engines.explain(measured['faces_per_second'], measured['nearness'])}\n"
         f"on {measured['provenance']['processor']}, {options.count_cores()} cores"
     )
 

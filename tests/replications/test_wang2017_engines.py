@@ -92,7 +92,7 @@ def test_the_conversion_and_the_comparison_are_kept(source, monkeypatch):
         monkeypatch.setattr(engines, name, lambda *_: pytest.fail("computed again"))
     again = engines.choose(source, "int8", 10)
     np.testing.assert_array_equal(first.embed(FACES), again.embed(FACES))
-    assert first.nearness == again.nearness and first.nearness["valence"]["correlation"] > 0.99
+    assert first.nearness == again.nearness and first.nearness["int8"]["valence"]["correlation"] > 0.99
     assert {path.suffix for path in source.folder.iterdir()} == {".tflite", ".json"}
 
 
@@ -175,9 +175,9 @@ def test_the_fastest_that_is_good_is_chosen(source, speeds, monkeypatch, correla
     engine = engines.choose(source, FASTEST, 10)
     assert engine.precision == engine.embed == chosen
     assert all(engine.speeds[name] == speeds[name] for name in engine.speeds) and chosen in engine.speeds
-    words = engines.explain(engine.precision, engine.speeds, engine.nearness)
-    assert words.startswith(f"{chosen}; faces per second: float32 5.0")
-    assert ("correlation with float32: 1.0000 (arousal)" in words) == (chosen != "float32")
+    words = engines.explain(engine.speeds, engine.nearness)
+    assert "float32 5.0" in words and f"bfloat16 {correlations['bfloat16']:.4f}" in words
+    assert ("int8 24.0" in words) == (chosen == "int8")  # who is too coarse is not asked for its speed
 
 
 def test_float32_is_chosen_where_it_is_the_fastest(source, speeds, monkeypatch):
@@ -197,7 +197,7 @@ def test_a_precision_that_is_too_coarse_is_refused(source, speeds, monkeypatch, 
 
 def test_of_untrained_networks_only_the_speed_counts(source, speeds):
     engine = engines.choose(engines.Source(**vars(source) | {"unseen": []}), FASTEST, 10)
-    assert engine.precision == "int8" and engine.nearness is None
+    assert engine.precision == "int8" and not engine.nearness
 
 
 def test_faces_are_taken_evenly_from_all_recordings():
