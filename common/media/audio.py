@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
+from common.media.video import find_beginning
 
 EGEMAPS_FUNCTIONALS = 88
 # the last eGeMAPS frame is 60 ms long, so contours end that much before the signal does
 CONTOUR_END = 0.07
+HOLE = 0.1  # seconds that are missing in the sound of a video, from which on they are silence
 SHORTEST_WINDOW = 0.5  # seconds; below, several functionals are undefined
 LLD = {"egemaps": 23, "mfcc": 39}  # low-level descriptors of AVEC 2018 and 2019, every 10 ms
 LONGEST_FRAME = 0.06  # seconds; F0 in eGeMAPS
@@ -48,9 +50,10 @@ def read(path: Path, rate: int, resample: bool = False) -> np.ndarray:
 
 
 def read_from_video(path: Path, rate: int) -> np.ndarray:
-    """The sound of a video, mono at `rate` Hz, shape (samples,), float32 in [-1, 1].
+    """The sound of a video, mono at `rate` Hz, shape (samples,), float32 in [-1, 1], from 0 on the clock of its frames.
 
-    Channels are averaged, other rates resampled (polyphase filter). Raises InputError for a file that is no video,
+    Channels are averaged, other rates resampled (polyphase filter); before sound that begins late and in its holes
+    there is silence. Raises InputError for a file that is no video,
     has no sound or a damaged one.
     """
     import av
@@ -62,24 +65,38 @@ def read_from_video(path: Path, rate: int) -> np.ndarray:
                 raise InputError(f"{path}: has no sound; copy it again from the distribution, or leave it out")
             stream = container.streams.audio[0]
             plain = av.AudioResampler(format="fltp")  # the stream's own channels and rate, as float
-            parts = [part.to_ndarray() for frame in container.decode(stream) for part in plain.resample(frame)]
-            parts += [part.to_ndarray() for part in plain.resample(None)]
-            found = stream.rate
+            begins, found = find_beginning(container), stream.rate
+            parts = []
+            for frame in (*container.decode(stream), None):
+                for part in plain.resample(frame):
+                    begun = 0 if part.time is None else round((part.time - begins) * found)
+                    parts.append((begun, part.to_ndarray().mean(axis=0)))
     except (av.FFmpegError, OSError) as error:
         raise InputError(
             f"{path}: its sound cannot be read ({error.strerror or error}); copy it again from the distribution"
         ) from error
-    if not parts or not sum(part.shape[1] for part in parts):
+    if not sum(len(part) for _, part in parts):
         raise InputError(f"{path}: its sound is empty; copy it again from the distribution, or leave it out")
-    return _resample(np.concatenate(parts, axis=1).mean(axis=0), found, rate)
+    return _resample(_join(parts, round(HOLE * found)), found, rate)
+
+
+def _join(parts: list[tuple[int, np.ndarray]], hole: int) -> np.ndarray:
+    """The signal of parts, each (sample at which it begins, samples); zeros where more than `hole` samples are missing."""
+    joined, end = [], 0
+    for begins, part in parts:
+        if begins - end > hole:
+            joined.append(np.zeros(begins - end, np.float32))
+            end = begins
+        joined.append(part)
+        end += len(part)
+    return np.concatenate(joined)
 
 
 def _resample(signal: np.ndarray, found: int, rate: int) -> np.ndarray:
-    if found == rate:
-        return signal
+    """At the other rate, and within [-1, 1]: what lies beyond was too loud for what recorded or decoded it."""
     from scipy.signal import resample_poly
 
-    return resample_poly(signal, rate, found).astype(np.float32)
+    return (signal if found == rate else resample_poly(signal, rate, found)).clip(-1, 1).astype(np.float32)
 
 
 def extract_egemaps(

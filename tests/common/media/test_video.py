@@ -261,3 +261,124 @@ def test_the_display_matrix_of_a_phone_is_the_clockwise_one(tmp_path):
     data = write_mp4(tmp_path / "phone.mp4", numbered(2), rotation=-90).read_bytes()
     matrix = np.frombuffer(data, ">i4", 9, offset=data.index(b"tkhd") + 44) / 65536
     np.testing.assert_array_equal(matrix[[0, 1, 3, 4]], [0, 1, -1, 0])
+
+
+# orientation and clocks
+
+
+def with_matrix(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """The MP4 with (a, b, c, d) in the display matrix of its track."""
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44
+    a, b, c, d = (65536 * value for value in matrix)
+    data[place : place + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)] + [(0, b, c, 0) for b in (1, -1) for c in (1, -1)],
+    ids=str,
+)
+def test_a_display_matrix_turns_and_mirrors(tmp_path, matrix):
+    """Column x and row y go to a x + c y and b x + d y: two marks, of which one is brighter, say which of eight it is."""
+    image = np.full((48, 80, 3), 30, np.uint8)
+    image[:16, :16], image[:16, -16:] = 220, 130
+    path = with_matrix(write_mp4(tmp_path / "selfie.mp4", [image] * 2), matrix)
+    a, b, c, d = matrix
+    for found in (next(video.read_frames(path))[1], next(video.read_frames_at(path, np.zeros(1)))):
+        assert found.shape == ((48, 80, 3) if a else (80, 48, 3))
+        for x, y, brightness in ((0, 0, 220), (1, 0, 130), (0, 1, 30), (1, 1, 30)):  # of the four corners
+            column, row = a * x + c * y, b * x + d * y
+            column, row = column + (a + c < 0), row + (b + d < 0)  # what goes below 0 comes from the other side
+            assert abs(int(found[-row, -column].mean()) - brightness) < 15
+
+
+@pytest.mark.parametrize("degrees", [3, -3])
+def test_a_camera_that_was_held_askew_is_turned_to_the_nearest_quarter(degrees):
+    image, turn = np.arange(24, dtype=np.uint8).reshape(2, 4, 3), np.radians(degrees)
+    matrix = (65536 * np.array([np.cos(turn), np.sin(turn), 0, -np.sin(turn), np.cos(turn), 0, 0, 0, 0])).astype(
+        np.int32
+    )
+    np.testing.assert_array_equal(video.orient(image, matrix), image)
+
+
+def write_timed(path: Path, times: list[float], sound_at: float | None = None, seconds: float = 1.0) -> Path:
+    """Numbered frames at `times`, and sound of a click in each tenth of a second that begins at `sound_at`."""
+    rate = 8000
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4" if path.suffix != ".ts" else "mpeg2video", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 80, 48, "yuv420p"
+        stream.options, stream.codec_context.max_b_frames = {"qscale": "2"}, 0
+        track = None if sound_at is None else container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for image, time in zip(numbered(len(times)), times):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = round(time * FPS), Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if track:
+            clicks = np.zeros(round(seconds * rate), np.int16)
+            clicks[:: rate // 10] = 20_000
+            frame = av.AudioFrame.from_ndarray(clicks[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, round(sound_at * rate), Fraction(1, rate)
+            container.mux(track.encode(frame))
+            container.mux(track.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_a_stream_that_starts_late_begins_at_0(tmp_path, suffix):
+    """Whatever its container counts from: five seconds here, 1.4 in any transport stream."""
+    path = write_timed(tmp_path / f"late.{suffix}", [5 + k / FPS for k in range(12)])
+    times, images = zip(*video.read_frames(path))
+    np.testing.assert_allclose(times, np.arange(12) / FPS, atol=2e-3)
+    assert numbers(images) == list(range(12))
+    assert numbers(video.read_frames_at(path, np.array([0.0, 0.52, 1.1]))) == [0, 5, 11]
+
+
+def test_sound_and_picture_have_one_clock(tmp_path):
+    from common.media import audio
+
+    late_picture = write_timed(tmp_path / "a.mkv", [0.5 + k / FPS for k in range(12)], sound_at=0.0)
+    assert next(video.read_frames(late_picture))[0] == pytest.approx(0.5, abs=2e-3)
+    assert numbers(video.read_frames_at(late_picture, np.array([0.0, 0.9]))) == [0, 4]  # within the slack
+    assert audio.read_from_video(late_picture, 8000)[0] > 0.5
+    late_sound = write_timed(tmp_path / "b.mkv", [7 + k / FPS for k in range(12)], sound_at=7.5)
+    assert next(video.read_frames(late_sound))[0] == pytest.approx(0, abs=2e-3)
+    sound = audio.read_from_video(late_sound, 8000)
+    assert len(sound) == pytest.approx(1.5 * 8000, abs=16) and not sound[:3900].any()
+    assert np.flatnonzero(sound > 0.5)[0] == pytest.approx(4000, abs=16)
+
+
+def test_a_picture_that_begins_long_after_the_sound_is_not_taken_for_all_that_was_before(tmp_path):
+    path = write_timed(tmp_path / "a.mkv", [3 + k / FPS for k in range(12)], sound_at=0.0, seconds=4.0)
+    with pytest.raises(
+        InputError, match="a.mkv: its picture begins at 3.0 s of its sound, and is wanted from 0.5 s on"
+    ):
+        list(video.read_frames_at(path, np.array([0.5, 3.5])))
+    assert numbers(video.read_frames_at(path, np.array([2.5, 3.5]))) == [0, 5]
+    assert len(list(video.read_frames(path))) == 12  # and it is not taken for one that was cut
+
+
+def test_a_hole_in_the_sound_is_silent(tmp_path):
+    from common.media.audio import _join
+
+    parts = [(0, np.ones(100, np.float32)), (101, np.ones(100, np.float32)), (500, np.ones(100, np.float32))]
+    joined = _join(parts, hole=20)
+    assert len(joined) == 600 and joined[:200].all() and not joined[200:500].any() and joined[500:].all()
+
+
+@given(st.lists(st.integers(-400, 400), min_size=1, max_size=60))
+def test_times_go_on(ticks):
+    times = [time for time, _ in video.go_on((tick / 40, None) for tick in ticks)]
+    assert times[0] == ticks[0] / 40 and (np.diff(times) > 0).all()
+    if (np.diff(ticks) > 0).all():
+        np.testing.assert_allclose(times, np.array(ticks) / 40)
+
+
+def test_a_clock_that_is_set_back_goes_on_and_a_late_frame_is_left_out():
+    joined = [(time, time) for time in (0.0, 0.1, 0.2, 5.0, 5.1, 5.05, 5.2, 0.0, 0.1)]
+    times, frames = zip(*video.go_on(joined))
+    np.testing.assert_allclose(times, [0, 0.1, 0.2, 5, 5.1, 5.2, 5.3, 5.4])
+    assert frames == (0.0, 0.1, 0.2, 5.0, 5.1, 5.2, 0.0, 0.1)
