@@ -82,8 +82,9 @@ def find_half_life(values: np.ndarray, rate: float) -> float:
 
 def correlate(values: np.ndarray, lag: int) -> float:
     """Correlation of a series with itself `lag` steps later; 1 where either is constant, as it is at its beginning."""
-    one, other = values[:-lag], values[lag:]
-    return np.corrcoef(one, other)[0, 1] if one.std() and other.std() else 1.0
+    one, other = values[:-lag] - values[:-lag].mean(), values[lag:] - values[lag:].mean()
+    power = (one @ one) * (other @ other)
+    return one @ other / np.sqrt(power) if power else 1.0
 
 
 def weigh_zero(series: list[np.ndarray]) -> dict[str, float]:

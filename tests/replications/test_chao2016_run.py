@@ -19,8 +19,8 @@ from common.evidence.reading import load_paper
 from common.evidence.runs import CONTROL
 from common.evidence.settings import resolve_settings
 from datasets import afew, layout, sfew
-from replications.chao2016 import run
-from tests.processes import call, interrupt, kill, started, wait_for
+from replications.chao2016 import features, run
+from tests.processes import INTERRUPTED, call, interrupt, kill, started, wait_for
 from tests.replications.test_chao2016_features import (
     OVERRIDES,
     film,
@@ -218,8 +218,33 @@ def test_what_is_not_there_under_these_settings_is_computed(finished, places, tm
     assert code == EXIT_INTERRUPTED and corpora["waiting"] == waiting, err
 
 
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_interrupted_within_a_clip_the_one_before_is_whole(places, tmp_path, called, corpora, monkeypatch):
+    """At the first file after a clip's last one; the next call does the rest, and no clip again."""
+    cache, write = tmp_path / "cache", features.storage.write_npy
+
+    def list_whole():
+        return {path: path.stat().st_mtime_ns for path in cache.glob("features/*.npz")}
+
+    def stop(path, values):
+        if list_whole():
+            raise KeyboardInterrupt
+        write(path, values)
+
+    words = arguments({**places, "CACHE": cache}, tmp_path / "results")
+    with monkeypatch.context() as patch:
+        patch.setattr(features.storage, "write_npy", stop)
+        code, out, err = called(*words)
+    assert (code, out) == (EXIT_INTERRUPTED, "") and told(err) == [INTERRUPTED] and not corpora
+    first = list_whole()
+    assert len(first) == 1 and all(path.with_suffix(".npy").exists() for path in first)
+    assert called(*words)[0] == EXIT_INTERRUPTED and corpora["waiting"] == [*VARIANTS, *CEILINGS]  # of the training
+    assert first.items() < list_whole().items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_during_extraction_keeps_what_is_finished(places, tmp_path, jobs):
+    """As that of lee2018, which is fast."""
     words = arguments({**places, "CACHE": tmp_path / "cache"}, tmp_path / "results", "--jobs", jobs)
     process = started("chao2016", *words)
     wait_for(process, tmp_path / "cache", "features/*.npz")  # the first clip is done

@@ -207,7 +207,7 @@ def test_killed_with_two_jobs_and_finished_with_one_the_numbers_are_those_of_one
     assert all(name.startswith(".") for name in left)  # at most what the kill left half written
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])  # which test_parallel.py has, too
 def test_ctrl_c_during_extraction_keeps_what_is_finished(corpus, tmp_path, jobs):
     process = started("lee2018", *arguments(corpus, tmp_path / "cache", tmp_path / "results"), "--jobs", jobs)
     wait_for(process, tmp_path, "*.npz")  # the first recording is done
