@@ -176,6 +176,7 @@ def list_departures(paper: Paper, runs: Runs, number: Part) -> list[str]:
         processor = runs.first.get("provenance", {}).get("processor", "another machine")
         precision = runs.first.get("precision")
         how = f"measured in {precision}" if precision else "measured"
+        how += " with untrained networks" if runs.first.get("weights") == "random" else ""
         other.append(f"{how} on {processor}; the paper does not name its machine")
     elif not is_of_paper(number, runs.corpus):
         other.append(f"the paper used {number.corpus}")

@@ -31,7 +31,7 @@ UNSOUND = "our score does not follow from the predictions stored beside it"
 
 
 def remember(compute: Callable) -> Callable:
-    """`compute`(paper, runs, number) of stored predictions alone, once: each table, claim and figure asks for it."""
+    """`compute`(paper, runs, number) of stored predictions alone, once in a process: tables, claims and figures ask for it."""
     known: dict[tuple, Any] = {}
 
     @wraps(compute)

@@ -49,7 +49,7 @@ def _load_packages() -> None:
 
 def fit(
     model,
-    batch: Callable[[np.ndarray], tuple[dict, np.ndarray]],
+    batch: Callable[..., tuple[dict, np.ndarray]],
     samples: int,
     *,
     epochs: int,
@@ -58,15 +58,17 @@ def fit(
     checkpoint: Path,
     digest: str = "",
     progress: Callable[[float], None] = lambda fraction: None,
+    augmented: bool = False,
     select: Callable[[object], float] | None = None,
     watch: Callable[[object], dict[str, tuple[float, np.ndarray]]] | None = None,
     kept: dict[str, np.ndarray] | None = None,
 ) -> dict[str, list[float]]:
     """Train a compiled `model`; `batch(indices)` returns its inputs and targets. Returns the history by epoch.
 
-    Batches are made in another thread, one ahead of the step that uses it. Each epoch draws its own order from (seed, epoch); the samples left over after the last whole batch are left
-    out of that epoch. With `select`, the weights of the epoch with the highest select(model) are restored at the
-    end. With `watch`, watch(model) gives after each epoch, for each name, a score, which joins the history, and an
+    Batches are made in another thread, one ahead of the step that uses it, and must not look at the model; with
+    `augmented` they are batch(indices, rng), whose random stream is that of the step. Each epoch draws its own order
+    from (seed, epoch); the samples left over after the last whole batch are left out of that epoch. With `select`, the
+    weights of the epoch with the highest select(model) are restored at the end. With `watch`, watch(model) gives after each epoch, for each name, a score, which joins the history, and an
     array, such as predictions; `kept` is filled with the array of the highest score for each name. The state is saved
     to `checkpoint` between epochs and taken up from there; the numbers are the same as
     without the interruption. A checkpoint of another fit (`digest` stands for settings and data) or a damaged one
@@ -83,7 +85,12 @@ def fit(
         order = np.random.default_rng([seed, epoch]).permutation(samples)
         model.reset_metrics()
         steps = samples // size
-        coming = run_ahead(batch(np.sort(order[step * size : (step + 1) * size])) for step in range(steps))
+        indices = (np.sort(order[step * size : (step + 1) * size]) for step in range(steps))
+        if augmented:
+            rngs = (np.random.default_rng([seed, epoch * steps + step]) for step in range(steps))
+            coming = run_ahead(map(batch, indices, rngs))
+        else:
+            coming = run_ahead(map(batch, indices))
         for step, (inputs, targets) in enumerate(coming):
             loss = model.train_on_batch(_order_inputs(model, inputs), targets)
             progress((epoch + (step + 1) / steps) / epochs)

@@ -26,9 +26,10 @@ def parallel(calls: Iterable, jobs: int, ordered: bool = True, **options) -> Ite
 
 
 def run_ahead(items: Iterator) -> Iterator:
-    """`items`, none of them None, made in a thread of its own, one item ahead of its use."""
+    """`items`, made in a thread of its own, one item ahead of its use."""
+    end = object()
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
             yield item

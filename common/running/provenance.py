@@ -28,13 +28,13 @@ def collect() -> dict:
         "dirty": bool(status) if status is not None else None,
         "python": platform.python_version(),
         **{package: version for package in packages if (version := storage.find_version(package))},
-        "processor": _read_processor(),
+        "processor": read_processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
     }
 
 
-def _read_processor() -> str:
+def read_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

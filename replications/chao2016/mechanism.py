@@ -71,8 +71,8 @@ def measure_synchrony(
     """Seconds by which the attended sound lies behind the picture, against those by which the simulation put it there.
 
     The centre of the attention in time less the instant of the video frame: mean over the frames that show emotion
-    and a face, of clips whose voice shows it as well: in the others there is nothing to be in time with. `even` is what equal weights give, `reach` what the first and the last
-    place of the window alone give, beyond which no weights come; `error_frames` is the error in audio frames.
+    and a face, of clips whose voice shows it as well: in the others there is nothing to be in time with. `even` is what
+    equal weights give, `reach` what the first and the last place of the window alone give, beyond which no weights come; `error_frames` is the error in audio frames.
     """
     offsets, places, counts, planted = [], [], [], []
     for clip, weights, script in zip(clips, alignments, scripts, strict=True):

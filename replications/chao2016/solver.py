@@ -45,8 +45,7 @@ def train(
 
     with ThreadPoolExecutor() as readers:
 
-        def batch(index: np.ndarray) -> tuple[dict, np.ndarray]:
-            rng = np.random.default_rng([seed, int(model.optimizer.iterations)])  # a checkpoint has the iterations
+        def batch(index: np.ndarray, rng: np.random.Generator) -> tuple[dict, np.ndarray]:
             return {"face": caffenet.augment(readers.map(faces.__getitem__, index), rng)}, labels[index]
 
         history = training.fit(
@@ -59,6 +58,7 @@ def train(
             checkpoint=checkpoint,
             digest=storage.digest([own, digest]),
             progress=progress,
+            augmented=True,
             watch=lambda model: _refuse_divergence(model, settings),
         )
     return model, history

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common import storage
+from common import metrics, storage
 from common.errors import InputError
-from common.running import options
+from common.running import options, provenance
 from replications.wang2017 import attributes
 
 VERSION = 1  # raise when the same network and faces give another conversion
 FASTEST, PRECISIONS = "fastest", ("float32", "bfloat16", "int8")
-LEAST, GOOD = 0.99, 0.999  # correlation with float32 below which a precision is refused, and to be chosen unasked
+LEAST, GOOD = 0.99, 0.999  # CCC with float32 below which a precision is refused, and to be chosen unasked
 FACES = 64  # whose ranges int8 has
 TIMED = 5  # calls, of which the median counts
 
@@ -37,8 +37,8 @@ class Source:
 
     restore: Callable  # the whole CNN, under the current policy of Keras
     identity: list  # of its weights
-    seen: list[np.ndarray]  # faces (n, size, size, 3) uint8 of each training recording, for the ranges of int8
-    unseen: list[np.ndarray]  # of each development recording, for the comparison; none where networks are untrained
+    calibration: list[np.ndarray]  # faces (n, size, size, 3) uint8 of recordings trained on, for the ranges of int8
+    heldout: list[np.ndarray]  # of the others, for the comparison; none where networks are untrained
     steppers: dict  # target -> models.Stepper
     folder: Path  # of the cache
 
@@ -50,7 +50,7 @@ class Engine:
     precision: str
     embed: Embedding
     speeds: dict[str, float]  # faces per second of the precisions among which it is the fastest
-    nearness: dict[str, dict]  # of each precision that was compared with float32, see `compare`
+    agreement: dict[str, dict]  # of each precision that was compared with float32, see `compare`
 
 
 def choose(source: Source, precision: str, batch: int) -> Engine:
@@ -60,13 +60,13 @@ def choose(source: Source, precision: str, batch: int) -> Engine:
     """
     names = list_candidates() if precision == FASTEST else [precision]
     made = {name: build(source, name, batch) for name in names}
-    near = {name: judge(source, name, made) for name in names if name != "float32" and source.unseen}
+    near = {name: judge(source, name, made) for name in names if name != "float32" and source.heldout}
     if precision != FASTEST:
-        if correlate(near.get(precision)) < LEAST:
-            raise InputError(f"--precision {precision}: {explain({}, near)}, less than {LEAST}; leave it out")
+        if find_agreement(near.get(precision)) < LEAST:
+            raise InputError(f"--precision {precision}{explain({}, near)}; {LEAST} is wanted; leave it out")
         return Engine(precision, made[precision], {}, near)
-    faces = np.concatenate(source.seen)[:batch]
-    speeds = {name: measure_speed(made[name], faces) for name in names if correlate(near.get(name)) >= GOOD}
+    faces = np.resize(np.concatenate(source.calibration), (batch, *source.calibration[0].shape[1:]))
+    speeds = {name: measure_speed(made[name], faces) for name in names if find_agreement(near.get(name)) >= GOOD}
     fastest = max(speeds, key=speeds.get)
     return Engine(fastest, made[fastest], speeds, near)
 
@@ -80,30 +80,33 @@ def list_candidates() -> list[str]:
     return [name for name in PRECISIONS if name != "bfloat16" or capable]
 
 
-def correlate(compared: dict[str, dict] | None) -> float:
-    """The lowest correlation of all targets; 1 where nothing was compared, -1 where a series does not move."""
-    found = (-1.0 if one["correlation"] is None else one["correlation"] for one in (compared or {}).values())
+def find_agreement(compared: dict[str, dict] | None) -> float:
+    """The lowest CCC of all targets; 1 where nothing was compared, -1 where a series does not move."""
+    found = (-1.0 if one["CCC"] is None else one["CCC"] for one in (compared or {}).values())
     return min(found, default=1.0)
 
 
-def explain(speeds: dict[str, float], nearness: dict[str, dict]) -> str:
-    """What was measured of the precisions, in words."""
-    said = []
-    if nearness:
-        near = ", ".join(f"{name} {correlate(one):.4f}" for name, one in nearness.items())
-        said.append(f"correlation of the series with those of float32: {near}")
+def explain(speeds: dict[str, float], agreement: dict[str, dict]) -> str:
+    """What was measured of the precisions, in words, each after a semicolon."""
+    said = ""
+    if agreement:
+        said += "; CCC of the series with those of float32: " + ", ".join(map(_show, agreement, agreement.values()))
     if speeds:
-        said.append(
-            "faces per second of those that may be chosen: " + ", ".join(f"{n} {s:.1f}" for n, s in speeds.items())
-        )
-    return "; ".join(said)
+        tried = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+        said += f"; faces per second of those that may be chosen: {tried}"
+    return said
+
+
+def _show(name: str, compared: dict[str, dict]) -> str:
+    moves = all(one["CCC"] is not None for one in compared.values())
+    return f"{name} {find_agreement(compared):.4f}" if moves else f"{name} none, they do not move"
 
 
 def build(source: Source, precision: str, batch: int) -> Embedding:
     """The engine of one precision; int8 from the cache, or converted into it. Raises InputError, WriteError."""
     if precision != "int8":
         return compile_tensorflow(build_extractor(source, precision), batch)
-    chosen = select_faces(source.seen)
+    chosen = select_faces(source.calibration)
     kept = source.folder / f"{identify(source.identity, chosen)}.tflite"
     if not kept.exists():
         extractor = build_extractor(source, "float32")
@@ -124,20 +127,21 @@ def build_extractor(source: Source, precision: str):
         keras.mixed_precision.set_global_policy("float32")
 
 
-def select_faces(seen: Sequence[np.ndarray]) -> np.ndarray:
+def select_faces(calibration: Sequence[np.ndarray]) -> np.ndarray:
     """FACES of the faces, evenly from all recordings."""
-    together = np.concatenate(seen)
+    together = np.concatenate(calibration)
     return together[np.unique(np.linspace(0, len(together) - 1, FACES).round().astype(int))]
 
 
 def judge(source: Source, precision: str, made: dict[str, Embedding]) -> dict[str, dict]:
-    """`compare` with float32 on the unseen faces, from the cache or into it. Raises WriteError."""
+    """`compare` with float32 on the faces held out, from the cache or into it. Raises WriteError."""
     weights = [array for stepper in source.steppers.values() for array in stepper.weights]
-    key = identify(source.identity, precision, select_faces(source.seen), *source.unseen, *weights)
-    kept = source.folder / f"{key}.nearness.json"
+    seen = select_faces(source.calibration), *source.heldout, *weights
+    key = identify(source.identity, precision, provenance.read_processor(), *seen)
+    kept = source.folder / f"{key}.agreement.json"
     if not kept.exists():
         reference = made.get("float32") or build(source, "float32", 1)
-        storage.write_json(kept, compare(made[precision], reference, source.steppers, source.unseen))
+        storage.write_json(kept, compare(made[precision], reference, source.steppers, source.heldout))
     return json.loads(kept.read_text())
 
 
@@ -181,12 +185,12 @@ def trace(model, batch: int):
 
 
 def compile_lite(converted: bytes, batch: int) -> Embedding:
-    """What `quantise` made, on all cores: on each another face of the batch, or, where it has fewer, parts of one.
+    """What `quantise` made: on each core another face of the batch, or, of a batch that does not share out so, part of one.
 
     Threads that share a face wait for each other all the time, and for whatever else takes a core from one of them: where
     another program was running, less than half of the speed was left.
     """
-    lanes = min(options.count_cores(), batch)
+    lanes = max(count for count in range(1, options.count_cores() + 1) if batch % count == 0)
     interpreters = [load_interpreter(converted, options.count_cores() // lanes) for _ in range(lanes)]
     pool = ThreadPoolExecutor(lanes)
     (source,), (result,) = interpreters[0].get_input_details(), interpreters[0].get_output_details()
@@ -234,7 +238,11 @@ def quantise(model, samples: np.ndarray) -> bytes:
 @contextmanager
 def _hushed():
     """Nothing is written to stderr, as TensorFlow Lite does from C++, but through what is yielded."""
-    terminal = os.fdopen(os.dup(2), "w")
+    try:
+        terminal = os.fdopen(os.dup(2), "w")
+    except OSError:  # it is closed
+        yield None
+        return
     with terminal, open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)
         try:
@@ -244,9 +252,11 @@ def _hushed():
 
 
 def identify(*parts) -> str:
-    """What is kept belongs to these parts, of which arrays count by content, and to this version of TensorFlow."""
-    parts = [storage.digest_bytes(part.tobytes()) if isinstance(part, np.ndarray) else part for part in parts]
-    return storage.digest([VERSION, storage.find_version("tensorflow"), *parts])
+    """What is kept belongs to these parts, of which arrays count by content, and to these versions."""
+    parts = [
+        [part.shape, storage.digest_bytes(part.tobytes())] if isinstance(part, np.ndarray) else part for part in parts
+    ]
+    return storage.digest([VERSION, *map(storage.find_version, ("tensorflow", "keras")), *parts])
 
 
 def measure_speed(embed: Embedding, faces: np.ndarray) -> float:
@@ -261,24 +271,31 @@ def measure_speed(embed: Embedding, faces: np.ndarray) -> float:
 
 
 def compare(embed: Embedding, reference: Embedding, steppers: dict, clips: Sequence[np.ndarray]) -> dict[str, dict]:
-    """Target -> `correlation` of the series of all clips with those by `reference`, and the `largest` difference.
+    """Target -> `CCC` of the series of all clips with those by `reference`, and the `largest` difference.
 
-    clips: the faces (n, size, size, 3) uint8 of one phase of a clip each; the LSTM starts anew with each of them. The
-    correlation is None where a series does not move. With a bar.
+    clips: the faces (n, size, size, 3) uint8 of one phase of a clip each; the LSTM starts anew with each of them. From
+    both series the mean of the reference over the clip is taken first: how people differ is no agreement. The CCC is
+    None where no series moves. With a bar.
     """
     from tqdm import tqdm
 
     series = {target: ([], []) for target in steppers}
     for clip in tqdm(clips, "comparing with float32", unit="clip", leave=False):
-        for number, engine in enumerate((embed, reference)):
-            features = engine(clip)
-            for target, stepper in steppers.items():
-                stepper.reset()
-                series[target][number].extend(stepper(one[None])[0] for one in features)
+        by_engine = [engine(clip) for engine in (embed, reference)]
+        for target, stepper in steppers.items():
+            one, other = (_step_through(stepper, features) for features in by_engine)
+            series[target][0].append(one - other.mean())
+            series[target][1].append(other - other.mean())
     found = {}
     for target, pair in series.items():
-        one, other = np.array(pair)
-        moves = one.std() > 0 and other.std() > 0
-        correlation = float(np.corrcoef(one, other)[0, 1]) if moves else None
-        found[target] = {"correlation": correlation, "largest": float(np.abs(one - other).max())}
+        one, other = map(np.concatenate, pair)
+        agreement = metrics.ccc(other, one)
+        largest = float(np.abs(one - other).max())
+        found[target] = {"CCC": float(agreement) if np.isfinite(agreement) else None, "largest": largest}
     return found
+
+
+def _step_through(stepper, features: np.ndarray) -> np.ndarray:
+    """The series (n,) of features (n, fc_units) from a fresh state."""
+    stepper.reset()
+    return np.array([stepper(one[None])[0] for one in features])

@@ -51,8 +51,8 @@ def train(
     record |= {
         "cnn": cnn,
         "faces": {  # of the cache, with which `realtime` converts the CNN and judges the conversion
-            part: [r.faces.name for r in corpus.recordings if (r.partition == TRAINED_ON) == (part == "seen")]
-            for part in ("seen", "unseen")
+            part: [r.faces.name for r in corpus.recordings if (r.partition == TRAINED_ON) == (part == "trained on")]
+            for part in ("trained on", "held out")
         },
         "parameters": stacks["valence"].count_params(),
         "history": history,

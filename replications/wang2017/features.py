@@ -3,7 +3,7 @@
 Attributes are cached under the digest of the video, of the CNN and of the settings that shape them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -65,11 +65,15 @@ def load(recording, reader, settings: dict, cnn: Path, landmarks: Path, cache: P
     )
     clip = f".{settings['clip_frames']}x{settings['clip_step']}.faces.npy"
     values, rest, faces = (cache / "features" / f"{key}{suffix}" for suffix in (".npy", ".npz", clip))
-    if not all(path.exists() for path in (values, rest, faces)):
+    if not (values.exists() and rest.exists()):
         attributes, found, kept = extract_attributes(recording.video, labels.time, settings, cnn, landmarks)
         storage.write_npy(values, attributes)
         storage.write_npy(faces, kept)
         storage.write_npz(rest, found=found)
+    if not faces.exists():  # of another clip than that of the settings with which the attributes were extracted
+        times = labels.time[: settings["clip_frames"] * settings["clip_step"]]
+        crops = crop_faces(recording.video, times, settings, landmarks)
+        storage.write_npy(faces, keep_faces(crops, settings))
     with np.load(rest, allow_pickle=False) as archive:
         found = archive["found"]
     return Features(
@@ -93,18 +97,15 @@ def extract_attributes(
     """
     from replications.wang2017 import attributes
 
-    found, size, tracker = np.zeros(len(time), bool), settings["face_size"], faces.Tracker(landmarks)
-    step, kept = settings["clip_step"], []
+    found, kept = np.zeros(len(time), bool), []
+    length = settings["clip_frames"] * settings["clip_step"]
 
     def crops() -> Iterator[np.ndarray]:
-        for index, image in enumerate(video.read_frames_at(path, time)):
-            points = tracker(image)
-            if points is not None:
-                found[index] = True
-                crop = faces.crop(image, faces.fit_eye_alignment(points, size), size)
-                if index % step == 0 and index < step * settings["clip_frames"]:
-                    kept.append(crop)
-                yield crop
+        for index, crop in crop_faces(path, time, settings, landmarks):
+            found[index] = True
+            if index < length and index % settings["clip_step"] == 0:
+                kept.append((index, crop))
+            yield crop
 
     values = attributes.embed(
         _load_extractor(cnn, tuple(sorted(attributes.select_settings(settings).items()))), crops()
@@ -112,7 +113,22 @@ def extract_attributes(
     if not found.any():
         raise InputError(f"{path}: no face found in {len(time)} frames; look at the video, or leave the recording out")
     last = np.maximum(np.cumsum(found) - 1, 0)  # the last face up to each frame, by its place among those found
-    return values[last], found, np.array(kept, np.uint8).reshape(-1, size, size, 3)
+    return values[last], found, keep_faces(kept, settings)
+
+
+def crop_faces(path: Path, time: np.ndarray, settings: dict, landmarks: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """The number of each of the frames nearest to `time` that shows a face, and the face, aligned by its eyes."""
+    size, tracker = settings["face_size"], faces.Tracker(landmarks)
+    for index, image in enumerate(video.read_frames_at(path, time)):
+        points = tracker(image)
+        if points is not None:
+            yield index, faces.crop(image, faces.fit_eye_alignment(points, size), size)
+
+
+def keep_faces(crops: Iterable[tuple[int, np.ndarray]], settings: dict) -> np.ndarray:
+    """Features.faces of the numbered faces of a clip."""
+    kept = [crop for index, crop in crops if index % settings["clip_step"] == 0]
+    return np.array(kept, np.uint8).reshape(-1, settings["face_size"], settings["face_size"], 3)
 
 
 @lru_cache(maxsize=1)

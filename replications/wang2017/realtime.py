@@ -60,7 +60,7 @@ def main() -> int:
     video.measure_duration(path)  # before anything else: whether it is one
     file = locate_record(arguments)
     out = arguments.out or (arguments.video or file).with_suffix(".affect.csv")
-    engine, steppers = load(arguments, settings, path, landmarks)
+    engine, steppers = load(arguments, settings, landmarks)
     try:
         measured = stream(path, out, engine, steppers, settings, landmarks, arguments.every)
     except KeyboardInterrupt:  # `open_table` has said what there is
@@ -98,8 +98,8 @@ def parse() -> argparse.Namespace:
         "--precision",
         default=engines.FASTEST,
         choices=[engines.FASTEST, *engines.PRECISIONS],
-        help=f"in which the CNN computes; default: what is fastest here, if arousal and valence of the run's development "
-        f"recordings correlate at {engines.GOOD} or more with those of float32",
+        help=f"in which the CNN computes; default: what is fastest here and agrees with float32 by a CCC of {engines.GOOD} or "
+        f"more, on clips of the run that it was not trained on",
     )
     add("--weights", choices=[RANDOM], help="untrained networks, to measure the speed; default: those of the run")
     add("--corpus", default="simulated", help="whose networks: a folder in the results of the run (default: simulated)")
@@ -137,25 +137,27 @@ def choose_settings(arguments: argparse.Namespace) -> dict:
     return settings
 
 
-def load(arguments: argparse.Namespace, settings: dict, video_path: Path, landmarks: Path) -> tuple[Engine, dict]:
+def load(arguments: argparse.Namespace, settings: dict, landmarks: Path) -> tuple[Engine, dict]:
     """What computes fc6, and target -> Stepper. Raises InputError, WriteError."""
     import keras
 
     from replications.wang2017 import models
 
     keras.utils.set_random_seed(0)
+    alone = arguments.precision == "float32"  # compared with nothing
     if arguments.weights == RANDOM:
         restore, identity = partial(attributes.build_network, settings), [RANDOM, attributes.select_settings(settings)]
         stacks = {target: models.build_stack(settings, settings["fc_units"]) for target in TARGETS}
-        seen, unseen = [sample_faces(video_path, settings, landmarks)], []
+        clip = None if alone else simulate_clip(arguments.cache)
+        calibration, heldout = [] if alone else [sample_faces(clip, settings, landmarks)], []
     else:
         record, weights = results.read(locate_run(arguments)), locate_cnn(arguments)
         restore, identity = partial(attributes.restore, weights, settings), [storage.digest_file(weights)]
         trained = results.read_arrays(locate_run(arguments), record)
         stacks = models.restore_stacks(trained, settings, settings["fc_units"])
-        seen, unseen = read_faces(arguments, record) if arguments.precision != "float32" else ([], [])
+        calibration, heldout = ([], []) if alone else read_faces(arguments, record)
     steppers = {target: models.Stepper(stacks[target]) for target in TARGETS}
-    source = engines.Source(restore, identity, seen, unseen, steppers, arguments.cache / "attributes")
+    source = engines.Source(restore, identity, calibration, heldout, steppers, arguments.cache / "attributes")
     return engines.choose(source, arguments.precision, settings["clip_step"] // arguments.every), steppers
 
 
@@ -164,37 +166,40 @@ def locate_cnn(arguments: argparse.Namespace) -> Path:
     return locate_cached(arguments, "attributes", results.read(locate_run(arguments))["cnn"]["file"])
 
 
-def read_faces(arguments: argparse.Namespace, record: dict) -> list[list[np.ndarray]]:
+def read_faces(arguments: argparse.Namespace, record: dict) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What the run has kept of each recording, those trained on and the others; see features.Features. Raises InputError."""
-    found = []
-    for names in record.get("faces", {}).values():
-        kept = [np.load(locate_cached(arguments, "features", name), allow_pickle=False) for name in names]
-        found.append([some for some in kept if len(some)])
-    if not all(found or [[]]):
+    kept = record.get("faces", {"trained on": [], "held out": []})
+    found = [[_read_array(locate_cached(arguments, "features", name)) for name in kept[part]] for part in kept]
+    calibration, heldout = ([faces for faces in some if len(faces)] for some in found)
+    if not (calibration and heldout):
         raise InputError(
-            f"{locate_run(arguments)}: has kept no faces to compare with; run again, or use --precision float32"
+            f"{locate_run(arguments)}: has kept no faces to compare with; delete it and run again, or use --precision float32"
         )
-    return found
+    return calibration, heldout
+
+
+def _read_array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except storage.UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
 def locate_cached(arguments: argparse.Namespace, folder: str, name: str) -> Path:
     """A file that the run has left in the cache. Raises InputError."""
-    path = arguments.cache / folder / name
+    path = arguments.cache / folder / Path(name).name
     if not path.exists():
         raise InputError(
             f"{path}: that file of {locate_run(arguments)} is not in this cache; name the cache of that run with --cache, or "
-            f"run again"
+            f"delete the result and run again"
         )
     return path
 
 
 def sample_faces(path: Path, settings: dict, landmarks: Path) -> np.ndarray:
-    """The first faces (n, size, size, 3) uint8 of a video itself, one in clip_step frames. Raises InputError."""
+    """The first faces (n, size, size, 3) uint8 of a video, one in clip_step frames."""
     frames = align_frames(path, faces.Tracker(landmarks), settings["face_size"], settings["clip_step"], Stages())
-    found = list(islice((frame.crop for frame in frames if frame.face), engines.FACES))
-    if not found:
-        raise InputError(f"{path}: no face found; look at the video")
-    return np.array(found)
+    return np.array(list(islice((frame.crop for frame in frames if frame.face), engines.FACES)))
 
 
 # ------------------------------------------------------------------------------------------------- the pipeline
@@ -304,7 +309,8 @@ def stream(
 class Networks:
     """The CNN and the LSTM of each target on one block after the other: at most `batch` frames, one of each phase.
 
-    Where a frame shows no face, fc6 is that of the last one found, and not computed again. With `inference` "clips" the LSTM starts anew every `clip_frames` blocks, as it does in scoring, but counted from
+    Where a frame shows no face, fc6 is that of the last one found. With `inference` "clips" the LSTM starts anew every
+    `clip_frames` blocks, as it does in scoring, but counted from
     the first face: what comes later cannot be known.
     """
 
@@ -367,8 +373,8 @@ def locate_record(arguments: argparse.Namespace) -> Path:
 
 
 def name_fold(arguments: argparse.Namespace) -> str:
-    """What distinguishes two measurements: how many frames are looked at."""
-    return f"every{arguments.every}"
+    """What distinguishes two measurements: how many frames are looked at, and a precision that was asked for."""
+    return f"every{arguments.every}" + f"-{arguments.precision}" * (arguments.precision != engines.FASTEST)
 
 
 def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, engine: Engine, measured: dict) -> dict:
@@ -389,7 +395,7 @@ def compose_record(arguments: argparse.Namespace, settings: dict, path: Path, en
         "weights": arguments.weights or "trained",
         "precision": engine.precision,
         "faces_per_second": engine.speeds,
-        "nearness": engine.nearness,
+        "agreement": engine.agreement,
         **measured,
         "provenance": provenance.collect(),
     }
@@ -405,7 +411,7 @@ def summarise(measured: dict) -> str:
         f"{measured['without_face']} of the frames looked at show no face\n"
         f"time of the stages, which overlap: {shares}\n"
         f"from decoding to prediction: median {latency['median']:.2f} s, 95th percentile {latency['p95']:.2f} s\n"
-        f"in {measured['precision']}; {engines.explain(measured['faces_per_second'], measured['nearness'])}\n"
+        f"in {measured['precision']}{engines.explain(measured['faces_per_second'], measured['agreement'])}\n"
         f"on {measured['provenance']['processor']}, {options.count_cores()} cores"
     )
 

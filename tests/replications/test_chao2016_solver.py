@@ -90,10 +90,9 @@ def test_iterations_become_whole_epochs(tmp_path, fits):
 def test_every_step_draws_crops_of_its_own(tmp_path, monkeypatch):
     seen = []
 
-    def fit(model, batch, samples, **_):
-        for iteration in (0, 1, 0):
-            model.optimizer.iterations.assign(iteration)
-            seen.append(batch(np.arange(4)))
+    def fit(model, batch, samples, augmented, **_):
+        assert augmented
+        seen.extend(batch(np.arange(4), np.random.default_rng(step)) for step in (0, 1, 0))
         return {"loss": [1.0]}
 
     monkeypatch.setattr(training, "fit", fit)

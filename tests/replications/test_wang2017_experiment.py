@@ -136,7 +136,7 @@ def test_result_of_both_targets(corpus, both):
     assert set(record["scores"]) == {*TARGETS, "fer2013"} and set(record["scores"]["valence"]) == {"devel_*", "test_*"}
     assert record["recordings"][0] == {"name": "train_001", "labels": 150, "frames_without_face": 9}
     names = [f"{recording.name}.faces.npy" for recording in corpus.recordings]
-    assert record["faces"] == {"seen": names[:3], "unseen": names[3:]}
+    assert record["faces"] == {"trained on": names[:3], "held out": names[3:]}
     kept = models.restore_stacks(arrays, TINY, WIDTH)
     for target, stack in kept.items():
         again = experiment.predict(stack, corpus.recordings[3], TINY)

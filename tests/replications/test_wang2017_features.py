@@ -97,6 +97,18 @@ def test_attributes_are_those_of_the_aligned_face(video, cnn, tmp_path):
     np.testing.assert_array_equal(np.load(found.faces, allow_pickle=False), crop[None])
 
 
+def test_faces_of_another_clip_are_kept_without_the_cnn(video, cnn, tmp_path, monkeypatch):
+    load_with = lambda settings: features.load(  # noqa: E731
+        recording(video), reader(), settings, cnn, faces.locate_landmark_file(), tmp_path
+    )
+    first = load_with(SMALL | {"clip_step": 2, "clip_frames": 4})  # frames 0, 2, 4 and 6, of which the first shows none
+    monkeypatch.setattr(features, "extract_attributes", lambda *_: pytest.fail("computed again"))
+    other = load_with(SMALL | {"clip_step": 4, "clip_frames": 2})
+    kept, fewer = (np.load(one.faces, allow_pickle=False) for one in (first, other))
+    assert len(kept) == 3 and first.digest == other.digest
+    np.testing.assert_array_equal(fewer, kept[1:2])
+
+
 def test_computed_once(video, cnn, tmp_path, monkeypatch):
     first = load(video, cnn, tmp_path)
     monkeypatch.setattr(features, "extract_attributes", lambda *_: pytest.fail("computed again"))

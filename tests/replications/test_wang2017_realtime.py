@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -66,9 +67,10 @@ def networks(clip, tmp_path_factory):
     """load() with random weights, by precision."""
     cache = tmp_path_factory.mktemp("cache")
     arguments = lambda name: SimpleNamespace(weights="random", precision=name, every=1, cache=cache)  # noqa: E731
-    landmarks = faces.locate_landmark_file()
-    names = (engines.FASTEST, *engines.PRECISIONS)
-    return {name: realtime.load(arguments(name), SETTINGS, clip, landmarks) for name in names}
+    names, landmarks = (engines.FASTEST, *engines.PRECISIONS), faces.locate_landmark_file()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(realtime, "simulate_clip", lambda cache: clip)
+        return {name: realtime.load(arguments(name), SETTINGS, landmarks) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -258,12 +260,12 @@ def test_a_measurement_writes_series_and_record(command, clip, networks, tmp_pat
     assert {name: record[name] for name in expected} == json.loads(json.dumps(expected))
 
 
-def test_every_names_the_record(command, clip, tmp_path, monkeypatch):
+def test_every_and_a_precision_that_is_asked_for_name_the_record(command, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(realtime, "simulate_clip", lambda cache: clip)
     out = tmp_path / "new" / "series.csv"
     assert command("--weights", "random", "--every", 10, "--precision", "bfloat16", "--out", out) == 0
-    record = results.read(tmp_path / "results/wang2017/measured/quick/all/realtime/every10-seed0.json")
-    assert (record["fold"], record["precision"]) == ("every10", "bfloat16")
+    record = results.read(tmp_path / "results/wang2017/measured/quick/all/realtime/every10-bfloat16-seed0.json")
+    assert (record["fold"], record["precision"]) == ("every10-bfloat16", "bfloat16")
     assert record["predictions"] == 4 and out.exists()
 
 
@@ -309,8 +311,9 @@ def test_without_trained_networks_the_remedy_is_named(command, clip, capsys):
     assert "python -m replications.wang2017.run" in line and "--weights random" in line
 
 
-def test_trained_networks_are_those_of_the_run(streamed, clip, tmp_path, monkeypatch, capsys):
-    """What a run leaves: its record, which has the settings and names the CNN, and the weights."""
+@pytest.fixture
+def trained(tmp_path, person) -> Path:
+    """What a run leaves: its record, which has the settings and names the CNN and faces, and the weights."""
     import keras
 
     from replications.wang2017 import models
@@ -319,25 +322,57 @@ def test_trained_networks_are_those_of_the_run(streamed, clip, tmp_path, monkeyp
     cnn = attributes.build_network(SETTINGS)
     keras.utils.set_random_seed(0)
     stacks = {target: models.build_stack(SETTINGS, SETTINGS["fc_units"]) for target in realtime.TARGETS}
+    tracker, size = faces.Tracker(faces.locate_landmark_file()), SETTINGS["face_size"]
+    crops = np.array([faces.crop(i, faces.fit_eye_alignment(tracker(i), size), size) for i in person[:12]])
+    names = {"trained on": ["a.faces.npy", "b.faces.npy"], "held out": ["c.faces.npy"]}
+    for name, some in zip(("a", "b", "c"), (crops[:6], crops[:0], crops[6:])):
+        storage.write_npy(tmp_path / "cache" / "features" / f"{name}.faces.npy", some)
     file = tmp_path / "results/wang2017/simulated/quick/all/ast-net/devel-seed0.json"
     attributes.save(tmp_path / "cache" / "attributes" / "cnn.npz", cnn)
-    results.write(file, {"settings": SETTINGS, "cnn": {"file": "cnn.npz"}}, models.collect_weights(stacks))
-    options = [
-        "--precision",
-        "float32",
-        "--results",
-        tmp_path / "results",
-        "--cache",
-        tmp_path / "cache",
-        "--out",
-        tmp_path / "out.csv",
-    ]
+    record = {"settings": SETTINGS, "cnn": {"file": "cnn.npz"}, "faces": names}
+    results.write(file, record, models.collect_weights(stacks))
+    return file
+
+
+def run_trained(monkeypatch, tmp_path, clip, *more) -> int:
+    options = ["--results", tmp_path / "results", "--cache", tmp_path / "cache", "--out", tmp_path / "out.csv", *more]
     monkeypatch.setattr(sys, "argv", ["realtime", *map(str, [clip, *options])])
-    assert cli.run(realtime.main) == 0
+    return cli.run(realtime.main)
+
+
+def test_trained_networks_are_those_of_the_run(trained, streamed, clip, tmp_path, monkeypatch, capsys):
+    assert run_trained(monkeypatch, tmp_path, clip, "--precision", "float32") == 0
     assert "untrained" not in capsys.readouterr().out
     np.testing.assert_array_equal(table(tmp_path / "out.csv")["valence"], table(streamed[1])["valence"])
     (tmp_path / "cache" / "attributes" / "cnn.npz").unlink()
-    assert cli.run(realtime.main) == EXIT_INPUT and "cnn.npz" in one_error(capsys)
+    assert run_trained(monkeypatch, tmp_path, clip, "--precision", "float32") == EXIT_INPUT
+    assert "cnn.npz" in one_error(capsys)
+
+
+def test_the_fastest_precision_is_judged_on_the_faces_of_the_run(trained, clip, tmp_path, monkeypatch, capsys):
+    compared = []
+    near = {target: {"CCC": 0.9995, "largest": 0.001} for target in realtime.TARGETS}
+    monkeypatch.setattr(engines, "compare", lambda *them: compared.append(them[-1]) or near)
+    monkeypatch.setattr(engines, "list_candidates", lambda: ["float32", "int8"])
+    assert run_trained(monkeypatch, tmp_path, clip) == 0
+    ((heldout,),) = compared
+    np.testing.assert_array_equal(heldout, np.load(tmp_path / "cache/features/c.faces.npy", allow_pickle=False))
+    assert "CCC of the series with those of float32: int8 0.9995" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda folder: (folder / "c.faces.npy").unlink(), "c.faces.npy: that file of .* is not in this cache"),
+        (lambda folder: (folder / "c.faces.npy").write_text("text"), "c.faces.npy: cannot be read"),
+        (lambda folder: storage.write_npy(folder / "c.faces.npy", np.zeros((0, 32, 32, 3), np.uint8)), "kept no faces"),
+    ],
+    ids=["missing", "damaged", "empty"],
+)
+def test_without_faces_to_compare_the_remedy_is_named(trained, clip, tmp_path, monkeypatch, capsys, break_it, words):
+    break_it(tmp_path / "cache" / "features")
+    assert run_trained(monkeypatch, tmp_path, clip) == EXIT_INPUT
+    assert re.search(f"{words}.*run again", one_error(capsys))
 
 
 @pytest.mark.parametrize("every", [0, 3, 20])

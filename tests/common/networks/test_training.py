@@ -119,6 +119,26 @@ def test_fewer_samples_than_a_batch_are_one_batch(tmp_path):
     assert sizes == [SAMPLES, SAMPLES]
 
 
+def test_augmented_batches_get_the_random_stream_of_their_step(tmp_path, monkeypatch):
+    """Whenever they are made, and after an interruption as well."""
+    drawn = []
+
+    def noted(index, rng):
+        drawn.append(int(rng.integers(1 << 40)))
+        return batch(index)
+
+    whole, _ = fit(tmp_path / "checkpoint", batch=noted, epochs=3, augmented=True)
+    steps = len(drawn) // 3
+    assert drawn == [int(np.random.default_rng([0, step]).integers(1 << 40)) for step in range(3 * steps)]
+    first = list(drawn)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(Killed):
+        fit(tmp_path / "other", batch=noted, epochs=3, augmented=True, progress=killed_at(0.9))
+    drawn.clear()
+    fit(tmp_path / "other", batch=noted, epochs=3, augmented=True)
+    assert len(drawn) == steps and drawn == first[-steps:]
+
+
 def test_progress_runs_from_0_to_1(tmp_path):
     seen = []
     fit(tmp_path / "checkpoint", progress=seen.append)
