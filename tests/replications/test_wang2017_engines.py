@@ -205,6 +205,24 @@ def test_the_fastest_that_is_good_is_chosen(source, speeds, monkeypatch, correla
     assert ("int8 24.0" in words) == (chosen == "int8")  # who is too coarse is not asked for its speed
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("avx2 fma", ["float32", "int8"]),
+        ("avx512_bf16 amx_bf16", ["float32", "bfloat16", "int8"]),
+        (None, ["float32", "int8"]),
+    ],
+)
+def test_bfloat16_is_tried_where_the_processor_computes_in_it(monkeypatch, flags, expected):
+    def read(path):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags : {flags}"
+
+    monkeypatch.setattr(engines.Path, "read_text", read)
+    assert engines.list_candidates() == expected
+
+
 def test_float32_is_chosen_where_it_is_the_fastest(source, speeds, monkeypatch):
     monkeypatch.setattr(engines, "judge", judged({"int8": 1.0, "bfloat16": 1.0}))
     speeds["float32"] = 30.0
