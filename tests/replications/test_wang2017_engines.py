@@ -229,10 +229,10 @@ def test_float32_is_chosen_where_it_is_the_fastest(source, speeds, monkeypatch):
     assert engines.choose(source, FASTEST, 10).precision == "float32"
 
 
-@pytest.mark.parametrize("CCC", [LEAST - 1e-4, None])
+@pytest.mark.parametrize("correlation", [LEAST - 1e-4, None])
 def test_a_precision_that_is_too_coarse_is_refused(source, speeds, monkeypatch, correlation):
     monkeypatch.setattr(engines, "judge", judged({"int8": correlation}))
-    with pytest.raises(InputError, match=re.escape("--precision int8: ")):
+    with pytest.raises(InputError, match=re.escape("--precision int8; CCC of the series")):
         engines.choose(source, "int8", 10)
     monkeypatch.setattr(engines, "judge", judged({"int8": LEAST}))
     assert engines.choose(source, "int8", 10).precision == "int8"  # who asks for it gets it
