@@ -4,7 +4,8 @@
 
 Random weights, one face at a time. The contenders take turns, so that a busy machine slows them alike. Beside them the
 share of the processor's peak: of what large products of matrices reach in the same precision. The first call
-converts to int8, which takes minutes, and keeps it in the cache.
+converts to int8, which takes minutes, and keeps it in the cache. The other makers' engines are no part of requirements.txt:
+pip install openvino onnxruntime "onnx<1.17" (later ones want another protobuf than TensorFlow).
 """
 
 import argparse
@@ -147,7 +148,7 @@ def write_onnx(extractor) -> bytes:
 
     nodes, weights, last, channels = [], [], "face", extractor.input_shape[-1]
     for layer in extractor.layers:
-        arrays = [array for array in layer.get_weights()]
+        arrays = layer.get_weights()
         names = [f"{layer.name}_{number}" for number in range(len(arrays))]
         if isinstance(layer, layers.Conv2D):
             arrays[0], channels = arrays[0].transpose(3, 2, 0, 1), arrays[0].shape[3]
@@ -155,9 +156,8 @@ def write_onnx(extractor) -> bytes:
         elif isinstance(layer, layers.MaxPooling2D):
             made = [helper.make_node("MaxPool", [last], [layer.name], kernel_shape=[2, 2], strides=[2, 2])]
         elif isinstance(layer, layers.Dense):
-            side = int(
-                np.sqrt(arrays[0].shape[0] / channels)
-            )  # rows by height, width, channel; ONNX flattens channels first
+            # rows are by height, width and channel; ONNX flattens channels first
+            side = int(np.sqrt(arrays[0].shape[0] / channels))
             arrays[0] = arrays[0].reshape(side, side, channels, -1).transpose(2, 0, 1, 3).reshape(arrays[0].shape)
             made = [
                 helper.make_node("Flatten", [last], [f"{layer.name}_flat"]),

@@ -6,7 +6,6 @@ Until you have as many results of a corpus and profile, those that come with the
 
 import argparse
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -205,13 +204,12 @@ def draw_figures(evaluated: Sequence[tuple], report: Path, png: bool) -> dict[st
         key = former.compute_key(entry.paper, entry.files)
         found[entry.paper.id] = key, former.read_figures(report, entry.paper.id, key, png)
     missing = [entry for entry in evaluated if found[entry.paper.id][1] is None]
-    packed = {entry.paper.id: pickle.dumps(entry.files) for entry in missing}
-    to_make = [(entry.paper.id, make) for entry in missing for make in makers.list_makers(entry.paper)]
-    calls = (delayed(makers.run_packed)(make, packed[paper], png) for paper, make in to_make)
+    to_make = [(e.paper.id, make, e.files) for e in missing for make in makers.list_makers(e.paper)]
+    calls = (delayed(makers.run_maker)(make, files, png) for _, make, files in to_make)
     made = parallel(calls, min(count_cores(), len(to_make) or 1))
     made = list(tqdm(made, total=len(to_make), desc="figures", unit="", leave=False, delay=2))
     for paper in (entry.paper.id for entry in missing):
-        found[paper] = found[paper][0], [d for (name, _), ds in zip(to_make, made) if name == paper for d in ds]
+        found[paper] = found[paper][0], [d for (name, *_), ds in zip(to_make, made) if name == paper for d in ds]
     return found
 
 

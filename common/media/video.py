@@ -142,17 +142,18 @@ def _find_end(container, stream) -> float:
 
 
 def go_on(frames: Iterable[tuple]) -> Iterator[tuple]:
-    """Frames as (time, frame), whose times go on: a clock that is set back by more than SLACK, as where recordings were
+    """Frames as (time, frame), whose times go on.
 
-    joined, goes on from where it was; a frame that comes late otherwise, or at a time that there was, is left out.
+    A clock that is set back by more than SLACK, as where recordings were joined, goes on from where it was; a frame that
+    comes late otherwise, or at a time that there was, is left out.
     """
     last, between, shift = None, 0.0, 0.0
     for time, frame in frames:
-        if last is not None and time + shift < last - SLACK:
-            shift = last + between - time
-        if last is not None and time + shift <= last:
-            continue
         if last is not None:
+            if time + shift < last - SLACK:
+                shift = last + between - time
+            if time + shift <= last:
+                continue
             between = time + shift - last
         last = time + shift
         yield last, frame

@@ -158,7 +158,7 @@ def compile_tensorflow(extractor, batch: int) -> Embedding:
     size, fc6 = extractor.input_shape[1], extractor.get_layer("fc6")
     convolve = freeze(keras.Model(extractor.inputs, fc6.input), batch)
     kernel, bias = (tf.cast(weight.value, fc6.compute_dtype) for weight in fc6.weights)
-    connect = tf.function(lambda maps: tf.cast(tf.nn.relu(tf.matmul(maps, kernel) + bias), tf.float32))
+    connect = tf.function(lambda maps: tf.cast(fc6.activation(tf.matmul(maps, kernel) + bias), tf.float32))
 
     def embed(faces: np.ndarray) -> np.ndarray:
         places = np.arange(-(-len(faces) // batch) * batch)

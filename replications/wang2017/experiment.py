@@ -51,8 +51,8 @@ def train(
     record |= {
         "cnn": cnn,
         "faces": {  # of the cache, with which `realtime` converts the CNN and judges the conversion
-            part: [r.faces.name for r in corpus.recordings if (r.partition == TRAINED_ON) == (part == "trained on")]
-            for part in ("trained on", "held out")
+            "trained on": [r.faces.name for r in corpus.recordings if r.partition == TRAINED_ON],
+            "held out": [r.faces.name for r in corpus.recordings if r.partition != TRAINED_ON],
         },
         "parameters": stacks["valence"].count_params(),
         "history": history,

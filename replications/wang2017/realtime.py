@@ -168,8 +168,8 @@ def locate_cnn(arguments: argparse.Namespace) -> Path:
 
 def read_faces(arguments: argparse.Namespace, record: dict) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What the run has kept of each recording, those trained on and the others; see features.Features. Raises InputError."""
-    kept = record.get("faces", {"trained on": [], "held out": []})
-    found = [[_read_array(locate_cached(arguments, "features", name)) for name in kept[part]] for part in kept]
+    names = (record.get("faces", {}).get(part, []) for part in ("trained on", "held out"))
+    found = ([_read_array(locate_cached(arguments, "features", name)) for name in some] for some in names)
     calibration, heldout = ([faces for faces in some if len(faces)] for some in found)
     if not (calibration and heldout):
         raise InputError(

@@ -1,10 +1,7 @@
 """Which figures a paper has and what draws them: those of the paper, of the mechanism, of the training."""
 
-import gc
-import pickle
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 
 import matplotlib
 
@@ -33,25 +30,7 @@ def list_makers(paper: Paper) -> list[Maker]:
     return [partial(of_paper[f.kind], paper, f) for f in paper.figures] + [partial(make, paper) for make in ours]
 
 
-def run_packed(make: Maker, packed: bytes, png: bool) -> list[Drawing]:
-    """As `run_maker`, of pickled results: for all figures of a paper they are packed once, and unpacked once a process."""
-    return run_maker(make, _unpack(packed), png)
-
-
-_unpack = lru_cache(maxsize=16)(pickle.loads)
-
-
 def run_maker(make: Maker, files: Sequence[File], png: bool = False) -> list[Drawing]:
     """What it makes of the results, with a PNG of each where asked; nothing where there are none for it."""
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}), _keep_garbage():
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
         return [save(sketch, png) for sketch in make(files)]
-
-
-@contextmanager
-def _keep_garbage() -> Iterator[None]:
-    """Until a figure is drawn: to search its many parts for garbage while they are made would take a seventh longer."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -1,6 +1,5 @@
 """All figures of the results that come with the suite."""
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from common import results
 from common.evidence.reading import load_papers
 from common.evidence.runs import check_files
 from reports import build
-from reports.figures import makers
 from tests.reports.fabricate import draw
 
 FOLDER = Path(build.__file__).parent / "results"
@@ -29,10 +27,3 @@ def test_no_text_leaves_its_figure(paper, monkeypatch):
     drawings = draw(paper, check_files(results.find(FOLDER, paper.id)))
     beyond = [drawing.id for drawing, inches in zip(drawings, spare, strict=True) if inches < -0.01]
     assert drawings and not beyond
-
-
-def test_results_are_unpacked_once_for_all_figures():
-    packed, seen = pickle.dumps([(FOLDER, {"paper": "lee2018"})]), []
-    for _ in range(2):
-        assert makers.run_packed(lambda files: seen.append(files) or [], packed, png=False) == []
-    assert seen[0] is seen[1] and seen[0] == [(FOLDER, {"paper": "lee2018"})]
